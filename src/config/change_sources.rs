@@ -95,63 +95,40 @@ struct Kind {
 
 /// The kinds of change source.
 static KINDS: [Kind; 8] = [
-    Kind {
-        shape: KindShape {
-            name: "PB",
-            keys: &[pb::KEYS],
-        },
-        usual: || ChangeSourceKind::Pb(PbSourceConfig::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "ChangeHook",
-            keys: &[change_hook::KEYS, fields::KEYS],
-        },
-        usual: || ChangeSourceKind::ChangeHook(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "Maildir",
-            keys: &[maildir::KEYS, fields::KEYS],
-        },
-        usual: || ChangeSourceKind::Maildir(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "GitPoller",
-            keys: &[git_poller::KEYS, poller::KEYS],
-        },
-        usual: || ChangeSourceKind::Git(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "SVNPoller",
-            keys: &[svn_poller::KEYS, poller::KEYS],
-        },
-        usual: || ChangeSourceKind::Svn(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "HgPoller",
-            keys: &[hg_poller::KEYS, poller::KEYS],
-        },
-        usual: || ChangeSourceKind::Hg(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "BzrPoller",
-            keys: &[bzr_poller::KEYS, poller::KEYS],
-        },
-        usual: || ChangeSourceKind::Bzr(Box::default()),
-    },
-    Kind {
-        shape: KindShape {
-            name: "CVSPoller",
-            keys: &[cvs_poller::KEYS, poller::KEYS],
-        },
-        usual: || ChangeSourceKind::Cvs(Box::default()),
-    },
+    kind("PB", &[pb::KEYS], || {
+        ChangeSourceKind::Pb(PbSourceConfig::default())
+    }),
+    kind("ChangeHook", &[change_hook::KEYS, fields::KEYS], || {
+        ChangeSourceKind::ChangeHook(Box::default())
+    }),
+    kind("Maildir", &[maildir::KEYS, fields::KEYS], || {
+        ChangeSourceKind::Maildir(Box::default())
+    }),
+    kind("GitPoller", &[git_poller::KEYS, poller::KEYS], || {
+        ChangeSourceKind::Git(Box::default())
+    }),
+    kind("SVNPoller", &[svn_poller::KEYS, poller::KEYS], || {
+        ChangeSourceKind::Svn(Box::default())
+    }),
+    kind("HgPoller", &[hg_poller::KEYS, poller::KEYS], || {
+        ChangeSourceKind::Hg(Box::default())
+    }),
+    kind("BzrPoller", &[bzr_poller::KEYS, poller::KEYS], || {
+        ChangeSourceKind::Bzr(Box::default())
+    }),
+    kind("CVSPoller", &[cvs_poller::KEYS, poller::KEYS], || {
+        ChangeSourceKind::Cvs(Box::default())
+    }),
 ];
+
+const fn kind(
+    name: &'static str,
+    keys: &'static [&'static [&'static str]],
+    usual: fn() -> ChangeSourceKind,
+) -> Kind {
+    let shape = KindShape { name, keys };
+    Kind { shape, usual }
+}
 
 pub(super) static SHAPE: Shape = Shape {
     place: "change_sources",
