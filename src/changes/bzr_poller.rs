@@ -133,7 +133,7 @@ impl BzrPoller {
         self.give(poll, changes, newest, notes)
     }
 
-    /// Whether the last revision that is stored is no longer on the mainline.
+    /// Whether the stored revision has left the mainline.
     async fn is_overwritten(
         &self,
         stored: Option<&Cursor>,

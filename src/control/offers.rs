@@ -134,7 +134,7 @@ impl Control {
     /// Has a source that acts by itself look now (INT-11).
     ///
     /// # Errors
-    /// There is no such source.
+    /// No change source has this name.
     pub fn poke(&self, name: &SourceName) -> Result<(), String> {
         if self.pokes.poke(name) {
             return Ok(());

@@ -75,7 +75,7 @@ pub(super) struct Engine {
 /// Who waits for an answer of the core.
 #[derive(Debug)]
 enum Waiting {
-    /// Who asked.
+    /// The caller of a question.
     Caller(oneshot::Sender<Said>),
     /// A source of changes.
     Source(Offered),

@@ -8,7 +8,7 @@ use super::Timestamp;
 /// An act over the API that is done once for the key of its request.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct DoneAct {
-    /// Who asked for it.
+    /// The user who sent the request.
     pub caller: String,
     /// The key of the request.
     pub key: String,

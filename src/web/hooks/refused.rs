@@ -16,7 +16,7 @@ pub(super) enum Refused {
     /// Nothing is changed by a GET (HKI-01).
     #[error("hooks are sent by POST")]
     Method,
-    /// There is no such hook.
+    /// No hook has this name or dialect.
     #[error("this master has no hook {0:?}")]
     Unknown(String),
     /// The poller is not there.

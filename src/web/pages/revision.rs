@@ -125,7 +125,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 /// their tone.
 ///
 /// # Errors
-/// There is no such revision.
+/// No change and no build has this revision.
 pub(in crate::web) fn in_words(
     state: &State,
     asked: &str,
