@@ -38,9 +38,12 @@ pub(super) fn keep(spool: &Spool, words: &[String], input: &[u8]) -> Result<(), 
     let who = who
         .filter_map(|name| std::env::var(name).ok())
         .find(|who| !who.is_empty());
-    let at = Utc::now().timestamp();
-    let piece = piece(words, &super::text(input), who.unwrap_or_default(), at)?;
-    let name = format!("{:020}-{:032x}.json", at, rand::random::<u128>());
+    let now = Utc::now();
+    let who = who.unwrap_or_default();
+    let piece = piece(words, &super::text(input), who, now.timestamp())?;
+    // CVS tells directories one after the other, often within a second: the names keep their order.
+    let (at, unique) = (now.timestamp_micros(), rand::random::<u128>());
+    let name = format!("{at:020}-{unique:032x}.json");
     let written = spool.write(&spool.pieces().join(name), &piece);
     written.map_err(|error| Failed::NotDone(format!("cannot keep the commit: {error}")))
 }
@@ -160,6 +163,8 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::client::hook::place::Place;
+    use crate::vc::Vc;
 
     #[test]
     fn hkn_02_the_directories_of_a_commit_are_one_change() {
@@ -198,5 +203,22 @@ mod tests {
         assert_eq!(first.revision.as_deref(), Some("1970-01-01 00:01:42"));
         assert_eq!((second.branch.as_deref(), second.files.len()), (None, 1));
         assert!(piece(&[], "", String::new(), 0).is_err());
+    }
+
+    #[test]
+    fn hkn_02_directories_told_within_a_second_keep_their_order() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("CVSROOT")).unwrap();
+        fs::write(root.path().join("CVSROOT/loginfo"), "").unwrap();
+        let place = Place::of(Vc::Cvs, Some(root.path())).unwrap();
+        let spool = Spool::open(&place).unwrap();
+        let files: Vec<_> = (0..20).map(|n| format!("src/{n}")).collect();
+        for n in 0..20 {
+            let words = [format!("src {n},1.1,1.2")];
+            keep(&spool, &words, b"Log Message:\nfix\n").unwrap();
+        }
+        let pieces = read(&spool).unwrap();
+        let told: Vec<_> = pieces.into_iter().flat_map(|(_, p)| p.files).collect();
+        assert_eq!(told, files);
     }
 }

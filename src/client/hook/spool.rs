@@ -113,8 +113,7 @@ impl Spool {
     }
 
     /// Writes a file, which is complete when it has its name.
-    pub(super) fn write(&self, path: &Path, content: &(impl Serialize + ?Sized)) -> io::Result<()>
-where {
+    pub(super) fn write(&self, path: &Path, content: &(impl Serialize + ?Sized)) -> io::Result<()> {
         let draft = self
             .dir
             .join(format!("draft-{:032x}", rand::random::<u128>()));
