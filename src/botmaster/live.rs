@@ -20,6 +20,10 @@ pub struct Live {
     /// The requests whose build is being started: they wait no longer (BLD-03), and their build has
     /// no number yet.
     pub starting: BTreeMap<RequestId, Starting>,
+    /// What waits for each builder for which something waits; absent where only what is on disk is
+    /// known.
+    #[serde(default)]
+    pub queues: Option<BTreeMap<BuilderName, Queued>>,
     /// Why the first request of each builder that has one waits, in a sentence (MAS-10).
     #[serde(default)]
     pub waits: BTreeMap<BuilderName, String>,
@@ -52,6 +56,17 @@ pub struct LiveSlave {
     pub heard_at: Option<Timestamp>,
 }
 
+/// The requests that wait for a builder.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Queued {
+    /// How many.
+    pub count: u64,
+    /// The one that is built next.
+    pub first: RequestId,
+    /// When the oldest was submitted (BLD-17).
+    pub since: Timestamp,
+}
+
 /// A build that is being started.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Starting {
@@ -74,6 +89,9 @@ impl Live {
         live.priorities.retain(|name, _| !hidden.contains(name));
         live.starting
             .retain(|_, start| !hidden.contains(&start.builder));
+        if let Some(queues) = &mut live.queues {
+            queues.retain(|name, _| !hidden.contains(name));
+        }
         live.wait_kinds.retain(|name, _| !hidden.contains(name));
         live.waits.retain(|name, _| !hidden.contains(name));
         for text in live.waits.values_mut() {
@@ -147,6 +165,7 @@ impl BotMaster {
                 .map(|(ix, slave)| (slave.config.name.clone(), self.live_slave(ix)))
                 .collect(),
             starting: starting.collect(),
+            queues: Some(self.queues()),
             wait_kinds: blockers
                 .iter()
                 .map(|(name, b)| (name.clone(), b.kind))
@@ -159,6 +178,21 @@ impl BotMaster {
             refusals: Vec::new(),
             refused_connections: 0,
         }
+    }
+
+    fn queues(&self) -> BTreeMap<BuilderName, Queued> {
+        let builders = self.out.layout.builders();
+        let queues = builders.filter_map(|(ix, builder)| {
+            let queue = self.dispatch.queue(ix);
+            let ((_, first), oldest) = (queue.first()?, queue.oldest()?);
+            let queued = Queued {
+                count: u64::try_from(queue.len()).unwrap_or(u64::MAX),
+                first,
+                since: self.intake.request(oldest)?.request.submitted_at,
+            };
+            Some((builder.config.name.clone(), queued))
+        });
+        queues.collect()
     }
 
     /// Why the first request of each builder that has one waits.

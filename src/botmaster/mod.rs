@@ -110,7 +110,7 @@ pub use event::{
 };
 pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
 pub use input::{BuildInput, Input, InstanceInput, InstanceStart, SlaveInput};
-pub use live::{Live, LiveSlave, Starting};
+pub use live::{Live, LiveSlave, Queued, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
 pub use plan::{BuildOutcome, BuildPlan};

@@ -12,6 +12,8 @@
 
 mod apply;
 mod column;
+#[cfg(test)]
+pub(crate) mod crowd;
 mod error;
 mod events;
 mod expectation;

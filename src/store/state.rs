@@ -91,6 +91,24 @@ impl State {
         limited.map_err(|source| schema::refused(&self.basedir.join(FILE), source))
     }
 
+    /// How many instructions SQLite's machine carries out while `look` reads, in hundreds: some for
+    /// each row that it goes through.
+    #[cfg(test)]
+    pub(crate) fn cost(&mut self, look: impl FnOnce(&Self)) -> u64 {
+        let count = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let counted = std::sync::Arc::clone(&count);
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let note = move || {
+            counted.fetch_add(1, relaxed);
+            false
+        };
+        self.conn.progress_handler(100, Some(note)).ok();
+        look(self);
+        let none = None::<fn() -> bool>;
+        self.conn.progress_handler(0, none).ok();
+        count.load(relaxed)
+    }
+
     /// Reads for some milliseconds.
     #[cfg(test)]
     pub(super) fn count_for_long(&self) -> Result<u32, StoreError> {

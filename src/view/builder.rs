@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::queue::queues;
 use super::slave::Pause;
 use super::{Moment, Scheduler, Tree, json};
 use crate::botmaster::Live;
@@ -84,14 +85,15 @@ impl Builder {
         {
             rows = configured(config, rows);
         }
-        correct_pending(&mut rows, live);
+        let queues = state.map_or_else(|| Ok(BTreeMap::new()), |state| queues(state, live))?;
         let configs = config.into_iter().flat_map(|config| &config.schedulers);
         let schedulers = Scheduler::all(state, configs.map(AsRef::as_ref), moment.now)?;
         let configs = config.into_iter().flat_map(|config| &config.builders);
         let configs: BTreeMap<_, _> = configs.map(|config| (&config.name, &**config)).collect();
         let see = |row: BuilderRow| {
             let config = configs.get(&row.name).copied();
-            Self::new(row, config, &schedulers)
+            let queue = queues.get(&row.name).copied();
+            Self::new(row, queue, config, &schedulers)
         };
         Ok(rows.into_iter().map(see).collect())
     }
@@ -108,20 +110,26 @@ impl Builder {
         moment: Moment,
         name: &BuilderName,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(mut row) = state.builder(name)? else {
+        let Some(row) = state.builder(name)? else {
             return Ok(None);
         };
-        correct_pending(std::slice::from_mut(&mut row), live);
+        let queue = queues(state, live)?.remove(name);
         let schedulers = config.schedulers.iter().map(AsRef::as_ref);
         let schedulers = Scheduler::all(Some(state), schedulers, moment.now)?;
         let config = config.builder(name.as_str());
         let config = config.map(AsRef::as_ref);
-        Ok(Some(Self::new(row, config, &schedulers)))
+        Ok(Some(Self::new(row, queue, config, &schedulers)))
     }
 
-    /// A builder on record, with what the configuration says of it.
+    /// A builder on record, with how many requests wait for it and since when, and what the
+    /// configuration says of it.
     #[must_use]
-    pub fn new(row: BuilderRow, config: Option<&BuilderConfig>, schedulers: &[Scheduler]) -> Self {
+    fn new(
+        row: BuilderRow,
+        queue: Option<(u64, Timestamp)>,
+        config: Option<&BuilderConfig>,
+        schedulers: &[Scheduler],
+    ) -> Self {
         let waiting = schedulers
             .iter()
             .flat_map(|scheduler| scheduler.waiting_for(&row.name));
@@ -132,8 +140,8 @@ impl Builder {
             state: row.state,
             slaves: row.slaves,
             paused: row.paused.map(Pause::from),
-            pending: row.pending,
-            pending_since: row.pending_since,
+            pending: queue.map_or(0, |(count, _)| count),
+            pending_since: queue.map(|(_, since)| since),
             waiting: waiting.cloned().collect(),
             running: running
                 .map(|(number, slave)| Running { number, slave })
@@ -159,8 +167,6 @@ fn configured(config: &Config, mut known: Vec<BuilderRow>) -> Vec<BuilderRow> {
             state: OFFLINE.to_owned(),
             slaves: builder.slaves.clone(),
             paused: None,
-            pending: 0,
-            pending_since: None,
             building: Vec::new(),
             last: None,
         }
@@ -168,46 +174,4 @@ fn configured(config: &Config, mut known: Vec<BuilderRow>) -> Vec<BuilderRow> {
     builders.collect()
 }
 
-/// Takes requests whose build is being started, which no longer wait, out of the counts.
-fn correct_pending(builders: &mut [BuilderRow], live: &Live) {
-    for starting in live.starting.values() {
-        let mut builders = builders.iter_mut();
-        if let Some(builder) = builders.find(|row| row.name == starting.builder) {
-            builder.pending = builder.pending.saturating_sub(1);
-        }
-    }
-}
-
 const OFFLINE: &str = "offline";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::botmaster::Starting;
-    use crate::model::RequestId;
-
-    #[test]
-    fn bld_03_a_request_whose_build_is_being_started_waits_no_longer() {
-        let starting = Starting {
-            builder: "a".into(),
-            slave: "s".into(),
-            since: Timestamp(5),
-        };
-        let live = Live {
-            starting: [(RequestId(1), starting)].into(),
-            ..Live::default()
-        };
-        let mut builders = ["a", "b"].map(|name| BuilderRow {
-            name: name.into(),
-            state: "idle".to_owned(),
-            slaves: Vec::new(),
-            paused: None,
-            pending: 2,
-            pending_since: None,
-            building: Vec::new(),
-            last: None,
-        });
-        correct_pending(&mut builders, &live);
-        assert_eq!(builders.map(|builder| builder.pending), [1, 2]);
-    }
-}

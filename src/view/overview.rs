@@ -1,5 +1,6 @@
 //! What the head of every page says.
 
+use super::queue::queues;
 use super::{Moment, Slave, Standing};
 use crate::botmaster::Live;
 use crate::store::{State, StoreError};
@@ -24,15 +25,13 @@ impl Overview {
     /// The state cannot be read.
     pub fn read(state: &State, live: &Live, moment: Moment) -> Result<Self, StoreError> {
         let mut overview = Self::default();
-        let mut waiting = 0;
-        for builder in state.builders()? {
-            waiting += builder.pending;
-            overview.has_built |= builder.last.is_some();
-        }
+        let queues = queues(state, live)?;
+        let waiting = queues.values().map(|(count, _)| count).sum::<u64>();
+        overview.waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        let mut builders = state.builders()?.into_iter();
+        overview.has_built = builders.any(|builder| builder.last.is_some());
         let standings = Standing::all(state)?;
         overview.broken = standings.values().filter(|line| line.is_broken()).count();
-        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
-        overview.waiting = waiting.saturating_sub(live.starting.len());
         let slaves = Slave::all(Some(state), None, live, moment)?;
         overview.slaves_away = slaves.iter().filter(|slave| slave.is_away()).count();
         Ok(overview)

@@ -1,16 +1,12 @@
 //! Build requests.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
 use crate::botmaster::Live;
 use crate::model::{BuildNumber, BuilderName, RequestId, Results, SetId, Timestamp};
-use crate::store::read::{RequestRow, Which};
-use crate::store::{State, StoreError};
+use crate::store::read::RequestRow;
 
 /// A build request.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
@@ -62,33 +58,6 @@ pub enum RequestState {
 }
 
 impl Request {
-    /// Requests of a state: open ones in the order in which they are built, all of them newest
-    /// first. `live` is what a running master knows, `priorities` those of the builders.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn list(
-        state: &State,
-        which: Which,
-        limit: u32,
-        live: &Live,
-        priorities: &BTreeMap<BuilderName, i32>,
-    ) -> Result<Vec<Self>, StoreError> {
-        let see = |rows: Vec<RequestRow>| -> Vec<Self> {
-            rows.into_iter().map(|row| Self::new(row, live)).collect()
-        };
-        if which == Which::All {
-            return Ok(see(state.requests(which, limit)?));
-        }
-        // Which of them come first depends on what is not on disk.
-        let mut requests = see(state.requests(which, u32::MAX)?);
-        let waits = |request: &Self| request.state != RequestState::Starting;
-        requests.retain(|request| which == Which::Open || waits(request));
-        put_in_order(&mut requests, priorities);
-        requests.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(requests)
-    }
-
     /// A request on record, with what a running master knows.
     #[must_use]
     pub fn new(row: RequestRow, live: &Live) -> Self {
@@ -115,17 +84,4 @@ impl Request {
             why: row.why,
         }
     }
-}
-
-/// Brings open requests into the order in which they are built (BRQ-02, BRQ-09).
-pub fn put_in_order(requests: &mut [Request], priorities: &BTreeMap<BuilderName, i32>) {
-    requests.sort_by_key(|request| {
-        let builder = priorities.get(&request.builder).copied();
-        (
-            Reverse(request.priority),
-            Reverse(builder.unwrap_or_default()),
-            request.submitted_at,
-            request.id,
-        )
-    });
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::config::{MergeRule, Merging};
@@ -199,6 +200,22 @@ impl RequestQueue {
     /// The place of the first request.
     pub(in crate::botmaster) fn first(&self) -> Option<RequestKey> {
         self.waiting.first_key_value().map(|(&key, _)| key)
+    }
+
+    /// The request that was submitted first, at the cost of a look at each priority.
+    pub(in crate::botmaster) fn oldest(&self) -> Option<RequestId> {
+        let (mut priority, mut oldest) = self.first()?;
+        loop {
+            let below = (
+                Bound::Excluded((priority, RequestId(u64::MAX))),
+                Bound::Unbounded,
+            );
+            let Some((&(next, first), _)) = self.waiting.range(below).next() else {
+                return Some(oldest);
+            };
+            priority = next;
+            oldest = oldest.min(first);
+        }
     }
 
     /// How many wait.

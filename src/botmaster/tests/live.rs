@@ -49,3 +49,16 @@ fn what_keeps_a_slave_from_builds_has_its_times() {
     assert_eq!(told.graceful_since, since);
     assert_eq!(told.told_to_end_at, Some(h.now.wall));
 }
+
+#[test]
+fn bld_17_how_many_requests_wait_is_known_with_the_oldest_of_them() {
+    let mut h = Harness::new(config(&[("b", &["s"]), ("idle", &["s"])]));
+    h.attach("s");
+    for _ in 0..3 {
+        h.change("b");
+    }
+    let queues = h.core.live().queues.unwrap();
+    let queued = queues[&BuilderName::from("b")];
+    assert_eq!((queued.count, queued.first), (2, RequestId(2)));
+    assert_eq!(queues.len(), 1);
+}

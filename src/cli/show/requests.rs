@@ -6,9 +6,8 @@ use super::fields::heading;
 use super::output::Output;
 use super::screen::{Screen, colour_of, headline};
 use super::source::Source;
-use crate::store::read::Which;
 use crate::text::table::{Cell, Colour};
-use crate::view::{Request, RequestState};
+use crate::view::{Queue, Request, RequestState};
 
 /// Shows requests: open ones, only `pending` ones, or `all`.
 pub(super) fn show(
@@ -17,14 +16,22 @@ pub(super) fn show(
     pending: bool,
     all: bool,
 ) -> anyhow::Result<()> {
-    let which = match (pending, all) {
-        (true, _) => Which::Pending,
-        (false, true) => Which::All,
-        (false, false) => Which::Open,
+    let (state, live) = (source.state()?, source.live());
+    let requests = match all && !pending {
+        true => {
+            let rows = state.requests_between((None, u64::MAX), out.limit())?;
+            rows.into_iter()
+                .map(|row| Request::new(row, &live))
+                .collect()
+        }
+        false => {
+            let queue = Queue {
+                is_pending: pending,
+                ..Queue::default()
+            };
+            queue.read(state, &live, &source.priorities(&live), out.limit())?
+        }
     };
-    let live = source.live();
-    let priorities = source.priorities(&live);
-    let requests = Request::list(source.state()?, which, out.limit(), &live, &priorities)?;
     out.print(&requests, page)
 }
 

@@ -1,5 +1,6 @@
 //! `show builds --wait`: until nothing that leads to a build is under way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -7,12 +8,12 @@ use anyhow::bail;
 use super::schedulers::waiting as sentence;
 use super::screen::Screen;
 use super::source::configuration_of;
+use crate::botmaster::Live;
 use crate::clock::Clock;
 use crate::model::BuilderName;
 use crate::store::State;
-use crate::store::read::Which;
 use crate::text::commas;
-use crate::view::Scheduler;
+use crate::view::{Queue, Scheduler};
 
 /// How often the state is looked at.
 const POLL: Duration = Duration::from_millis(200);
@@ -55,8 +56,11 @@ fn under_way(
     screen: &Screen<'_>,
 ) -> anyhow::Result<Option<String>> {
     let is_meant = |name: &BuilderName| builder.is_none_or(|builder| builder == name);
-    let mut open = state.requests(Which::Open, u32::MAX)?;
-    open.retain(|request| is_meant(&request.builder));
+    let queue = Queue {
+        builders: builder.map(std::slice::from_ref),
+        ..Queue::default()
+    };
+    let open = queue.read(state, &Live::default(), &BTreeMap::new(), u32::MAX)?;
     let waiting = open.iter().filter(|request| request.build.is_none());
     let waiting: Vec<_> = waiting.map(|request| request.id).collect();
     let builders = state

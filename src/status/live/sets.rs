@@ -1,6 +1,6 @@
 //! The methods of build sets, requests, slaves, their events, and changes (PROTOCOL section 14).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::values::{number, observer, result_number, times};
 use super::objects::{Done, gone, wrong};
@@ -9,8 +9,8 @@ use super::{Client, STYLE, unknown};
 use crate::botmaster::Live;
 use crate::model::{BuilderName, ChangeNumber, RequestId, SetId};
 use crate::pb::{Failure, Value};
-use crate::store::read::{RequestRow, SlaveRow, Which};
-use crate::view::BuildSetPage;
+use crate::store::read::{RequestRow, SlaveRow};
+use crate::view::{BuildSetPage, Queue};
 
 /// Maximum number of open requests whose sets are listed.
 const LISTED_REQUESTS: u32 = 1000;
@@ -18,7 +18,10 @@ const LISTED_REQUESTS: u32 = 1000;
 impl Client {
     /// The sets that have not finished, with their numbers.
     pub(super) async fn open_sets(&mut self) -> Done {
-        let read = |state: &_| crate::store::State::requests(state, Which::Open, LISTED_REQUESTS);
+        let read = |state: &_| {
+            let priorities = BTreeMap::new();
+            Queue::default().read(state, &Live::default(), &priorities, LISTED_REQUESTS)
+        };
         let requests = self.history.read(read).await.unwrap_or_default();
         let ids: BTreeSet<SetId> = requests.into_iter().map(|request| request.set).collect();
         let pair = |id: SetId| {

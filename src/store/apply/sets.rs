@@ -42,14 +42,16 @@ pub(super) fn submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<u
         insert.execute(params![int(change.number.0), int(set.id.0)])?;
     }
     let mut insert = conn.prepare_cached(
-        "INSERT INTO request (id, build_set, builder, submitted_at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO request (id, build_set, builder, submitted_at, priority)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     for (request, builder) in &set.requests {
         insert.execute(params![
             int(request.0),
             int(set.id.0),
             builder.as_str(),
-            set.submitted_at.0
+            set.submitted_at.0,
+            set.priority,
         ])?;
     }
     Ok(1)

@@ -17,7 +17,7 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SourceStamp, StopMeans, Timestamp,
 };
 use crate::model::{begin_epoch, end_last_run};
-use crate::store::read::{self, Which};
+use crate::store::read;
 use crate::store::{State, Store, StoreError, schema};
 
 // ---- what the tests of the store say things with ----
@@ -387,14 +387,13 @@ fn builders_and_slaves_are_those_of_the_configuration() {
         name: "zeta".into(),
         state: "building".to_owned(),
         slaves: vec!["bot".into(), "new".into()],
-        pending: 0,
-        pending_since: None,
         building: vec![(BuildNumber(1), "bot".into())],
         last: Some((BuildNumber(0), Results::Failure, at(400))),
     };
     assert_eq!(builders[0], zeta);
-    assert_eq!((builders[1].pending, builders.len()), (1, 2));
-    assert_eq!(builders[1].pending_since, Some(at(200)), "BLD-17");
+    assert_eq!(builders.len(), 2);
+    let pending = state.pending().unwrap();
+    assert_eq!(pending, [("alpha".into(), (1, at(200)))].into(), "BLD-17");
     let names: Vec<_> = state.builder_names().unwrap();
     assert_eq!(names, ["alpha".into(), "old".into(), "zeta".into()]);
     let slaves = state.slaves().unwrap();

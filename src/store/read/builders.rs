@@ -20,10 +20,6 @@ pub struct BuilderRow {
     pub slaves: Vec<SlaveName>,
     /// The pause, if people have paused it.
     pub paused: Option<Pause>,
-    /// How many requests wait for it.
-    pub pending: u64,
-    /// When the oldest of these was submitted (BLD-17).
-    pub pending_since: Option<Timestamp>,
     /// Builds that run, by number.
     pub building: Vec<(BuildNumber, SlaveName)>,
     /// The last build that has ended and was no try, its result and when.
@@ -117,18 +113,11 @@ impl State {
 }
 
 fn builders(conn: &Connection, only: Option<&BuilderName>) -> rusqlite::Result<Vec<BuilderRow>> {
-    let (of_pending, of_building, of_all) = match only {
-        None => (PENDING, BUILDING, BUILDERS),
-        Some(_) => (PENDING_OF, BUILDING_OF, BUILDER),
+    let (of_building, of_all) = match only {
+        None => (BUILDING, BUILDERS),
+        Some(_) => (BUILDING_OF, BUILDER),
     };
     let only = only.map(|name| name.as_str());
-    let mut pending: BTreeMap<String, (u64, Timestamp)> = conn
-        .prepare_cached(of_pending)?
-        .query_map(params_from_iter(only), |row| {
-            let count = row.get::<_, u32>(1)?.into();
-            Ok((row.get(0)?, (count, row.get::<_, Col<_>>(2)?.0)))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
     let mut building: BTreeMap<String, Vec<_>> = BTreeMap::new();
     let mut select = conn.prepare_cached(of_building)?;
     let mut rows = select.query(params_from_iter(only))?;
@@ -142,7 +131,6 @@ fn builders(conn: &Connection, only: Option<&BuilderName>) -> rusqlite::Result<V
     conn.prepare_cached(of_all)?
         .query_map(params_from_iter(only), |row| {
             let name: BuilderName = row.get::<_, Col<_>>(0)?.0;
-            let pending = pending.remove(name.as_str());
             Ok(BuilderRow {
                 state: row.get(1)?,
                 slaves: row.get::<_, Json<_>>(2)?.0,
@@ -154,8 +142,6 @@ fn builders(conn: &Connection, only: Option<&BuilderName>) -> rusqlite::Result<V
                     }),
                     None => None,
                 },
-                pending: pending.map_or(0, |(count, _)| count),
-                pending_since: pending.map(|(_, since)| since),
                 building: building.remove(name.as_str()).unwrap_or_default(),
                 last: last
                     .query_row([name.as_str()], |row| {
@@ -176,15 +162,11 @@ pub(super) const BUILDERS: &str = "SELECT name, state, slaves, paused_at, paused
 pub(super) const BUILDER_NAMES: &str = "SELECT name FROM builder
     WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
     ORDER BY name";
-pub(super) const PENDING: &str = "SELECT builder, count(*), min(submitted_at) FROM request
-    WHERE finished_at IS NULL AND build IS NULL GROUP BY builder";
 pub(super) const BUILDING: &str = "SELECT builder, number, slave FROM build
     WHERE finished_at IS NULL ORDER BY builder, id";
 /// The same of one builder.
 pub(super) const BUILDER: &str = "SELECT name, state, slaves, paused_at, paused_by, pause_reason
     FROM builder WHERE name = ?1 AND position IS NOT NULL";
-pub(super) const PENDING_OF: &str = "SELECT builder, count(*), min(submitted_at) FROM request
-    WHERE builder = ?1 AND finished_at IS NULL AND build IS NULL GROUP BY builder";
 pub(super) const BUILDING_OF: &str = "SELECT builder, number, slave FROM build
     WHERE builder = ?1 AND finished_at IS NULL ORDER BY id";
 pub(super) const LAST_BUILD: &str = "SELECT b.number, b.result, b.finished_at FROM build b

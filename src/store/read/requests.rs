@@ -7,17 +7,6 @@ use crate::store::StoreError;
 use crate::store::column::{Col, int};
 use crate::store::state::State;
 
-/// Which requests are wanted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Which {
-    /// Those that wait for a build.
-    Pending,
-    /// Those that have not finished.
-    Open,
-    /// All.
-    All,
-}
-
 /// A request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestRow {
@@ -48,24 +37,6 @@ pub struct RequestRow {
 }
 
 impl State {
-    /// Requests: the open ones by their own priority and age, all of them newest first. The
-    /// priorities of builders, by which those of several builders go as well, are not on disk.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn requests(&self, which: Which, limit: u32) -> Result<Vec<RequestRow>, StoreError> {
-        self.read(|conn| {
-            let sql = match which {
-                Which::Pending => PENDING_REQUESTS,
-                Which::Open => OPEN_REQUESTS,
-                Which::All => ALL_REQUESTS,
-            };
-            conn.prepare_cached(sql)?
-                .query_map([limit], request_of)?
-                .collect()
-        })
-    }
-
     /// The request with this number.
     ///
     /// # Errors
@@ -116,30 +87,12 @@ macro_rules! request_columns {
     () => {
         "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
         (SELECT b.number FROM build b WHERE b.id = r.build),
-        r.retries, r.start_count, r.result, r.finished_at, s.priority,
+        r.retries, r.start_count, r.result, r.finished_at, r.priority,
         (SELECT b.requests ->> 0 FROM build b WHERE b.id = r.build), r.why"
     };
 }
 pub(super) use request_columns;
 
-pub(super) const PENDING_REQUESTS: &str =
-    "SELECT r.id, r.build_set, r.builder, s.reason, r.submitted_at,
-        NULL, r.retries, r.start_count, r.result, r.finished_at, s.priority, NULL, NULL
-    FROM request r JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL AND r.build IS NULL
-    ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1";
-pub(super) const OPEN_REQUESTS: &str = concat!(
-    request_columns!(),
-    "
-    FROM request r JOIN build_set s ON s.id = r.build_set
-    WHERE r.finished_at IS NULL ORDER BY s.priority DESC, r.submitted_at, r.id LIMIT ?1"
-);
-pub(super) const ALL_REQUESTS: &str = concat!(
-    request_columns!(),
-    "
-    FROM request r JOIN build_set s ON s.id = r.build_set
-    ORDER BY r.id DESC LIMIT ?1"
-);
 pub(super) const REQUEST: &str = concat!(
     request_columns!(),
     "

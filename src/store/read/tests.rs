@@ -4,8 +4,7 @@ use rusqlite::Connection;
 
 use super::acts::DONE_ACT;
 use super::builders::{
-    BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, PENDING, PENDING_OF,
-    SLAVES,
+    BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, SLAVES,
 };
 use super::builds::{BUILD, BUILD_OF_ID, BUILDS, BUILDS_AFTER, BUILDS_OF_BUILDER, LOGS, STEPS};
 use super::changes::{
@@ -16,7 +15,10 @@ use super::lines::{BRIEF, BROKEN_LINES, LATELY, LINES, OF_CHANGE, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
 use super::of_line::{EVIDENCE, ORIGIN};
-use super::requests::{ALL_REQUESTS, OPEN_REQUESTS, PENDING_REQUESTS};
+use super::queue::{
+    BEING_BUILT, BUILDERS_WITH_REQUESTS, OPEN_BELOW, OPEN_BESIDE, PENDING, PENDING_BELOW,
+    PENDING_BESIDE,
+};
 use super::sets::{LAST_SET, SET, SET_REQUESTS};
 use super::sourced::{
     BUILD_FROM, CHANGE_FROM, NEWEST_CHANGE, NEWEST_NUMBER, SOURCED, SOURCED_OF_BUILDER,
@@ -52,7 +54,6 @@ const QUERIES: &[&str] = &[
     OLD_DELIVERY,
     DONE_ACT,
     BUILDER,
-    PENDING_OF,
     BUILDING_OF,
     BUILDERS,
     BUILDER_NAMES,
@@ -65,9 +66,12 @@ const QUERIES: &[&str] = &[
     DECISIONS,
     REQUESTS_OF_CHANGE,
     SETS_OF_CHANGE,
-    PENDING_REQUESTS,
-    OPEN_REQUESTS,
-    ALL_REQUESTS,
+    BUILDERS_WITH_REQUESTS,
+    OPEN_BESIDE,
+    OPEN_BELOW,
+    PENDING_BESIDE,
+    PENDING_BELOW,
+    BEING_BUILT,
     SET,
     SET_REQUESTS,
     BUILDS,
@@ -125,7 +129,7 @@ fn every_query_has_its_index() {
         for line in plan(&conn, sql) {
             // Tables that have one row a builder or slave are read as a whole; a scan by number
             // stops at its limit; the partial indexes have what is open only.
-            let is_small = ["builder", "slave", "built", "known", "spent_builds"]
+            let is_small = ["builder", "slave", "built", "known", "spent_builds", "open"]
                 .iter()
                 .any(|table| line == format!("SCAN {table}"));
             let is_open_only = line.contains("_open") || line.contains("line_broken");

@@ -12,8 +12,7 @@ use crate::model::{
 };
 use crate::schedulers::forcing::WrongField;
 use crate::store::State;
-use crate::store::read::Which;
-use crate::view::{self, Builder};
+use crate::view::{self, Builder, Queue, RequestState};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -130,16 +129,18 @@ pub(super) fn rebuild(state: &State, given: &Given) -> Asked {
 
 pub(super) fn cancel_of_builder(state: &State, given: &Given) -> Asked {
     let builder = place::builder(state, &given.args)?;
-    let waiting = waiting(state, given, |request| request.builder == builder)?;
     let id = given.form.text("id");
     if id == "all" {
-        return Ok(cancel(given, waiting));
+        return Ok(cancel(given, waiting(state, given, &[builder])?));
     }
-    let found = waiting
-        .into_iter()
-        .find(|request| request.to_string() == id);
+    let row = match id.parse() {
+        Ok(id) => state.request(RequestId(id))?,
+        Err(_) => None,
+    };
+    let found = row.map(|row| view::Request::new(row, &given.live));
+    let found = found.filter(|r| r.builder == builder && r.state == RequestState::Pending);
     let found = found.ok_or_else(|| not_found("waiting request", id))?;
-    Ok(cancel(given, vec![found]))
+    Ok(cancel(given, vec![found.id]))
 }
 
 pub(super) fn cancel_request(state: &State, given: &Given) -> Asked {
@@ -159,10 +160,10 @@ pub(super) fn cancel_set(state: &State, given: &Given) -> Asked {
     if state.build_set(set)?.is_none() {
         return Err(not_found("build set", asked));
     }
-    Ok(cancel(
-        given,
-        waiting(state, given, |request| request.set == set)?,
-    ))
+    let requests = state.requests_of_set(set)?.into_iter();
+    let requests = requests.map(|(row, _)| view::Request::new(row, &given.live));
+    let waiting = requests.filter(|request| request.state == RequestState::Pending);
+    Ok(cancel(given, waiting.map(|request| request.id).collect()))
 }
 
 pub(super) fn force_all(_: &State, given: &Given) -> Asked {
@@ -266,13 +267,13 @@ fn running(
 
 pub(super) fn cancel_all(state: &State, given: &Given) -> Asked {
     let builders = all(given);
-    let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
+    let waiting = waiting(state, given, &builders)?;
     Ok(cancel(given, waiting))
 }
 
 pub(super) fn cancel_selected(state: &State, given: &Given) -> Asked {
     let builders = selected(state, given)?;
-    let waiting = waiting(state, given, |r| builders.contains(&r.builder))?;
+    let waiting = waiting(state, given, &builders)?;
     Ok(cancel(given, waiting))
 }
 
@@ -335,16 +336,19 @@ fn cancel(given: &Given, requests: Vec<RequestId>) -> Wish {
     Wish::Requests(each.map(Request::from).collect())
 }
 
-/// The requests that wait, and that `is_meant`.
+/// The requests that wait for these builders.
 fn waiting(
     state: &State,
     given: &Given,
-    is_meant: impl Fn(&view::Request) -> bool,
+    builders: &[BuilderName],
 ) -> Result<Vec<RequestId>, Refusal> {
-    let live = &given.live;
-    let all = view::Request::list(state, Which::Pending, u32::MAX, live, &BTreeMap::new())?;
-    let meant = all.into_iter().filter(is_meant);
-    Ok(meant.map(|request| request.id).collect())
+    let queue = Queue {
+        is_pending: true,
+        builders: Some(builders),
+        after: None,
+    };
+    let all = queue.read(state, &given.live, &BTreeMap::new(), u32::MAX)?;
+    Ok(all.into_iter().map(|request| request.id).collect())
 }
 
 /// The builders of the configuration.

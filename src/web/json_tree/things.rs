@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 use super::builds::{self, properties, seconds};
 use super::tree::Tree;
 use crate::model::{BuilderName, SlaveName, SourceStamp};
-use crate::store::read::Which;
-use crate::view::{Build, Builder, Request, Slave};
+use crate::view::{Build, Builder, Queue, Slave};
 use crate::web::page::Scene;
 use crate::web::refusal::Refusal;
 
@@ -84,10 +83,13 @@ pub(super) fn shown_builder(tree: Tree<'_>, builder: &Builder) -> Result<Value, 
 pub(super) fn pending(tree: Tree<'_>, builder: &BuilderName) -> Result<Value, Refusal> {
     let Tree { state, scene } = tree;
     let priorities = &scene.live.priorities;
-    let waiting = Request::list(state, Which::Pending, u32::MAX, &scene.live, priorities)?;
-    let own = waiting.iter().filter(|request| request.builder == *builder);
+    let queue = Queue {
+        is_pending: true,
+        builders: Some(std::slice::from_ref(builder)),
+        after: None,
+    };
     let mut all = Vec::new();
-    for request in own.take(usize::try_from(MOST_PENDING).unwrap_or(usize::MAX)) {
+    for request in queue.read(state, &scene.live, priorities, MOST_PENDING)? {
         let (stamps, _) = state.wishes(&[request.id])?;
         let set = state.build_set(request.set)?;
         all.push(json!({

@@ -10,8 +10,8 @@ use crate::botmaster::Live;
 use crate::config::MOST_BUILDS;
 use crate::model::{BuildNumber, BuilderName, Results};
 use crate::store::State;
-use crate::store::read::{Wanted, Which};
-use crate::view::{Brief, Builder, Request, Scheduler, Slave, Standing};
+use crate::store::read::Wanted;
+use crate::view::{Brief, Builder, Queue, Scheduler, Slave, Standing};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
@@ -49,7 +49,7 @@ pub(in crate::web) const PAGE: Page = Page {
 const BUILDS_FOR_TIME: u32 = 100;
 
 /// Maximum number of waiting requests on the page.
-const REQUESTS: usize = 50;
+const REQUESTS: u32 = 50;
 
 #[derive(Debug, Template)]
 #[template(path = "builder.html", config = "src/web/askama.toml")]
@@ -70,7 +70,9 @@ struct Contents {
     good: usize,
     counted: usize,
     waiting: Vec<Waiting>,
-    more_waiting: usize,
+    more_waiting: u64,
+    /// The queue of the builder.
+    queue: String,
     trees: Vec<String>,
     slaves: Vec<(Link, String)>,
     schedulers: Vec<(Link, String)>,
@@ -141,6 +143,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         counted: ended.count(),
         waiting,
         more_waiting,
+        queue: address::with_args("/queue", &[("builder", name.as_str())]),
         trees: trees(scene, builder.as_ref()),
         slaves: slave_rows(scene, builder.as_ref(), &slaves),
         schedulers: scheduler_rows(scene, &name, &schedulers),
@@ -255,14 +258,15 @@ fn waiting(
     scene: &Scene,
     name: &BuilderName,
     live: &Live,
-) -> Result<(Vec<Waiting>, usize), Refusal> {
-    let requests = Request::list(state, Which::Pending, u32::MAX, live, &live.priorities)?;
-    let mut requests: Vec<_> = requests
-        .into_iter()
-        .filter(|r| r.builder == *name)
-        .collect();
-    let more = requests.len().saturating_sub(REQUESTS);
-    requests.truncate(REQUESTS);
+) -> Result<(Vec<Waiting>, u64), Refusal> {
+    let queue = Queue {
+        is_pending: true,
+        builders: Some(std::slice::from_ref(name)),
+        after: None,
+    };
+    let requests = queue.read(state, live, &live.priorities, REQUESTS)?;
+    let shown = u64::try_from(requests.len()).unwrap_or(u64::MAX);
+    let more = queue.count(state, live)?.saturating_sub(shown);
     let mut rows = Vec::new();
     for request in requests {
         rows.push(Waiting {

@@ -3,10 +3,9 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use crate::model::BuilderName;
-use crate::store::State;
-use crate::store::read::Which;
-use crate::view::{LockWait, Request};
+use crate::model::{BuilderName, RequestId};
+use crate::store::{State, StoreError};
+use crate::view::{LockWait, Queue, Request};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
@@ -15,7 +14,10 @@ use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
     path: "/queue",
-    args: &[Arg::text("builder")],
+    args: &[
+        Arg::text("builder").also(&["show"]),
+        Arg::number("after", 0, u64::MAX),
+    ],
     permission: Permission::View,
     topics: &["queue"],
     api: Some("/api/v1/requests"),
@@ -24,17 +26,20 @@ pub(in crate::web) const PAGE: Page = Page {
 };
 
 /// Maximum number of requests on the page.
-const REQUESTS: usize = 200;
+const REQUESTS: u32 = 200;
 
 #[derive(Debug, Template)]
 #[template(path = "queue.html", config = "src/web/askama.toml")]
 struct Contents {
-    count: usize,
+    count: u64,
     of: Vec<String>,
     rows: Vec<Row>,
     /// Whether the reader can cancel one of them.
     can_cancel: bool,
-    more: usize,
+    /// Whether the page begins after the first request.
+    is_further: bool,
+    /// What is built after the requests on the page.
+    next: Option<String>,
     locks: Vec<String>,
 }
 
@@ -51,41 +56,34 @@ struct Row {
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let live = &scene.live;
-    let mut requests = Request::list(state, Which::Pending, u32::MAX, live, &live.priorities)?;
-    let wanted = scene.args.all("builder");
-    let is_wanted = |name: &BuilderName| wanted.iter().any(|wanted| wanted == name.as_str());
-    requests.retain(|request| wanted.is_empty() || is_wanted(&request.builder));
-    let count = requests.len();
-    let mut firsts: Vec<BuilderName> = Vec::new();
-    requests.truncate(REQUESTS);
+    let of = scene.args.all("builder");
+    let wanted: Vec<_> = of
+        .iter()
+        .map(|name| BuilderName::from(name.as_str()))
+        .collect();
+    let after = scene.args.number("after").map(RequestId);
+    let queue = Queue {
+        is_pending: true,
+        builders: Some(wanted.as_slice()).filter(|wanted| !wanted.is_empty()),
+        after,
+    };
+    let count = queue.count(state, live)?;
+    let mut requests = queue.read(state, live, &live.priorities, REQUESTS + 1)?;
+    let shown = usize::try_from(REQUESTS).unwrap_or(usize::MAX);
+    let has_more = requests.len() > shown;
+    requests.truncate(shown);
     let mut rows = Vec::new();
     for request in &requests {
-        let is_first = !firsts.contains(&request.builder);
-        if is_first {
-            firsts.push(request.builder.clone());
-        }
-        let why = match live.waits.get(&request.builder).filter(|_| is_first) {
-            Some(why) => scene.with_local_times(why),
-            None if is_first => String::new(),
-            None => format!("Waits behind the first request of {}.", request.builder),
-        };
-        let builder = request.builder.as_str();
-        rows.push(Row {
-            number: Link::to(&request.id.to_string(), &address::request(request.id)),
-            builder: Link::to(builder, &address::builder(&request.builder)),
-            why,
-            reason: request.reason.clone(),
-            since: scene.time(request.submitted_at),
-            priority: request.priority,
-            cancel: Buttons::of_row(state, scene, request.id)?,
-        });
+        rows.push(row(state, scene, request)?);
     }
+    let last = requests.last().filter(|_| has_more);
     let contents = Contents {
         count,
-        of: wanted.to_vec(),
+        of: of.to_vec(),
         can_cancel: rows.iter().any(|row| !row.cancel.is_empty()),
         rows,
-        more: count.saturating_sub(REQUESTS),
+        is_further: after.is_some(),
+        next: last.map(|last| further(of, last.id)),
         locks: locks(scene),
     };
     let (title, icon) = match count {
@@ -94,6 +92,35 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         n => (format!("{n} wait · Queue"), Tone::Wait),
     };
     Ok(Shown::new(title, &contents)?.with_icon(icon))
+}
+
+fn row(state: &State, scene: &Scene, request: &Request) -> Result<Row, StoreError> {
+    let (live, builder) = (&scene.live, &request.builder);
+    let first = live.queues.as_ref().and_then(|queues| queues.get(builder));
+    let why = match (first, live.waits.get(builder)) {
+        (Some(queue), Some(why)) if queue.first == request.id => scene.with_local_times(why),
+        (Some(queue), _) if queue.first != request.id => {
+            format!("Waits behind request {} of {builder}.", queue.first)
+        }
+        (Some(_) | None, _) => String::new(),
+    };
+    Ok(Row {
+        number: Link::to(&request.id.to_string(), &address::request(request.id)),
+        builder: Link::to(builder.as_str(), &address::builder(builder)),
+        why,
+        reason: request.reason.clone(),
+        since: scene.time(request.submitted_at),
+        priority: request.priority,
+        cancel: Buttons::of_row(state, scene, request.id)?,
+    })
+}
+
+/// The address of what is built after a request.
+fn further(builders: &[String], last: RequestId) -> String {
+    let last = last.to_string();
+    let builders = builders.iter().map(|name| ("builder", name.as_str()));
+    let args: Vec<_> = builders.chain([("after", last.as_str())]).collect();
+    address::with_args("/queue", &args)
 }
 
 /// What waits for locks, in sentences.
@@ -106,17 +133,49 @@ fn locks(scene: &Scene) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::web::testing::Farm;
+    use crate::botmaster::Queued;
+    use crate::model::RequestId;
+    use crate::web::testing::{Farm, ago};
+
+    fn queued(count: u64, first: u64) -> Queued {
+        let (first, since) = (RequestId(first), ago(60));
+        Queued {
+            count,
+            first,
+            since,
+        }
+    }
 
     #[test]
     fn mas_10_each_request_says_why_it_waits() {
         let mut farm = Farm::broken();
         let why = "slave elm is away since 2026-11-25T13:00:00.000Z";
         farm.live.waits.insert("a/b c".into(), why.to_owned());
+        farm.live.queues = Some([("a/b c".into(), queued(2, 5))].into());
+        farm.request("a/b c", Vec::new(), ago(50));
         let page = farm.page("/queue");
         assert!(page.contains("slave elm is away since Wed 14:00"), "{page}");
+        assert!(page.contains("Waits behind request 5 of a/b c."), "{page}");
         assert!(page.contains(r#"<a href="/queue/5">5</a>"#), "{page}");
         let other = farm.page("/queue?builder=linux");
         assert!(other.contains("Nothing waits"), "{other}");
+    }
+
+    #[test]
+    fn web_03_a_long_queue_goes_on_on_further_pages() {
+        let mut farm = Farm::new();
+        for _ in 0..250 {
+            farm.request("linux", Vec::new(), ago(60));
+        }
+        farm.live.queues = Some([("linux".into(), queued(250, 1))].into());
+        let page = farm.page("/queue?builder=linux");
+        assert!(page.contains("Queue <small>250"), "{page}");
+        assert!(page.contains(r#"href="/queue/200""#) && !page.contains("/queue/201"));
+        let next = "/queue?builder=linux&#38;after=200";
+        assert!(page.contains(next), "{page}");
+        let page = farm.page("/queue?builder=linux&after=200");
+        assert!(page.contains("Queue <small>250"), "{page}");
+        assert!(page.contains(r#"href="/queue/201""#) && page.contains("/queue/250"));
+        assert!(!page.contains("after=250"), "{page}");
     }
 }

@@ -242,3 +242,17 @@ fn brq_09_priority_goes_before_age_in_the_queue_and_in_what_is_merged() {
     let taken = queue.take_first();
     assert_eq!(taken, [2, 4, 1, 3, 5].map(RequestId));
 }
+
+#[test]
+fn bld_17_the_oldest_request_may_be_behind_more_urgent_ones() {
+    let mut queue = RequestQueue::new(Merging::default());
+    assert_eq!(queue.oldest(), None);
+    for (id, priority) in [(4, 2), (5, 2), (2, 1), (3, 0), (6, -1)] {
+        queue.insert(&BuildRequest {
+            priority,
+            ..request(id, SourceStamp::default())
+        });
+    }
+    assert_eq!(queue.first().map(|(_, id)| id), Some(RequestId(4)));
+    assert_eq!(queue.oldest(), Some(RequestId(2)));
+}

@@ -4,7 +4,7 @@ use super::*;
 use crate::botmaster::{Live, Starting};
 use crate::cli::show::requests as pages;
 use crate::store::read::RequestRow;
-use crate::view::{Request, put_in_order};
+use crate::view::Request;
 
 #[test]
 fn requests_for_people() {
@@ -53,16 +53,6 @@ fn request(id: u64, builder: &str) -> RequestRow {
         finished: None,
         why: None,
     }
-}
-
-#[test]
-fn brq_09_requests_are_listed_in_the_order_in_which_they_will_be_built() {
-    let mut urgent = request(3, "a");
-    urgent.priority = 1;
-    let rows = [request(1, "a"), request(2, "b"), urgent];
-    let mut requests = rows.map(|row| Request::new(row, &Live::default()));
-    put_in_order(&mut requests, &[("a".into(), -1), ("b".into(), 2)].into());
-    assert_eq!(requests.map(|request| request.id.0), [3, 2, 1]);
 }
 
 #[test]

@@ -150,10 +150,10 @@ fn a_finished_build_keeps_its_result_and_the_reason_of_its_stop() {
     assert_eq!(row.finished_at, Some(end.at));
     assert_eq!(row.stop_reason.as_deref(), Some("wrong branch"));
     assert_eq!(row.properties, end.properties);
-    let request = &state.requests(Which::All, 9).unwrap()[0];
+    let request = state.request(RequestId(1)).unwrap().unwrap();
     assert_eq!(request.build, Some(BuildNumber(0)));
     assert_eq!(request.finished, Some((Results::Exception, end.at)));
-    assert_eq!(state.requests(Which::Open, 9).unwrap(), []);
+    assert_eq!(state.builders_with_requests().unwrap(), []);
 }
 
 #[test]
@@ -174,8 +174,12 @@ fn a_retried_build_gives_its_open_requests_back_with_their_count() {
         ],
     );
     let state = open_state(dir.path());
-    let pending = state.requests(Which::Pending, 9).unwrap();
-    let pending: Vec<_> = pending.iter().map(|r| (r.id.0, r.retries)).collect();
+    let pending = state.places_in_queue(&"quick".into(), None, true, 9);
+    let pending = pending.unwrap().into_iter().map(|place| {
+        let row = state.request(place.id).unwrap().unwrap();
+        (row.id.0, row.retries)
+    });
+    let pending: Vec<_> = pending.collect();
     assert_eq!(pending, [(1, 3), (3, 0)]);
     let over = state.request(RequestId(2)).unwrap().unwrap();
     assert_eq!(

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{missing, number};
 use crate::botmaster::Blocker;
-use crate::model::{RequestId, SetId};
+use crate::model::{BuilderName, RequestId, SetId};
 use crate::store::State;
-use crate::store::read::Which;
-use crate::view::{BuildSetPage, LockWait, Request, RequestState};
+use crate::view::{BuildSetPage, LockWait, Queue, Request, RequestState};
 use crate::web::api::resource::{All, Found, List, One, Resource, Span};
 use crate::web::args::Arg;
 use crate::web::page::Scene;
@@ -66,7 +65,7 @@ pub(in crate::web) const LOCKS: Resource = Resource::new(
     &All(locks),
 );
 
-/// How many finished requests are looked through for those that pass the filters.
+/// How many requests are looked through for those that pass the filters.
 const LOOKED_THROUGH: u32 = 2000;
 
 fn set(state: &State, scene: &Scene) -> Result<BuildSetPage, Refusal> {
@@ -89,29 +88,41 @@ fn requests(state: &State, scene: &Scene, span: Span) -> Result<Found<Request>, 
     if let "finished" | "all" = wanted {
         return finished(state, scene, span, wanted);
     }
-    let all = Request::list(state, Which::Open, u32::MAX, live, &live.priorities)?;
-    let mut all = wanted_ones(state, scene, all)?;
+    let builders: Vec<_> = names(scene).collect();
+    let queue = Queue {
+        is_pending: wanted == "pending",
+        builders: Some(builders.as_slice()).filter(|builders| !builders.is_empty()),
+        after: span.after.map(RequestId),
+    };
     let is_wanted = |state: RequestState| match wanted {
         "pending" => state == RequestState::Pending,
         "starting" => state == RequestState::Starting,
         "building" => state == RequestState::Building,
         _ => true,
     };
+    // Those that are filtered out are looked through up to a limit, and the next page goes on.
+    let is_filtered = matches!(wanted, "starting" | "building") || has_scheduler(scene);
+    let looked_through = match is_filtered {
+        true => LOOKED_THROUGH,
+        false => span.limit.saturating_add(1),
+    };
+    let all = queue.read(state, live, &live.priorities, looked_through)?;
+    let is_cut = all.len() == usize::try_from(looked_through).unwrap_or(usize::MAX);
+    let last = all.last().map(|request| request.id.0);
+    let mut all = of_schedulers(state, scene, all)?;
     all.retain(|request| is_wanted(request.state));
-    let total = span
-        .counts
-        .then(|| u64::try_from(all.len()).unwrap_or(u64::MAX));
-    if let Some(after) = span.after
-        && let Some(place) = all.iter().position(|request| request.id.0 == after)
-    {
-        all.drain(..=place);
-    }
     let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
-    let has_more = all.len() > limit;
+    let next = match all.len() > limit {
+        true => all.get(limit.saturating_sub(1)).map(|last| last.id.0),
+        false => last.filter(|_| is_cut),
+    };
     all.truncate(limit);
-    let next = all.last().filter(|_| has_more);
+    let total = match span.counts && !is_filtered {
+        true => Some(queue.count(state, live)?),
+        false => None,
+    };
     Ok(Found {
-        next: next.map(|last| ("after", last.id.0)),
+        next: next.map(|next| ("after", next)),
         items: all,
         total,
     })
@@ -129,7 +140,10 @@ fn finished(
     let lowest = rows.last().map(|row| row.id.0);
     let all = rows.into_iter().map(|row| Request::new(row, &scene.live));
     let all = all.filter(|request| wanted == "all" || request.state == RequestState::Finished);
-    let mut all = wanted_ones(state, scene, all.collect())?;
+    let builders: Vec<_> = names(scene).collect();
+    let is_meant = |name: &BuilderName| builders.is_empty() || builders.contains(name);
+    let all = all.filter(|request| is_meant(&request.builder));
+    let mut all = of_schedulers(state, scene, all.collect())?;
     let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
     let next = match all.len() > limit {
         true => all.get(limit.saturating_sub(1)).map(|last| last.id.0),
@@ -143,17 +157,24 @@ fn finished(
     })
 }
 
-/// Those of the builders and schedulers that are asked for.
-fn wanted_ones(
+/// The builders that are asked for.
+fn names(scene: &Scene) -> impl Iterator<Item = BuilderName> {
+    let names = scene.args.all("builder").iter();
+    names.map(|name| BuilderName::from(name.as_str()))
+}
+
+fn has_scheduler(scene: &Scene) -> bool {
+    !scene.args.all("scheduler").is_empty()
+}
+
+/// Those of the schedulers that are asked for.
+fn of_schedulers(
     state: &State,
     scene: &Scene,
     mut all: Vec<Request>,
 ) -> Result<Vec<Request>, Refusal> {
-    let (builders, schedulers) = (scene.args.all("builder"), scene.args.all("scheduler"));
-    all.retain(|request| {
-        builders.is_empty() || builders.iter().any(|name| name == request.builder.as_str())
-    });
-    if !schedulers.is_empty() {
+    let schedulers = scene.args.all("scheduler");
+    if has_scheduler(scene) {
         let mut kept = BTreeSet::new();
         for request in &all {
             let set = state.build_set(request.set)?;
