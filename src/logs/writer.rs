@@ -12,7 +12,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,12 +23,13 @@ use super::Channel;
 use super::finish::{Finisher, LogSyncs};
 use super::growth::{Growing, Growth, Progress};
 use crate::directory::Directory;
+use crate::inbox::{Sender, Urgency, inbox};
 
 /// Makes logs, all written by one thread. Cheap to clone; the thread ends when the last clone and
 /// the last sink are gone.
 #[derive(Clone, Debug)]
 pub struct LogStore {
-    inbox: mpsc::Sender<Message>,
+    inbox: Sender<Message>,
     room: Arc<Semaphore>,
     next: Arc<AtomicU64>,
     finisher: Finisher,
@@ -44,7 +44,7 @@ impl LogStore {
     pub fn start(basedir: PathBuf) -> io::Result<Self> {
         let basedir = Directory::open(&basedir)?;
         let finisher = Finisher::start(Arc::new(basedir.itself()?))?;
-        let (inbox, waiting) = mpsc::channel();
+        let (inbox, waiting) = inbox();
         let room = Arc::new(Semaphore::new(WAITING_BYTES));
         let thread = WriterThread::new(basedir, waiting, Arc::clone(&room), finisher.clone());
         std::thread::Builder::new()
@@ -76,12 +76,13 @@ impl LogStore {
             compress_above: None,
             is_closed: false,
         };
-        sink.send(Message::Create {
+        let message = Message::Create {
             id,
             path: path.to_owned(),
             share,
             growth: self.growing.open(path),
-        });
+        };
+        sink.send(message, Urgency::Patient);
         sink
     }
 
@@ -117,7 +118,7 @@ pub struct Written {
 #[derive(Debug)]
 pub struct LogSink {
     id: LogId,
-    inbox: mpsc::Sender<Message>,
+    inbox: Sender<Message>,
     /// What may wait of all logs together, in bytes.
     room: Arc<Semaphore>,
     /// What may wait of this log, so that one log cannot take all room.
@@ -158,7 +159,14 @@ impl LogSink {
         share.forget();
         room.forget();
         let id = self.id;
-        self.send(Message::Append { id, channel, data });
+        // Whoever writes much does not wait for the thread.
+        let has_room = self.share.available_permits() > SHARE_BYTES / 2
+            && self.room.available_permits() > WAITING_BYTES / 2;
+        let urgency = match has_room {
+            true => Urgency::Patient,
+            false => Urgency::Urgent,
+        };
+        self.send(Message::Append { id, channel, data }, urgency);
     }
 
     /// Waits until everything is in the files, or given up, and closes the files. Then the log may
@@ -166,7 +174,7 @@ impl LogSink {
     pub async fn close(mut self) -> Written {
         let (done, closed) = oneshot::channel();
         self.is_closed = true;
-        self.send(self.closing(Some(done)));
+        self.send(self.closing(Some(done)), Urgency::Urgent);
         closed.await.unwrap_or_default()
     }
 
@@ -181,9 +189,9 @@ impl LogSink {
         }
     }
 
-    fn send(&self, message: Message) {
+    fn send(&self, message: Message, urgency: Urgency) {
         // The thread ends only after the last sink.
-        if self.inbox.send(message).is_err() {
+        if !self.inbox.send(message, urgency) {
             error!("the thread that writes logs is gone");
         }
     }
@@ -193,7 +201,7 @@ impl Drop for LogSink {
     fn drop(&mut self) {
         if !self.is_closed {
             // At the very end nobody may be there to hear it.
-            self.inbox.send(self.closing(None)).unwrap_or_default();
+            self.inbox.send(self.closing(None), Urgency::Patient);
         }
     }
 }
@@ -239,6 +247,8 @@ fn weight(data: &Bytes) -> usize {
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a log that cannot be written is left alone before the next attempt.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a message waits for others.
+const LINGER: Duration = Duration::from_millis(10);
 /// What may wait to be written of all logs together.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 /// What may wait of one log: large enough to keep the disk busy, small enough for eight others.

@@ -11,7 +11,6 @@ mod batches;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 
@@ -27,7 +26,7 @@ use super::lock::Lock;
 use super::recover::recover;
 use super::{Reader, StoreError, error, events, fresh, schema, verify};
 use crate::clock::Clock;
-use crate::inbox::Wait;
+use crate::inbox::{NoMessage, Receiver, Sender, Urgency, Wait, inbox};
 use crate::measure::{Distribution, Histogram};
 use crate::model::{Happening, Op, Recovered, Ticket};
 
@@ -65,7 +64,7 @@ impl Store {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(self, confirm: Box<dyn Fn(Ticket) + Send>) -> std::io::Result<Writer> {
-        let (inbox, waiting) = mpsc::channel();
+        let (inbox, waiting) = inbox();
         let last = events::last(&self.conn).map_err(std::io::Error::other)?;
         let shared = Arc::new(Shared {
             room: Semaphore::new(MAX_WAITING_OPS),
@@ -100,7 +99,7 @@ impl Store {
 /// The way to the writer thread. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    inbox: mpsc::Sender<Message>,
+    inbox: Sender<Message>,
     shared: Arc<Shared>,
     reader: Reader,
 }
@@ -153,7 +152,11 @@ impl Writer {
     }
 
     fn send(&self, write: Write) {
-        if self.inbox.send(Message::Write(write)).is_err() {
+        let urgency = match write.ticket {
+            Some(_) => Urgency::Urgent,
+            None => Urgency::Patient,
+        };
+        if !self.inbox.send(Message::Write(write), urgency) {
             error!("something is written to the state after it was closed");
         }
     }
@@ -197,7 +200,7 @@ impl Writer {
     pub async fn close(self) {
         self.reader.close();
         let (done, is_done) = oneshot::channel();
-        if self.inbox.send(Message::Close(done)).is_ok() {
+        if self.inbox.send(Message::Close(done), Urgency::Urgent) {
             // An error says that the thread is gone, and with it everything was committed.
             is_done.await.unwrap_or_default();
         }
@@ -267,7 +270,7 @@ impl Write {
 /// The thread that drives [`Batches`].
 struct WriterThread {
     store: Store,
-    waiting: mpsc::Receiver<Message>,
+    waiting: Receiver<Message>,
     shared: Arc<Shared>,
     confirm: Box<dyn Fn(Ticket) + Send>,
     batches: Batches,
@@ -297,10 +300,10 @@ impl WriterThread {
     }
 
     fn receive(&mut self, wait: Wait) {
-        match wait.receive(&self.waiting) {
+        match self.waiting.receive(wait) {
             Ok(message) => self.batches.take(Instant::now(), message),
-            Err(RecvTimeoutError::Timeout) => self.batches.on_silence(),
-            Err(RecvTimeoutError::Disconnected) => self.batches.on_abandoned(),
+            Err(NoMessage::Silence) => self.batches.on_silence(),
+            Err(NoMessage::Abandoned) => self.batches.on_abandoned(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::log::{Appended, Batch, Chunk, Log, Notice, Opening, Task};
-use super::{Closing, LogId, MAX_OPEN_LOGS, MAX_TOUCHED, Written};
+use super::{Closing, LINGER, LogId, MAX_OPEN_LOGS, MAX_TOUCHED, Written};
 use crate::inbox::Wait;
 
 /// The writer of logs.
@@ -46,7 +46,9 @@ struct Entry {
 enum Inbox {
     /// More may wait in it.
     Filling,
-    /// Nothing waits in it.
+    /// Nothing waits in it, but more may come soon.
+    Lingering,
+    /// Nothing has come for a while.
     Empty,
     /// Nothing more comes.
     Abandoned,
@@ -117,10 +119,21 @@ impl Queue {
             }
             let tries = self.stalled.iter().filter_map(|log| self.next_try(*log));
             match tries.min() {
-                None => return Due::Receive(Wait::Forever),
-                Some((at, _)) if at > now => return Due::Receive(Wait::Until(at)),
-                Some((_, log)) => self.make_ready(log),
+                Some((at, log)) if at <= now => self.make_ready(log),
+                tried => return Due::Receive(self.wait(now, tried.map(|(at, _)| at))),
             }
+        }
+    }
+
+    /// How to wait when there is nothing to do until a log is tried again.
+    fn wait(&self, now: Instant, tried: Option<Instant>) -> Wait {
+        match (self.inbox, tried) {
+            (Inbox::Lingering, _) => {
+                let over = now + LINGER;
+                Wait::Company(tried.map_or(over, |at| at.min(over)))
+            }
+            (_, Some(at)) => Wait::Until(at),
+            (_, None) => Wait::Forever,
         }
     }
 
@@ -158,7 +171,11 @@ impl Queue {
 
     /// No message has come in the time that was to be waited.
     pub(super) const fn on_silence(&mut self) {
-        self.inbox = Inbox::Empty;
+        self.inbox = match self.inbox {
+            Inbox::Filling => Inbox::Lingering,
+            Inbox::Lingering | Inbox::Empty => Inbox::Empty,
+            Inbox::Abandoned => Inbox::Abandoned,
+        };
     }
 
     /// Nobody can hand in anything any more.

@@ -12,6 +12,7 @@ use std::task::Poll;
 use proptest::prelude::*;
 
 use super::*;
+use crate::inbox::{Receiver, Wait};
 use crate::logs::LogReader;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -263,8 +264,8 @@ fn more_logs_than_files_may_be_open_are_written_at_a_time() {
 }
 
 /// A writer thread that is stuck: it has not been started.
-fn stuck() -> (LogStore, mpsc::Receiver<Message>) {
-    let (inbox, waiting) = mpsc::channel();
+fn stuck() -> (LogStore, Receiver<Message>) {
+    let (inbox, waiting) = inbox();
     let nowhere = Directory::open(Path::new("/")).unwrap();
     let store = LogStore {
         inbox,
@@ -276,9 +277,14 @@ fn stuck() -> (LogStore, mpsc::Receiver<Message>) {
     (store, waiting)
 }
 
+/// The messages that nobody has taken.
+fn messages(waiting: &mut Receiver<Message>) -> impl Iterator<Item = Message> {
+    std::iter::from_fn(|| waiting.receive(Wait::Not).ok())
+}
+
 #[test]
 fn log_05_what_waits_of_one_log_is_bounded_and_leaves_room_for_others() {
-    let (store, waiting) = stuck();
+    let (store, mut waiting) = stuck();
     let mut greedy = store.create("greedy");
     let chunk = Bytes::from(vec![0; 64 * 1024]);
     let mut taken = 0;
@@ -290,7 +296,7 @@ fn log_05_what_waits_of_one_log_is_bounded_and_leaves_room_for_others() {
     let mut modest = store.create("modest");
     assert!(!is_pending(pin!(modest.append(Channel::Stdout, chunk))));
     // What was dropped while it waited is not written.
-    let appended = waiting.try_iter().filter_map(|m| match m {
+    let appended = messages(&mut waiting).filter_map(|m| match m {
         Message::Append { id, data, .. } => Some((id, data.len())),
         Message::Create { .. } | Message::Close { .. } => None,
     });
@@ -306,14 +312,13 @@ fn log_05_what_waits_of_one_log_is_bounded_and_leaves_room_for_others() {
 
 #[test]
 fn log_05_what_waits_of_all_logs_is_bounded() {
-    let (store, waiting) = stuck();
+    let (store, mut waiting) = stuck();
     let chunk = Bytes::from(vec![0; 64 * 1024]);
     let mut sinks: Vec<_> = (0..20).map(|n| store.create(&n.to_string())).collect();
     for sink in &mut sinks {
         while !is_pending(pin!(sink.append(Channel::Stdout, chunk.clone()))) {}
     }
-    let taken: usize = waiting
-        .try_iter()
+    let taken: usize = messages(&mut waiting)
         .map(|m| match m {
             Message::Append { data, .. } => data.len(),
             Message::Create { .. } | Message::Close { .. } => 0,

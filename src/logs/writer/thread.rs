@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
 use tokio::sync::Semaphore;
@@ -15,14 +14,14 @@ use super::log::{Appended, Batch, Chunk, Notice, Opening};
 use super::queue::{Due, Finished, Queue};
 use super::{Closing, LogId, Message, PATIENCE, weight};
 use crate::directory::Directory;
-use crate::inbox::Wait;
+use crate::inbox::{NoMessage, Receiver, Wait};
 use crate::logs::finish::Finisher;
 use crate::logs::growth::Growth;
 
 /// Drives [`Queue`].
 pub(super) struct WriterThread {
     basedir: Directory,
-    waiting: mpsc::Receiver<Message>,
+    waiting: Receiver<Message>,
     /// What may wait of all logs together.
     room: Arc<Semaphore>,
     finisher: Finisher,
@@ -43,7 +42,7 @@ struct Held {
 impl WriterThread {
     pub(super) fn new(
         basedir: Directory,
-        waiting: mpsc::Receiver<Message>,
+        waiting: Receiver<Message>,
         room: Arc<Semaphore>,
         finisher: Finisher,
     ) -> Self {
@@ -82,7 +81,7 @@ impl WriterThread {
     }
 
     fn receive(&mut self, wait: Wait) {
-        match wait.receive(&self.waiting) {
+        match self.waiting.receive(wait) {
             Ok(Message::Create {
                 id,
                 path,
@@ -108,8 +107,8 @@ impl WriterThread {
                 self.queue.append(id, chunk);
             }
             Ok(Message::Close { id, closing }) => self.queue.close(id, closing),
-            Err(RecvTimeoutError::Timeout) => self.queue.on_silence(),
-            Err(RecvTimeoutError::Disconnected) => self.queue.on_abandoned(),
+            Err(NoMessage::Silence) => self.queue.on_silence(),
+            Err(NoMessage::Abandoned) => self.queue.on_abandoned(),
         }
     }
 

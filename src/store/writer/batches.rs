@@ -91,8 +91,7 @@ impl Batches {
     /// What is to be done at `now`.
     pub(super) fn due(&self, now: Instant) -> Due {
         let is_closing = matches!(self.end, End::Closing(_));
-        let is_late = self.deadline.is_some_and(|at| at <= now) && !self.is_urgent;
-        if !self.batch.is_empty() && (self.is_full || is_closing || is_late) {
+        if !self.batch.is_empty() && (self.is_full || is_closing) {
             return Due::Commit;
         }
         let is_owed = self.since_checkpoint > 0 && (self.is_idle || is_closing);
@@ -103,8 +102,8 @@ impl Batches {
             return Due::End;
         }
         Due::Receive(match self.deadline {
-            Some(_) if self.is_urgent => Wait::Not,
-            Some(at) => Wait::Until(at),
+            Some(at) if self.is_urgent || at <= now => Wait::Not,
+            Some(at) => Wait::Company(at),
             None if self.since_checkpoint == 0 => Wait::Forever,
             None => Wait::Until(now + IDLE),
         })
@@ -212,7 +211,7 @@ mod tests {
         let (mut batches, now) = (Batches::new(), Instant::now());
         assert_eq!(batches.due(now), Due::Receive(Wait::Forever));
         batches.take(now, write(None, 1));
-        assert_eq!(batches.due(now), Due::Receive(Wait::Until(now + LAZY)));
+        assert_eq!(batches.due(now), Due::Receive(Wait::Company(now + LAZY)));
         batches.take(now, write(Some(7), 1));
         assert_eq!(batches.due(now + LAZY), Due::Receive(Wait::Not));
         batches.take(now, write(None, 1));
@@ -229,6 +228,10 @@ mod tests {
         let (mut batches, now) = (Batches::new(), Instant::now());
         batches.take(now, write(None, 1));
         batches.take(now + LAZY / 2, write(None, 1));
+        let company = Due::Receive(Wait::Company(now + LAZY));
+        assert_eq!(batches.due(now + LAZY / 2), company);
+        assert_eq!(batches.due(now + LAZY), Due::Receive(Wait::Not));
+        batches.on_silence();
         assert_eq!(batches.due(now + LAZY), Due::Commit);
     }
 

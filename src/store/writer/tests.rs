@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::future::Future;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc;
 
 use proptest::prelude::*;
 
@@ -17,7 +17,7 @@ use crate::store::apply::tests::{
 struct Running {
     dir: tempfile::TempDir,
     writer: Writer,
-    confirmed: Receiver<Ticket>,
+    confirmed: mpsc::Receiver<Ticket>,
 }
 
 impl Running {

@@ -91,7 +91,7 @@ impl Driver {
     fn run(&mut self) -> Option<Instant> {
         loop {
             match self.queue.due(self.now) {
-                Due::Receive(Wait::Not) => self.queue.on_silence(),
+                Due::Receive(Wait::Not | Wait::Company(_)) => self.queue.on_silence(),
                 Due::Receive(Wait::Until(at)) => return Some(at),
                 Due::Receive(Wait::Forever) | Due::End => return None,
                 Due::Open(id, opening) => {
