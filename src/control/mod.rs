@@ -53,7 +53,9 @@ pub use facts::{Facts, OpenPort};
 pub use force::NotForced;
 pub use logins::{Origin, read_password};
 pub use measures::Measures;
-pub use news::{Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription};
+pub use news::{
+    Interruption, KEPT, News, NewsNumber, Newsroom, NotKept, Numbered, Subscription, Topic,
+};
 pub use object::{Target, object};
 pub use offers::{Offered, PendingOffer};
 pub use people::UserAct;

@@ -21,6 +21,10 @@ use crate::model::{Op, SlaveName, Timestamp};
 /// Most news that are kept for subscribers.
 pub const KEPT: usize = 4096;
 
+/// At each number that is a multiple of this the subscribers of all topics go through what they do
+/// not hear.
+const WAKING: u64 = 1024;
+
 /// The number of a piece of news. Numbers of one run of the master are consecutive.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
@@ -66,12 +70,35 @@ pub enum Interruption {
     Ended,
 }
 
+/// What a subscriber hears.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Topic {
+    /// All news.
+    Everything,
+    /// What the core announced.
+    Events,
+    /// What the core announced of slaves.
+    Slaves,
+}
+
+impl Topic {
+    const ALL: [Self; 3] = [Self::Everything, Self::Events, Self::Slaves];
+
+    const fn has(self, news: &News) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Events => matches!(news, News::Event(_)),
+            Self::Slaves => matches!(news, News::Event(Event::Slave(_))),
+        }
+    }
+}
+
 /// Where news are told and heard. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Newsroom {
     ring: Arc<Mutex<Ring>>,
-    /// Wakes the subscribers.
-    told: watch::Sender<()>,
+    /// Wake the subscribers of each topic.
+    told: [watch::Sender<()>; Topic::ALL.len()],
     /// The last that was told of a shutdown.
     shutting_down: Arc<AtomicBool>,
     /// The slaves that are to be shut down when they are idle.
@@ -94,6 +121,7 @@ struct Ring {
 pub struct Subscription {
     ring: Arc<Mutex<Ring>>,
     told: watch::Receiver<()>,
+    topic: Topic,
     /// The number of the news that come next.
     next: u64,
 }
@@ -116,7 +144,7 @@ impl Newsroom {
         let kept = VecDeque::new();
         Self {
             ring: Arc::new(Mutex::new(Ring { next, kept })),
-            told: watch::Sender::new(()),
+            told: Topic::ALL.map(|_| watch::Sender::new(())),
             shutting_down: Arc::default(),
             graceful: Arc::default(),
             facts: Arc::default(),
@@ -128,34 +156,53 @@ impl Newsroom {
         if let News::Event(event) = &news {
             self.note(event);
         }
-        lock(&self.ring).push(news);
-        self.told.send_replace(());
+        let topics = Topic::ALL.map(|topic| topic.has(&news));
+        // What a subscriber does not hear must not drop what it has to hear.
+        let wakes_all = lock(&self.ring).push(news) % WAKING == 0;
+        for (told, is_concerned) in self.told.iter().zip(topics) {
+            if is_concerned || wakes_all {
+                told.send_replace(());
+            }
+        }
     }
 
-    /// Hears news from now on.
+    /// Hears all news from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
-        let next = lock(&self.ring).next;
-        self.subscription(next)
+        self.subscribe_to(Topic::Everything)
     }
 
-    /// Hears news from `number` on, also those that were told before.
+    /// Hears the news of a topic from now on.
+    #[must_use]
+    pub fn subscribe_to(&self, topic: Topic) -> Subscription {
+        let next = lock(&self.ring).next;
+        self.subscription(topic, next)
+    }
+
+    /// Hears all news from `number` on, also those that were told before.
     ///
     /// # Errors
     /// The news of that number are not kept.
     pub fn subscribe_from(&self, number: NewsNumber) -> Result<Subscription, NotKept> {
         let ring = lock(&self.ring);
         if (ring.oldest()..=ring.next).contains(&number.0) {
-            return Ok(self.subscription(number.0));
+            return Ok(self.subscription(Topic::Everything, number.0));
         }
         let oldest = NewsNumber(ring.oldest());
         Err(NotKept { oldest })
     }
 
-    fn subscription(&self, next: u64) -> Subscription {
+    fn subscription(&self, topic: Topic, next: u64) -> Subscription {
+        let [everything, events, slaves] = &self.told;
+        let told = match topic {
+            Topic::Everything => everything,
+            Topic::Events => events,
+            Topic::Slaves => slaves,
+        };
         Subscription {
             ring: Arc::clone(&self.ring),
-            told: self.told.subscribe(),
+            told: told.subscribe(),
+            topic,
             next,
         }
     }
@@ -210,24 +257,26 @@ impl Ring {
         self.kept.front().map_or(self.next, |told| told.number.0)
     }
 
-    fn push(&mut self, news: News) {
+    /// Returns the number of the news.
+    fn push(&mut self, news: News) -> u64 {
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }
         let number = NewsNumber(self.next);
         self.kept.push_back(Arc::new(Numbered { number, news }));
         self.next += 1;
+        number.0
     }
 
     /// The news of a number that is not too old; absent if they are not told yet.
-    fn get(&self, number: u64) -> Option<Arc<Numbered>> {
+    fn get(&self, number: u64) -> Option<&Arc<Numbered>> {
         let at = usize::try_from(number - self.oldest()).ok()?;
-        self.kept.get(at).cloned()
+        self.kept.get(at)
     }
 }
 
 impl Subscription {
-    /// Waits for the next news. Cancel-safe: what was not returned comes with the next call.
+    /// Waits for the next news of its topic. Cancel-safe: what was not returned comes with the next call.
     ///
     /// # Errors
     /// News were missed, or no more come.
@@ -245,6 +294,13 @@ impl Subscription {
         }
     }
 
+    /// Hears the news of another topic from now on.
+    pub(super) fn turn_to(&mut self, room: &Newsroom, topic: Topic) {
+        if self.topic != topic {
+            *self = room.subscription(topic, self.next);
+        }
+    }
+
     fn look(&mut self) -> Option<Result<Arc<Numbered>, Interruption>> {
         let ring = lock(&self.ring);
         let missed = ring.oldest().saturating_sub(self.next);
@@ -252,9 +308,13 @@ impl Subscription {
             self.next += missed;
             return Some(Err(Interruption::Missed(missed)));
         }
-        let news = ring.get(self.next)?;
-        self.next += 1;
-        Some(Ok(news))
+        loop {
+            let news = ring.get(self.next)?;
+            self.next += 1;
+            if self.topic.has(&news.news) {
+                return Some(Ok(Arc::clone(news)));
+            }
+        }
     }
 }
 
@@ -272,6 +332,8 @@ impl Default for Newsroom {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::task::{Context, Waker};
 
     use super::*;
     use crate::botmaster::IntakeEvent;
@@ -354,6 +416,34 @@ mod tests {
         assert_eq!(missed, Interruption::Missed(3));
         assert_eq!(hear(&mut subscription).await, (4, news(3)));
         assert_eq!(lock(&room.ring).kept.len(), KEPT);
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_of_a_topic_is_not_woken_by_other_news_and_misses_nothing() {
+        let room = Newsroom::new();
+        let mut slaves = room.subscribe_to(Topic::Slaves);
+        let slave = |name: &str| {
+            News::Event(Event::Slave(SlaveEvent::Graceful {
+                slave: name.into(),
+                graceful: true,
+            }))
+        };
+        room.tell(slave("first"));
+        assert_eq!(hear(&mut slaves).await, (1, slave("first")));
+        slaves.told.mark_unchanged();
+        tell(&room, 0..WAKING - 2);
+        assert!(!slaves.told.has_changed().unwrap());
+        tell(&room, 0..1);
+        assert!(slaves.told.has_changed().unwrap());
+        let mut told = Box::pin(slaves.next());
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..2 * KEPT {
+            tell(&room, 0..1);
+            assert!(told.as_mut().poll(&mut context).is_pending());
+        }
+        room.tell(slave("second"));
+        let told = told.await.unwrap();
+        assert_eq!(told.news, slave("second"));
     }
 
     #[tokio::test]

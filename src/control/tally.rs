@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::info_span;
 
 use super::Control;
-use super::news::{Interruption, News};
+use super::news::{Interruption, News, Topic};
 use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
 use crate::measure::{Distribution, Histogram};
 use crate::model::journal::{StepFinish, StepStart};
@@ -103,11 +103,19 @@ const BOUNDS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 720
 pub fn start(control: &Control, tasks: &Tasks) {
     let measures = Arc::clone(control.measures());
     let (config, clock) = (control.config.clone(), *control.clock());
-    let mut subscription = control.newsroom().subscribe();
+    let newsroom = control.newsroom().clone();
+    let mut subscription = newsroom.subscribe();
     let stopping = tasks.stopping();
     tasks.spawn(info_span!("tally"), async move {
         let mut stopping = std::pin::pin!(stopping);
         loop {
+            let web = config.borrow().web.as_ref().map(|web| web.step_metrics);
+            let with_steps = web == Some(true);
+            let topic = match with_steps {
+                true => Topic::Everything,
+                false => Topic::Events,
+            };
+            subscription.turn_to(&newsroom, topic);
             // The end comes first, for news may come without end.
             let told = tokio::select! {
                 biased;
@@ -115,11 +123,7 @@ pub fn start(control: &Control, tasks: &Tasks) {
                 told = subscription.next() => told,
             };
             match told {
-                Ok(told) => {
-                    let web = config.borrow().web.clone();
-                    let with_steps = web.is_some_and(|web| web.step_metrics);
-                    measures.news.note(&told.news, with_steps, clock.wall());
-                }
+                Ok(told) => measures.news.note(&told.news, with_steps, clock.wall()),
                 Err(Interruption::Missed(missed)) => measures.news.lock().missed += missed,
                 Err(Interruption::Ended) => return,
             }

@@ -25,7 +25,7 @@ use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, socket, tally};
+use crate::control::{Control, Facts, Newsroom, OpenPort, Reconfigure, Topic, socket, tally};
 use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
@@ -215,11 +215,20 @@ fn start_chores(
     reconfigurations: mpsc::Receiver<Reconfigure>,
 ) {
     let config = || reconfigurer.config();
-    let mail = status::mail::run(newsroom.subscribe(), config(), tasks.clone());
+    let mail = status::mail::run(
+        newsroom.subscribe_to(Topic::Slaves),
+        config(),
+        tasks.clone(),
+    );
     tasks.spawn(info_span!("mail"), mail);
     let folding = Arc::clone(refusals).log_folded(tasks.clone());
     tasks.spawn(info_span!("refusals"), folding);
-    let pruning = pruning::run(pruner, config(), newsroom.subscribe(), tasks.clone());
+    let pruning = pruning::run(
+        pruner,
+        config(),
+        newsroom.subscribe_to(Topic::Events),
+        tasks.clone(),
+    );
     tasks.spawn(info_span!("pruning"), pruning);
     let reconfiguring = reconfigurer.run(reconfigurations, tasks.clone());
     tasks.spawn(info_span!("reconfiguration"), reconfiguring);
