@@ -4,10 +4,11 @@
 //! while a call waits for room in the channel of its object, or a login for its turn; writing and
 //! the handles' requests never stop.
 //!
-//! Invariants: no read buffer is held while there is nothing to read; what is not yet written is
-//! bounded, else the connection is dropped; a burst of one peer is decoded a few messages at a
-//! time, with the other tasks in between.
+//! Invariants: a connection holds no read buffer, for all of a thread share one; what is not yet
+//! written is bounded, else the connection is dropped; a burst of one peer is decoded a few messages
+//! at a time, with the other tasks in between.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -16,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -49,8 +50,6 @@ const READ_BYTES: usize = 16 * 1024;
 const MAX_READ_BYTES: usize = 128 * 1024;
 /// Size of the read buffer before login.
 const READ_BYTES_BEFORE_LOGIN: usize = 2 * 1024;
-/// A shorter read is copied out of the buffer, so that few bytes do not hold a large one.
-const COPY_BELOW: usize = 4 * 1024;
 /// How long a stop of the program waits for the answers to calls that were taken.
 const ANSWER_TIME: Duration = Duration::from_millis(400);
 /// How long a connection that is being closed may take to write what waits.
@@ -97,7 +96,6 @@ pub(super) struct Connection<S> {
     /// Whether the broker may have more to decode.
     undecoded: bool,
     unsent: Unsent,
-    buffer: BytesMut,
     read_bytes: usize,
     /// Why it is to be closed once all is written.
     closing: Option<String>,
@@ -150,7 +148,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             room: None,
             undecoded: false,
             unsent: Unsent::default(),
-            buffer: BytesMut::new(),
             read_bytes: READ_BYTES,
             closing: None,
             deadline: None,
@@ -552,11 +549,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
-        self.buffer.reserve(self.read_bytes);
-        let read = pin!(self.stream.read_buf(&mut self.buffer)).poll(cx);
+        let mut buffer = BUFFER.take();
+        let read = self.poll_read_into(&mut buffer, cx);
+        BUFFER.set(buffer);
+        read
+    }
+
+    /// Reads into a buffer that is empty, and leaves it empty.
+    fn poll_read_into(
+        &mut self,
+        buffer: &mut BytesMut,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Bytes, End>> {
+        buffer.reserve(self.read_bytes);
+        let mut room = (&mut *buffer).limit(self.read_bytes);
+        let read = pin!(self.stream.read_buf(&mut room)).poll(cx);
         let Poll::Ready(count) = read else {
-            // Nothing to read: an idle connection holds no buffer.
-            self.buffer = BytesMut::new();
             if self.gate.is_none() {
                 self.read_bytes = READ_BYTES;
             }
@@ -569,13 +577,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.gate.is_none() && count >= self.read_bytes {
             self.read_bytes = (self.read_bytes * 2).min(MAX_READ_BYTES);
         }
-        if count >= COPY_BELOW {
-            return Poll::Ready(Ok(self.buffer.split().freeze()));
+        // Less is copied out, so that few bytes do not hold a large buffer.
+        if count >= buffer.capacity() / 2 {
+            return Poll::Ready(Ok(buffer.split().freeze()));
         }
-        let data = Bytes::copy_from_slice(&self.buffer);
-        self.buffer.clear();
+        let data = Bytes::copy_from_slice(buffer);
+        buffer.clear();
         Poll::Ready(Ok(data))
     }
+}
+
+thread_local! {
+    /// What all connections of a thread read into, one after the other.
+    static BUFFER: Cell<BytesMut> = Cell::new(BytesMut::new());
 }
 
 impl<S> fmt::Debug for Connection<S> {
