@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt as lines};
@@ -149,15 +150,31 @@ fn write_all(out: &mut impl Write, text: &[u8]) -> Result<(), (io::Error, usize)
 
 /// Standard error with a time limit: if the reader has stopped reading, writing fails after a short
 /// wait.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stderr {
+    /// Whether it is a file, which takes all bytes at once.
+    is_file: bool,
     /// Whether the reader has stopped reading; later writes then do not wait.
     is_stalled: bool,
+}
+
+impl Default for Stderr {
+    fn default() -> Self {
+        let is_file = rustix::fs::fstat(io::stderr())
+            .is_ok_and(|found| FileType::from_raw_mode(found.st_mode).is_file());
+        Self {
+            is_file,
+            is_stalled: false,
+        }
+    }
 }
 
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         let stderr = io::stderr().lock();
+        if self.is_file {
+            return Ok(rustix::io::write(&stderr, text)?);
+        }
         let patience = if self.is_stalled {
             Duration::ZERO
         } else {
