@@ -158,7 +158,7 @@ impl Newsroom {
         }
         let topics = Topic::ALL.map(|topic| topic.has(&news));
         // What a subscriber does not hear must not drop what it has to hear.
-        let wakes_all = lock(&self.ring).push(news) % WAKING == 0;
+        let wakes_all = lock(&self.ring).push(news).is_multiple_of(WAKING);
         for (told, is_concerned) in self.told.iter().zip(topics) {
             if is_concerned || wakes_all {
                 told.send_replace(());
