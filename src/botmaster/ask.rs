@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{BotMaster, ReplyId};
 use crate::model::{
     BuildNumber, BuildSet, BuilderName, Properties, RequestId, SchedulerName, SlaveName,
-    SourceStamp, TakenChange, TryJob,
+    SourceStamps, TakenChange, TryJob,
 };
 
 /// A question to the core. Each is answered once, and when the answer is yes, what it says is on
@@ -124,8 +124,8 @@ pub struct Forced {
     #[serde(default)]
     pub soon: bool,
     /// What to build.
-    #[serde(default)]
-    pub stamp: SourceStamp,
+    #[serde(default, rename = "stamp")]
+    pub stamps: SourceStamps,
     /// Why; shown with the build.
     #[serde(default)]
     pub reason: String,
@@ -338,7 +338,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::model::{Patch, PatchBody, SetId};
+    use crate::model::{Patch, PatchBody, SetId, SourceStamp};
 
     #[test]
     fn an_act_names_what_it_concerns_and_cannot_forge_a_line() {
@@ -380,7 +380,7 @@ mod tests {
                 builder: "full".into(),
                 scheduler: Some("force".into()),
                 soon: true,
-                stamp,
+                stamps: stamp.into(),
                 reason: "to see".to_owned(),
                 properties,
                 priority: -1,

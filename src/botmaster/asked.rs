@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::config::{BuilderConfig, Config};
 use crate::model::{
     BuildNumber, BuildRequest, BuildSet, BuilderName, Properties, RequestId, Results,
-    SchedulerName, SetId, SourceStamp,
+    SchedulerName, SetId, SourceStamp, SourceStamps,
 };
 use crate::text::wildcard::matches;
 
@@ -34,7 +34,7 @@ pub struct TriggerWish {
     /// Where.
     pub what: Wished,
     /// What to build.
-    pub stamp: Arc<SourceStamp>,
+    pub stamps: Arc<SourceStamps>,
     /// Properties, over those of the scheduler.
     pub properties: Properties,
 }
@@ -128,7 +128,7 @@ pub struct Related {
     pub step: u32,
     /// Patterns of which the name of the builder matches one; empty: all builders.
     pub builders: Vec<String>,
-    /// What of the source stamp is the same as that of the build.
+    /// What of the source stamps is the same as that of the build.
     pub same: Vec<StampField>,
     /// Properties that the request has with these values.
     pub properties: Vec<(String, Value)>,
@@ -166,7 +166,14 @@ pub struct RelatedEnds {
 }
 
 impl StampField {
-    fn is_same(self, one: &SourceStamp, other: &SourceStamp) -> bool {
+    /// Whether the field is the same in each pair of stamps, in order of codebase.
+    fn is_same(self, one: &SourceStamps, other: &SourceStamps) -> bool {
+        let mut pairs = one.iter().zip(other.iter());
+        one.more().len() == other.more().len()
+            && pairs.all(|(one, other)| self.is_same_in(one, other))
+    }
+
+    fn is_same_in(self, one: &SourceStamp, other: &SourceStamp) -> bool {
         match self {
             Self::Branch => one.branch == other.branch,
             Self::Revision => one.revision_to_build() == other.revision_to_build(),
@@ -181,7 +188,7 @@ impl Related {
     pub(super) fn has(
         &self,
         request: &BuildRequest,
-        stamp: &SourceStamp,
+        stamps: &SourceStamps,
         oldest: Option<RequestId>,
     ) -> bool {
         let name = request.builder.as_str();
@@ -190,7 +197,7 @@ impl Related {
         let mut properties = self.properties.iter();
         (self.builders.is_empty() || patterns.any(|pattern| matches(pattern, name)))
             && (!self.only_older || oldest.is_some_and(|oldest| request.id < oldest))
-            && fields.all(|field| field.is_same(&request.stamp, stamp))
+            && fields.all(|field| field.is_same(&request.stamps, stamps))
             && properties.all(|(name, value)| request.properties.get(name) == Some(value))
     }
 }

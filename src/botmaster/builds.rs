@@ -159,11 +159,11 @@ impl Builds {
         *next_in = number.next();
         *next_of = number.next();
         let config = out.layout.config();
-        let stamp = merging::stamp(requests);
+        let stamps = merging::stamps(requests);
         let sources = PropertySources {
             config,
             requests,
-            stamp: &stamp,
+            stamps: &stamps,
             number,
             builder,
             slave,
@@ -183,7 +183,7 @@ impl Builds {
             requested: merging::latest_submission(requests),
             reason: merging::reason(requests),
             properties: sources.properties(),
-            stamp,
+            stamps,
             log_dir: Path::new("builders")
                 .join(&builder.builddir)
                 .join(number.to_string()),
@@ -198,8 +198,8 @@ impl Builds {
             builddir: builder.builddir.clone(),
             slave: plan.slave.clone(),
             requests: plan.requests.clone(),
-            changes: plan.stamp.changes.iter().map(|c| c.number).collect(),
-            blamelist: plan.stamp.blamelist(),
+            changes: plan.stamps.change_numbers(),
+            blamelist: plan.stamps.blamelist(),
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
             forecast: expecting::forecast(self.expectations.get(&builder.name), builder),

@@ -8,7 +8,7 @@ use super::AttemptId;
 use super::asked::{TriggerOver, TriggeredBuild};
 use crate::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, ParentBuild, RequestId, Results, SchedulerName,
-    SetId, SourceStamp,
+    SetId, SourceStamps,
 };
 
 /// A request that has not finished.
@@ -43,8 +43,8 @@ pub(super) enum Place {
 pub(super) struct Origin {
     /// The scheduler that submitted the set, if any.
     pub(super) scheduler: Option<SchedulerName>,
-    /// The source of its builds.
-    pub(super) stamp: Arc<SourceStamp>,
+    /// The sources of its builds.
+    pub(super) stamps: Arc<SourceStamps>,
 }
 
 impl Origin {
@@ -52,7 +52,7 @@ impl Origin {
     pub(super) fn of(set: &BuildSet) -> Self {
         Self {
             scheduler: set.scheduler.clone(),
-            stamp: Arc::clone(&set.stamp),
+            stamps: Arc::clone(&set.stamps),
         }
     }
 }
@@ -209,7 +209,7 @@ impl OpenSets {
             id: *id,
             set: set.id,
             builder: builder.clone(),
-            stamp: Arc::clone(&set.stamp),
+            stamps: Arc::clone(&set.stamps),
             reason: Arc::clone(&reason),
             properties: Arc::clone(&set.properties),
             submitted_at: set.submitted_at,
@@ -310,7 +310,7 @@ mod tests {
             id: SetId(7),
             external_id: None,
             scheduler: None,
-            stamp: Arc::default(),
+            stamps: Arc::default(),
             reason: String::new(),
             properties: Arc::default(),
             submitted_at: Timestamp(0),

@@ -17,7 +17,7 @@ use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
     BuildRequest, BuildSet, BuilderName, ChangeNumber, Moment, Op, ParentBuild, PatchBody,
-    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamp, Timestamp,
+    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamps, Timestamp,
     TryJob,
 };
 use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     /// On which builders.
     pub(super) builders: Vec<BuilderName>,
     /// What to build.
-    pub(super) stamp: Arc<SourceStamp>,
+    pub(super) stamps: Arc<SourceStamps>,
     /// Why.
     pub(super) reason: String,
     /// With which properties.
@@ -52,7 +52,7 @@ impl From<Submission> for Wanted {
         Self {
             scheduler: Some(submission.scheduler),
             builders: submission.builders,
-            stamp: submission.stamp,
+            stamps: submission.stamps,
             reason: submission.reason,
             properties: submission.properties,
             external_id: submission.external_id,
@@ -372,11 +372,11 @@ impl Intake {
     ) {
         if let Some(scheduler) = &origin.scheduler {
             let success = result.is_success_like();
-            let stamp = &origin.stamp;
+            let stamps = &origin.stamps;
             let now = out.moment();
             let wanted = self
                 .schedulers
-                .on_set_finished(scheduler, stamp, success, now);
+                .on_set_finished(scheduler, stamps, success, now);
             self.take_effects(out, wanted, ops, effects);
         }
     }
@@ -397,7 +397,7 @@ impl Intake {
             let scheduler = submission.scheduler;
             let over = self
                 .schedulers
-                .on_set_finished(&scheduler, &submission.stamp, false, now);
+                .on_set_finished(&scheduler, &submission.stamps, false, now);
             out.announce(IntakeEvent::SchedulerFailed { scheduler, why });
             return Some(over);
         }
@@ -427,10 +427,10 @@ impl Intake {
                 self.next_request = self.next_request.next();
             }
         }
-        let mut stamp = submission.stamp;
+        let mut stamps = submission.stamps;
         let mut diff = None;
-        if stamp.patch.is_some()
-            && let Some(patch) = &mut Arc::make_mut(&mut stamp).patch
+        if stamps.patched().is_some()
+            && let Some(patch) = Arc::make_mut(&mut stamps).patch_mut()
         {
             diff = Some(std::mem::replace(&mut patch.body, PatchBody::Kept(id)));
         }
@@ -438,7 +438,7 @@ impl Intake {
             id,
             external_id: submission.external_id,
             scheduler: submission.scheduler,
-            stamp,
+            stamps,
             reason: submission.reason,
             properties: Arc::new(submission.properties),
             submitted_at: now,
@@ -473,10 +473,10 @@ impl Intake {
                 };
                 Effect::Tell(parent.build, BuildCommand::TriggerOver(over))
             }));
-            let stamp = &set.stamp;
+            let stamps = &set.stamps;
             let moment = out.moment();
             let schedulers = &mut self.schedulers;
-            let over = |scheduler| schedulers.on_set_finished(scheduler, stamp, true, moment);
+            let over = |scheduler| schedulers.on_set_finished(scheduler, stamps, true, moment);
             let follows = set.scheduler.as_ref().map(over);
             return (set, follows);
         }

@@ -1,4 +1,4 @@
-//! What a build for several requests is made of: stamp, reason, properties (BRQ-08, PRP-01).
+//! What a build for several requests is made of: stamps, reason, properties (BRQ-08, PRP-01).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::config::{BuilderConfig, Config, SlaveConfig};
-use crate::model::{BuildNumber, BuildRequest, Properties, SourceStamp, Timestamp};
+use crate::model::{BuildNumber, BuildRequest, Properties, SourceStamps, Timestamp};
 
-/// The stamp that serves all of `requests` (SST-06), whatever their priorities.
-pub(super) fn stamp(requests: &[&BuildRequest]) -> Arc<SourceStamp> {
+/// The stamps that serve all of `requests` (SST-06, CBS-07), whatever their priorities.
+pub(super) fn stamps(requests: &[&BuildRequest]) -> Arc<SourceStamps> {
     let mut by_age = requests.to_vec();
     by_age.sort_by_key(|request| request.id);
-    let stamps: Vec<_> = by_age.iter().map(|r| Arc::clone(&r.stamp)).collect();
-    SourceStamp::merged(&stamps)
+    let stamps: Vec<_> = by_age.iter().map(|r| Arc::clone(&r.stamps)).collect();
+    SourceStamps::merged(&stamps)
 }
 
 /// Time at which the latest of the requests was submitted.
@@ -38,7 +38,7 @@ pub(super) fn reason(requests: &[&BuildRequest]) -> String {
 pub(super) struct PropertySources<'a> {
     pub(super) config: &'a Config,
     pub(super) requests: &'a [&'a BuildRequest],
-    pub(super) stamp: &'a SourceStamp,
+    pub(super) stamps: &'a SourceStamps,
     pub(super) number: BuildNumber,
     pub(super) builder: &'a BuilderConfig,
     pub(super) slave: &'a SlaveConfig,
@@ -49,7 +49,7 @@ impl PropertySources<'_> {
     /// Sources 1 to 6 of PRP-01, later ones over earlier ones.
     pub(super) fn properties(&self) -> Properties {
         let mut all = self.config.properties.clone();
-        for change in &self.stamp.changes {
+        for change in self.stamps.changes() {
             all.update(&change.properties);
         }
         let mut owners: Vec<Value> = Vec::new();
@@ -65,11 +65,14 @@ impl PropertySources<'_> {
             all.set("owners", owners, "Build");
         }
         all.set("buildnumber", self.number.0, "Build");
-        all.set("branch", self.stamp.branch.clone(), "Build");
-        all.set("revision", self.stamp.revision_to_build(), "Build");
-        all.set("repository", self.stamp.repository.as_str(), "Build");
-        all.set("codebase", self.stamp.codebase.as_str(), "Build");
-        all.set("project", self.stamp.project.as_str(), "Build");
+        // Of several codebases, none is the one of these properties (CBS-06).
+        if let Some(stamp) = self.stamps.single() {
+            all.set("branch", stamp.branch.clone(), "Build");
+            all.set("revision", stamp.revision_to_build(), "Build");
+            all.set("repository", stamp.repository.as_str(), "Build");
+            all.set("codebase", stamp.codebase.as_str(), "Build");
+            all.set("project", stamp.project.as_str(), "Build");
+        }
         all.set("buildername", self.builder.name.as_str(), "Builder");
         all.update(&self.builder.properties);
         all.set("slavename", self.slave.name.as_str(), "BuildSlave");

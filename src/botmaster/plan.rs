@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::config::{BuilderConfig, LogLimits, NamedValues, RepositoryConfig, SlaveConfig};
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Effort, Properties, RequestId, Results, SlaveName,
-    SourceStamp, Timestamp,
+    SourceStamps, Timestamp,
 };
 
 /// All that a build needs to run, fixed at its start: later reconfigurations do not touch it
@@ -41,7 +41,7 @@ pub struct BuildPlan {
     /// Time at which the latest of the requests was submitted.
     pub requested: Timestamp,
     /// What to build, merged.
-    pub stamp: Arc<SourceStamp>,
+    pub stamps: Arc<SourceStamps>,
     /// Why.
     pub reason: String,
     /// All properties of sources 1 to 6 (PRP-01).

@@ -51,12 +51,12 @@ impl BotMaster {
             return Vec::new();
         };
         let requests = self.intake.requests(&attempt.requests);
-        let stamp = merging::stamp(&requests);
+        let stamps = merging::stamps(&requests);
         let oldest = attempt.requests.iter().min().copied();
         let is_own = |id: &RequestId| attempt.requests.contains(id);
         let open = self.intake.open_requests();
         let found =
-            open.filter(|request| !is_own(&request.id) && related.has(request, &stamp, oldest));
+            open.filter(|request| !is_own(&request.id) && related.has(request, &stamps, oldest));
         let mut found: Vec<_> = found
             .map(|request| (request.id, request.builder.clone()))
             .collect();

@@ -43,7 +43,7 @@ impl BotMaster {
             builder,
             scheduler,
             soon,
-            stamp,
+            stamps,
             reason,
             properties,
             priority,
@@ -55,7 +55,7 @@ impl BotMaster {
         let wanted = Wanted {
             scheduler,
             builders: vec![builder],
-            stamp: Arc::new(stamp),
+            stamps: Arc::new(stamps),
             reason,
             properties,
             external_id: None,

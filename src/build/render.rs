@@ -11,7 +11,7 @@ use crate::config::RepositoryConfig;
 use crate::config::{
     Environment, Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart,
 };
-use crate::model::{PATH_SEPARATOR, Properties, SourceStamp};
+use crate::model::{PATH_SEPARATOR, Properties, SourceStamp, SourceStamps};
 
 /// A text cannot be rendered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -69,7 +69,7 @@ pub(super) struct Values<'a> {
     /// The properties of the build as they are now.
     pub(super) properties: &'a Properties,
     /// What is built.
-    pub(super) stamp: &'a SourceStamp,
+    pub(super) stamps: &'a SourceStamps,
     /// What the slave told of itself.
     pub(super) slave: &'a BTreeMap<String, String>,
     /// The register of repositories.
@@ -88,12 +88,12 @@ impl<'a> Values<'a> {
     pub(super) fn of(properties: &'a Properties) -> Self {
         use std::sync::LazyLock;
 
-        static NOTHING: LazyLock<(SourceStamp, BTreeMap<String, String>, Secrets)> =
+        static NOTHING: LazyLock<(SourceStamps, BTreeMap<String, String>, Secrets)> =
             LazyLock::new(Default::default);
-        let (stamp, slave, secrets) = &*NOTHING;
+        let (stamps, slave, secrets) = &*NOTHING;
         Self {
             properties,
-            stamp,
+            stamps,
             slave,
             repositories: &[],
             kw: &NoValues,
@@ -110,7 +110,7 @@ impl<'a> Values<'a> {
                 codebase,
                 attribute,
             } => {
-                let stamp = Some(self.stamp).filter(|stamp| stamp.codebase == *codebase);
+                let stamp = self.stamps.of(codebase);
                 let value = stamp.and_then(|stamp| attribute_of(stamp, *attribute));
                 value.map(Cow::Owned)
             }

@@ -130,7 +130,8 @@ impl RunningBuild {
     async fn run_steps(&mut self, around: &Surroundings) {
         let steps = &around.plan.builder.factory.steps;
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
-        let needs_patch = around.plan.stamp.patch.is_some() && !around.plan.builder.ignore_patch;
+        let has_patch = around.plan.stamps.patched().is_some();
+        let needs_patch = has_patch && !around.plan.builder.ignore_patch;
         if needs_patch && !steps.iter().any(StepConfig::takes_source) {
             return self.lack_patch(around);
         }

@@ -156,7 +156,7 @@ impl<'a> StepRun<'a> {
     pub(super) fn values(&self) -> Values<'_> {
         Values {
             properties: self.properties,
-            stamp: &self.around.plan.stamp,
+            stamps: &self.around.plan.stamps,
             slave: &self.around.plan.slave_info,
             repositories: &self.around.plan.repositories,
             kw: &self.seen,

@@ -455,7 +455,7 @@ fn plan(steps: Vec<StepConfig>) -> BuildPlan {
         url: "http://localhost:8010/builders/quick/builds/7".to_owned(),
         requests: Vec::new(),
         requested: Timestamp(0),
-        stamp: Arc::default(),
+        stamps: Arc::default(),
         reason: "test".to_owned(),
         properties: Properties::new(),
         log_dir: PathBuf::from("builders/quick/7"),

@@ -103,7 +103,7 @@ impl Force {
             builder: self.builder.as_str().into(),
             scheduler: self.scheduler.as_deref().map(Into::into),
             soon: self.soon,
-            stamp,
+            stamps: stamp.into(),
             reason: self.reason,
             properties,
             priority: self.priority,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Control;
 use crate::botmaster::{Ask, Forced};
 use crate::config::{Config, ForceConfig, Parameter, ParameterKind, SchedulerConfig, full_name};
-use crate::model::{BuilderName, Properties, SchedulerName, SourceStamp};
+use crate::model::{BuilderName, Properties, SchedulerName, SourceStamps};
 use crate::schedulers::forcing::{Asker, FilledIn, PATCH_FIELDS, Sent, WrongField, fill_in};
 use crate::text::commas;
 
@@ -81,7 +81,7 @@ impl Control {
             scheduler: None,
             // Forms of Buildbot have no such field.
             soon: filled.unused.iter().any(|field| field == "soon"),
-            stamp: SourceStamp::default(),
+            stamps: SourceStamps::default(),
             reason: String::new(),
             properties: Properties::new(),
             priority: 0,
@@ -97,18 +97,23 @@ impl Control {
         forced: Forced,
     ) -> Result<Ask, NotForced> {
         let mut properties = filled.properties;
-        let mut stamp = SourceStamp {
-            patch: forced.stamp.patch.or(filled.stamp.patch),
-            ..filled.stamp
-        };
+        let mut stamps = SourceStamps::from(filled.stamp);
+        if let Some(patch) = forced.stamps.patch() {
+            stamps = stamps.with_patch(patch.clone());
+        }
         if let Some((builder, number)) = filled.inherit {
             let like = self.like(builder, number, String::new(), false).await?;
             let own = std::mem::replace(&mut properties, like.properties);
             properties.update(&own);
-            if stamp.branch.is_none() && stamp.revision.is_none() {
-                let patch = stamp.patch.take();
-                stamp = like.stamp;
-                stamp.patch = patch.or(stamp.patch);
+            let says_nothing = stamps
+                .iter()
+                .all(|stamp| stamp.branch.is_none() && stamp.revision.is_none());
+            if says_nothing {
+                let patch = stamps.patch().cloned();
+                stamps = like.stamps;
+                if let Some(patch) = patch {
+                    stamps = stamps.with_patch(patch);
+                }
             }
         }
         let priority = match forced.priority {
@@ -119,7 +124,7 @@ impl Control {
             builder: forced.builder,
             scheduler: Some(scheduler.name.clone()),
             soon: forced.soon,
-            stamp,
+            stamps,
             reason: filled.reason,
             properties,
             priority,
@@ -184,7 +189,7 @@ fn fields(form: &ForceConfig, forced: &Forced) -> Sent {
     for parameter in &form.parameters {
         list(parameter, "", &mut names, &mut any, &mut sent);
     }
-    let stamp = &forced.stamp;
+    let stamp = forced.stamps.first();
     let parts = [
         ("reason", Some(&forced.reason)),
         ("branch", stamp.branch.as_ref()),

@@ -2,7 +2,10 @@
 
 use super::Control;
 use crate::botmaster::Forced;
-use crate::model::{BuildNumber, BuilderName, Properties, Property, SourceStamp, revision_built};
+use crate::model::{
+    BuildNumber, BuilderName, Properties, Property, SourceStamp, SourceStamps, revision_built,
+    revision_of_codebase,
+};
 use crate::store::State;
 
 /// Where the master itself sets properties of each build, so that a rebuild gets its own.
@@ -53,9 +56,9 @@ fn like(
              build of the revision that you want"
         ));
     }
-    let merged = SourceStamp::merged(&stamps);
-    let stamp = match updated {
-        true => SourceStamp::clone(&merged),
+    let merged = SourceStamps::merged(&stamps);
+    let stamps = match updated {
+        true => SourceStamps::clone(&merged),
         false => absolute(&merged, &build.properties),
     };
     let given = |property: &Property| {
@@ -74,7 +77,7 @@ fn like(
         builder,
         scheduler: None,
         soon: false,
-        stamp,
+        stamps,
         reason: match reason.as_str() {
             "" => format!("<rebuild of {name}/{number}, no reason given>"),
             reason => format!("{reason} (rebuild of {name}/{number})"),
@@ -86,12 +89,20 @@ fn like(
 
 /// SST-07: what was built of `merged`, by revision: that which a step found out, else that with
 /// which the build began. It keeps the changes, and with them who is to blame.
-fn absolute(merged: &SourceStamp, properties: &Properties) -> SourceStamp {
-    let asked_for = merged.revision_to_build().map(ToOwned::to_owned);
-    SourceStamp {
-        revision: revision_built(properties).or(asked_for),
-        ..merged.clone()
-    }
+fn absolute(merged: &SourceStamps, properties: &Properties) -> SourceStamps {
+    let is_single = merged.single().is_some();
+    let got = properties.get("got_revision");
+    merged.map(|stamp| {
+        let found = match is_single {
+            true => revision_built(properties),
+            false => got.and_then(|got| revision_of_codebase(got, &stamp.codebase)),
+        };
+        let asked_for = || stamp.revision_to_build().map(ToOwned::to_owned);
+        SourceStamp {
+            revision: found.or_else(asked_for),
+            ..stamp.clone()
+        }
+    })
 }
 
 #[cfg(test)]

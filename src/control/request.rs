@@ -261,7 +261,7 @@ mod tests {
         else {
             panic!("a build is forced");
         };
-        assert_eq!(forced.stamp.branch.as_deref(), Some("rel"));
+        assert_eq!(forced.stamps.first().branch.as_deref(), Some("rel"));
         assert_eq!((forced.soon, forced.priority), (false, 0));
     }
 

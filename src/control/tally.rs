@@ -357,7 +357,7 @@ mod tests {
             id: SetId(1),
             external_id: None,
             scheduler: None,
-            stamp: Arc::default(),
+            stamps: Arc::default(),
             reason: String::new(),
             properties: Arc::default(),
             submitted_at: Timestamp::from_secs(90),

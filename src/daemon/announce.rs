@@ -35,7 +35,7 @@ fn on_intake(event: &IntakeEvent) {
         IntakeEvent::SetSubmitted(set) => info!(
             set = set.id.0,
             requests = set.requests.len(),
-            changes = set.stamp.changes.len(),
+            changes = set.stamps.changes().count(),
             reason = ?set.reason,
             "build set submitted"
         ),

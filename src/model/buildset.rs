@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildId, BuildNumber, BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamp,
+    BuildId, BuildNumber, BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamps,
     Timestamp,
 };
 
-/// A set of requests for one source stamp on several builders (BST-01).
+/// A set of requests for the same source stamps on several builders (BST-01).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct BuildSet {
     /// Number of the set or request.
@@ -19,8 +19,9 @@ pub struct BuildSet {
     pub external_id: Option<String>,
     /// Scheduler that submitted the set; absent for forced builds.
     pub scheduler: Option<SchedulerName>,
-    /// Source stamp to build.
-    pub stamp: Arc<SourceStamp>,
+    /// Source stamps to build: one for each codebase.
+    #[serde(rename = "stamp")]
+    pub stamps: Arc<SourceStamps>,
     /// Reason of the set.
     pub reason: String,
     /// Properties of the set, shared by its requests.
@@ -68,8 +69,8 @@ pub struct BuildRequest {
     pub set: SetId,
     /// Name of the builder.
     pub builder: BuilderName,
-    /// Source stamp, shared with the set.
-    pub stamp: Arc<SourceStamp>,
+    /// Source stamps, shared with the set.
+    pub stamps: Arc<SourceStamps>,
     /// Reason of the set.
     pub reason: Arc<str>,
     /// Properties of the set.

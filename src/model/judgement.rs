@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{ChangeNumber, Properties, Property, Results};
 
@@ -16,6 +17,9 @@ pub struct Line {
     pub project: String,
     /// The codebase.
     pub codebase: String,
+    /// The trees of the further codebases, in their order (PRB-02).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Self>,
 }
 
 /// The sources of a build.
@@ -23,7 +27,7 @@ pub struct Line {
 pub struct Origin {
     /// The tree.
     pub line: Line,
-    /// The requested revision.
+    /// The requested revision; of the first codebase, if there are several.
     pub revision: Option<String>,
     /// The newest change, if there are changes.
     pub newest: Option<ChangeNumber>,
@@ -94,18 +98,36 @@ impl Judgement {
 }
 
 /// The revision that was built, according to the properties of the build (SST-07): the revision
-/// that a step reported, or else the revision at the start.
+/// that a step reported, or else the revision at the start. A build of several codebases has none.
 #[must_use]
 pub fn revision_built(properties: &Properties) -> Option<String> {
     let text_of = |name: &str, is_so: fn(&Property) -> bool| {
         let mut all = properties.iter();
         let (_, property) = all.find(|(known, property)| *known == name && is_so(property))?;
-        let value = Some(&property.value).filter(|value| !value.is_null())?;
-        let text = value.as_str().map(ToOwned::to_owned);
-        Some(text.unwrap_or_else(|| value.to_string()))
+        match &property.value {
+            Value::Object(all) => text_in(all.values().next().filter(|_| all.len() == 1)?),
+            value @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)) => text_in(value),
+        }
     };
     text_of("got_revision", |property| property.runtime)
         .or_else(|| text_of("revision", |property| property.source == "Build"))
+}
+
+/// The revision of `codebase` in `got`, the value of a property for which a build has a table by
+/// codebase (CBS-06).
+#[must_use]
+pub fn revision_of_codebase(got: &Value, codebase: &str) -> Option<String> {
+    text_in(got.as_object()?.get(codebase)?)
+}
+
+/// A revision as a text.
+fn text_in(value: &Value) -> Option<String> {
+    let text = value.as_str().map(ToOwned::to_owned);
+    text.or_else(|| (!value.is_null()).then(|| value.to_string()))
 }
 
 #[cfg(test)]

@@ -120,12 +120,12 @@ impl SourceStamp {
     /// member has changes, the newest change is built, even for members with a revision or without
     /// changes. Otherwise the stamp of the youngest member is built.
     #[must_use]
-    pub fn merged(members: &[Arc<Self>]) -> Arc<Self> {
+    pub fn merged(members: &[&Self]) -> Self {
         let [.., last] = members else {
-            return Arc::default();
+            return Self::default();
         };
         if members.len() == 1 || members.iter().all(|member| member.changes.is_empty()) {
-            return Arc::clone(last);
+            return (*last).clone();
         }
         let changes = members
             .iter()
@@ -142,7 +142,7 @@ impl SourceStamp {
         stamp.project.clone_from(&last.project);
         stamp.repository.clone_from(&last.repository);
         stamp.codebase.clone_from(&last.codebase);
-        Arc::new(stamp)
+        stamp
     }
 
     /// The blame list: the authors of the changes and of the patch, sorted and without duplicates

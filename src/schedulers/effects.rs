@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{BuilderName, Decision, Properties, SchedulerName, SourceStamp};
+use crate::model::{BuilderName, Decision, Properties, SchedulerName, SourceStamps};
 
 /// Place of a scheduler in the registry: its place in the configuration.
 pub type SchedulerIx = usize;
@@ -34,7 +34,7 @@ pub struct Submission {
     /// On which builders, in order; one that is listed twice gets one request (SCB-02).
     pub builders: Vec<BuilderName>,
     /// What to build.
-    pub stamp: Arc<SourceStamp>,
+    pub stamps: Arc<SourceStamps>,
     /// Why.
     pub reason: String,
     /// With which properties (SCB-08).

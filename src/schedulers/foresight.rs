@@ -151,7 +151,7 @@ impl<I: Iterator<Item = Arc<Change>>> Iterator for Foresight<I> {
             if let Some(set) = self.wanted.pop_front() {
                 let follows =
                     self.registry
-                        .on_set_finished(&set.scheduler, &set.stamp, true, at.into());
+                        .on_set_finished(&set.scheduler, &set.stamps, true, at.into());
                 self.carry_out(follows);
                 let event = Outlook::Set(set);
                 return Some(Foreseen { at, event });

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::remembering::{Part, Parts};
 use super::search::Run;
 use super::waiting::Arrival;
-use crate::model::{Change, ChangeNumber, Decision, Moment, Properties, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, Properties, SourceStamps, Timestamp};
 
 /// A scheduler of some kind, with its settings and its state.
 pub(super) trait Scheduler: fmt::Debug + Send + Sync {
@@ -38,7 +38,7 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
 
     /// One of its sets has finished or could not be made; says whether its due time may be another
     /// one now.
-    fn on_set_finished(&mut self, _stamp: &SourceStamp, _now: Moment) -> bool {
+    fn on_set_finished(&mut self, _stamps: &SourceStamps, _now: Moment) -> bool {
         false
     }
 
@@ -67,8 +67,8 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
         Parts::default()
     }
 
-    /// What it is called in the reason of a set of `stamp`; `name` is its name.
-    fn name_for(&self, name: &str, _stamp: &SourceStamp) -> String {
+    /// What it is called in the reason of a set of `stamps`; `name` is its name.
+    fn name_for(&self, name: &str, _stamps: &SourceStamps) -> String {
         name.to_owned()
     }
 
@@ -77,11 +77,11 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// A step of a build asks it to build `stamp` with `properties` over its own; absent if it
+    /// A step of a build asks it to build `stamps` with `properties` over its own; absent if it
     /// builds nothing for steps.
     fn trigger(
         &mut self,
-        _stamp: &Arc<SourceStamp>,
+        _stamps: &Arc<SourceStamps>,
         _properties: &Properties,
         _now: Moment,
     ) -> Option<Outcome> {
@@ -120,10 +120,10 @@ pub(super) enum Start {
 /// What a kind answers to an event.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Stamps to build, each a set.
-    pub(super) stamps: Vec<SourceStamp>,
+    /// What to build, each a set.
+    pub(super) sets: Vec<SourceStamps>,
     /// What steps of builds have asked for, each a set, with the properties that they give it.
-    pub(super) triggered: Vec<(Arc<SourceStamp>, Properties)>,
+    pub(super) triggered: Vec<(Arc<SourceStamps>, Properties)>,
     /// What to remember from now on.
     pub(super) states: Vec<(Part, Option<Value>)>,
     /// Whether its due time may be another one.

@@ -12,7 +12,7 @@ use super::remembering::{Parts, Remembered};
 use super::waiting::Arrival;
 use crate::config::SchedulerConfig;
 use crate::model::{
-    BuilderName, Change, ChangeNumber, Decision, Moment, Properties, SchedulerName, SourceStamp,
+    BuilderName, Change, ChangeNumber, Decision, Moment, Properties, SchedulerName, SourceStamps,
     Timestamp, TryJob,
 };
 
@@ -137,7 +137,7 @@ impl Registry {
     pub fn on_set_finished(
         &mut self,
         scheduler: &SchedulerName,
-        stamp: &Arc<SourceStamp>,
+        stamps: &Arc<SourceStamps>,
         success: bool,
         now: Moment,
     ) -> Effects {
@@ -148,13 +148,13 @@ impl Registry {
         let Some(entry) = self.entries.get_mut(ix).filter(|e| !e.stopped) else {
             return effects;
         };
-        if entry.kind.on_set_finished(stamp, now) {
+        if entry.kind.on_set_finished(stamps, now) {
             effects.touched.push(ix);
         }
         let watchers = self.watchers.get(scheduler).filter(|_| success);
         for &ix in watchers.into_iter().flatten() {
             if let Some(watcher) = self.entries.get(ix).filter(|e| !e.stopped) {
-                watcher.submit(Arc::clone(stamp), &mut effects);
+                watcher.submit(Arc::clone(stamps), &mut effects);
             }
         }
         effects
@@ -167,12 +167,12 @@ impl Registry {
         entry.is_some_and(|entry| entry.config.kind.takes_triggers())
     }
 
-    /// Asks a Triggerable to build `stamp`, with `properties` over its own; a NightlyTriggerable
+    /// Asks a Triggerable to build `stamps`, with `properties` over its own; a NightlyTriggerable
     /// keeps that for its next run. Without effect if there is none of this name.
     pub fn trigger(
         &mut self,
         name: &SchedulerName,
-        stamp: &Arc<SourceStamp>,
+        stamps: &Arc<SourceStamps>,
         properties: &Properties,
         now: Moment,
     ) -> Effects {
@@ -180,7 +180,7 @@ impl Registry {
         let ix = self.by_name.get(name).copied();
         if let Some(ix) = ix
             && let Some(entry) = self.entries.get_mut(ix).filter(|entry| !entry.stopped)
-            && let Some(outcome) = entry.kind.trigger(stamp, properties, now)
+            && let Some(outcome) = entry.kind.trigger(stamps, properties, now)
         {
             entry.collect(ix, outcome, &mut effects);
         }
@@ -274,7 +274,7 @@ impl Registry {
                 .set(name.clone(), value.clone(), "try build");
         }
         submission.external_id = Some(job.id.clone()).filter(|id| !id.is_empty());
-        submission.stamp = Arc::new(trying::stamp(job));
+        submission.stamps = Arc::new(trying::stamp(job).into());
         Ok(submission)
     }
 
@@ -341,11 +341,11 @@ impl Entry {
 
     fn collect(&self, ix: SchedulerIx, outcome: Outcome, effects: &mut Effects) {
         let name = &self.config.name;
-        for stamp in outcome.stamps {
-            self.submit(Arc::new(stamp), effects);
+        for stamps in outcome.sets {
+            self.submit(Arc::new(stamps), effects);
         }
-        for (stamp, properties) in outcome.triggered {
-            let mut submission = self.submission(stamp);
+        for (stamps, properties) in outcome.triggered {
+            let mut submission = self.submission(stamps);
             submission.properties.update(&properties);
             effects.submissions.push(submission);
         }
@@ -360,19 +360,19 @@ impl Entry {
         }
     }
 
-    fn submit(&self, stamp: Arc<SourceStamp>, effects: &mut Effects) {
-        effects.submissions.push(self.submission(stamp));
+    fn submit(&self, stamps: Arc<SourceStamps>, effects: &mut Effects) {
+        effects.submissions.push(self.submission(stamps));
     }
 
-    fn submission(&self, stamp: Arc<SourceStamp>) -> Submission {
+    fn submission(&self, stamps: Arc<SourceStamps>) -> Submission {
         let config = &self.config;
         let mut properties = config.properties.clone();
         properties.set("scheduler", config.name.as_str(), "Scheduler");
         Submission {
             scheduler: config.name.clone(),
             builders: config.builders.clone(),
-            reason: self.reason(&stamp),
-            stamp,
+            reason: self.reason(&stamps),
+            stamps,
             properties,
             priority: config.priority,
             external_id: None,
@@ -380,12 +380,12 @@ impl Entry {
     }
 
     /// The reason of its sets (SCB-12).
-    fn reason(&self, stamp: &SourceStamp) -> String {
+    fn reason(&self, stamps: &SourceStamps) -> String {
         let name = self.config.name.as_str();
         if let Some(text) = &self.config.reason {
             return text.replace("%(name)s", name);
         }
-        let (kind, name) = (self.config.kind.name(), self.kind.name_for(name, stamp));
+        let (kind, name) = (self.config.kind.name(), self.kind.name_for(name, stamps));
         format!("{kind} '{name}'")
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TimedBuild;
-use crate::model::{Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, Timestamp};
+use crate::model::{
+    Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, SourceStamps, Timestamp,
+};
 
 /// Changes that wait for the time to come; none unless the scheduler builds changes.
 #[derive(Debug, Default)]
@@ -43,16 +45,17 @@ impl Gathered {
     }
 
     /// What to build now; a forced build is of the latest if there are no changes that matter.
-    pub(super) fn take_stamps(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamp> {
+    pub(super) fn take_sets(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamps> {
         let separate = what.only_if_changed.as_ref().is_none_or(|r| r.separate);
-        let stamps = self.0.take_stamps(separate);
-        if stamps.is_empty() && (forced || what.only_if_changed.is_none()) {
-            return vec![SourceStamp {
+        let sets = self.0.take_sets(separate);
+        if sets.is_empty() && (forced || what.only_if_changed.is_none()) {
+            let stamp = SourceStamp {
                 branch: what.branch.clone(),
                 ..SourceStamp::default()
-            }];
+            };
+            return vec![stamp.into()];
         }
-        stamps
+        sets
     }
 
     /// Takes over what was stored, as far as it is still wanted.

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TreeStable;
-use crate::model::{Change, Decision, Moment, SourceStamp, Timestamp};
+use crate::model::{Change, Decision, Moment, SourceStamps, Timestamp};
 
 /// How long a time that is already past is put off (SCH-05).
 const OVERDUE_DELAY: Duration = Duration::from_secs(1);
@@ -116,11 +116,11 @@ impl TreeState {
         &mut self,
         settings: &TreeStable,
         now: Moment,
-    ) -> Option<Vec<SourceStamp>> {
+    ) -> Option<Vec<SourceStamps>> {
         self.wait.filter(|wait| wait.due <= now.steady)?;
         self.wait = None;
         self.last = settings.tree_stable_timer.map(|_| now.steady);
-        Some(self.changes.take_stamps(settings.rules.separate))
+        Some(self.changes.take_sets(settings.rules.separate))
     }
 
     /// When [`TreeState::on_timer`] is due.

@@ -15,7 +15,7 @@ use super::remembering::{self, Part, Parts};
 use super::tree::{Stored, TreeState};
 use super::waiting::{self, Arrival, Tree};
 use crate::config::{ChangeRules, TreeStable};
-use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamps, Timestamp};
 
 /// How long an idle sub-scheduler stays (ANY-06).
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -120,7 +120,7 @@ impl<W: Wanted> Scheduler for Trees<W> {
         }
         if decision == Decision::BuiltAtOnce {
             sub.open_sets += 1;
-            outcome.stamps.push(waiting::stamp_of(change));
+            outcome.sets.push(waiting::stamp_of(change).into());
         }
         outcome.rearm = true;
         self.list(&tree, now);
@@ -144,9 +144,9 @@ impl<W: Wanted> Scheduler for Trees<W> {
                 self.subs.remove(&tree);
                 continue;
             }
-            if let Some(stamps) = sub.state.on_timer(&self.settings, now) {
-                sub.open_sets += stamps.len();
-                outcome.stamps.extend(stamps);
+            if let Some(sets) = sub.state.on_timer(&self.settings, now) {
+                sub.open_sets += sets.len();
+                outcome.sets.extend(sets);
                 outcome.remember(tree.part(), sub.state.state(now));
             }
             self.list(&tree, now);
@@ -155,7 +155,8 @@ impl<W: Wanted> Scheduler for Trees<W> {
         outcome
     }
 
-    fn on_set_finished(&mut self, stamp: &SourceStamp, now: Moment) -> bool {
+    fn on_set_finished(&mut self, stamps: &SourceStamps, now: Moment) -> bool {
+        let stamp = stamps.first();
         let place = [&stamp.project, &stamp.repository, &stamp.codebase];
         let tree = Arc::new(self.tree(stamp.branch.as_ref(), place));
         if let Some(sub) = self.subs.get_mut(&tree) {
@@ -190,8 +191,8 @@ impl<W: Wanted> Scheduler for Trees<W> {
         Parts(states.collect())
     }
 
-    fn name_for(&self, name: &str, stamp: &SourceStamp) -> String {
-        self.wanted.name_for(name, stamp.branch.as_deref())
+    fn name_for(&self, name: &str, stamps: &SourceStamps) -> String {
+        self.wanted.name_for(name, stamps.first().branch.as_deref())
     }
 
     fn sub_schedulers(&self, name: &str) -> Vec<String> {

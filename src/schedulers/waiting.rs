@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ChangeRules;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp};
 
 /// Changes that wait, in order of arrival.
 #[derive(Debug, Default)]
@@ -49,10 +49,10 @@ impl Waiting {
         self.0.push(One { arrival, important });
     }
 
-    /// Takes the stamps to build. A stamp is of one tree, or at least of one branch (SST-03), so
+    /// Takes the sets to build. A stamp is of one tree, or at least of one branch (SST-03), so
     /// where several wait, each is a set; one with only unimportant changes goes on waiting
     /// (SCH-10).
-    pub(super) fn take_stamps(&mut self, separate: bool) -> Vec<SourceStamp> {
+    pub(super) fn take_sets(&mut self, separate: bool) -> Vec<SourceStamps> {
         let mut trees: Vec<Vec<One>> = Vec::new();
         let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
         for one in self.0.drain(..) {
@@ -65,17 +65,17 @@ impl Waiting {
                 }
             }
         }
-        let mut stamps = Vec::new();
+        let mut sets = Vec::new();
         for tree in trees {
             if tree.iter().any(|c| c.important) {
                 let changes = tree.into_iter().map(|c| c.arrival.change).collect();
-                stamps.push(SourceStamp::from_changes(changes));
+                sets.push(SourceStamp::from_changes(changes).into());
             } else {
                 self.0.extend(tree);
             }
         }
         self.0.sort_by_key(|c| c.arrival.change.number);
-        stamps
+        sets
     }
 
     /// Takes over what was stored, as far as it is still `wanted`; gives the numbers of changes

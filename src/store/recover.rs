@@ -19,17 +19,15 @@ use crate::model::journal::{
 use crate::model::{
     BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, InstanceRecord, ParentBuild, Patch,
     PatchBody, Pause, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SlaveName,
-    SourceStamp, Timestamp,
+    Timestamp,
 };
 
 /// Reads what the core must know; writes nothing.
 pub(super) fn recover(conn: &Connection, basedir: &Path) -> rusqlite::Result<Recovered> {
     let schedulers = scheduler_states(conn)?;
     let sets = open_sets(conn)?;
-    let mut needed: BTreeSet<ChangeNumber> = sets
-        .iter()
-        .flat_map(|set| set.stamp.changes.iter().copied())
-        .collect();
+    let mut needed: BTreeSet<ChangeNumber> =
+        sets.iter().flat_map(|set| set.stamp.changes()).collect();
     let mut held = BTreeSet::new();
     for state in schedulers.values() {
         collect_changes(state, &mut held);
@@ -230,20 +228,8 @@ fn with_requests(
     for set in open {
         let reason: Arc<str> = set.reason.as_str().into();
         let properties = Arc::new(set.properties);
-        let stamp = Arc::new(SourceStamp {
-            branch: set.stamp.branch.map(Into::into),
-            revision: set.stamp.revision.map(Into::into),
-            patch: set.patch,
-            changes: set
-                .stamp
-                .changes
-                .iter()
-                .filter_map(|number| changes.get(number).cloned())
-                .collect(),
-            project: set.stamp.project.into(),
-            repository: set.stamp.repository.into(),
-            codebase: set.stamp.codebase.into(),
-        });
+        let known = |number| Ok(changes.get(&number).cloned());
+        let stamps = Arc::new(set.stamp.read(set.patch, known)?);
         let mut of_set = Vec::new();
         let mut finished = Vec::new();
         let mut rows = select.query([int(set.id.0)])?;
@@ -269,7 +255,7 @@ fn with_requests(
                 id,
                 set: set.id,
                 builder,
-                stamp: Arc::clone(&stamp),
+                stamps: Arc::clone(&stamps),
                 reason: Arc::clone(&reason),
                 properties: Arc::clone(&properties),
                 submitted_at: row.get::<_, Col<_>>(4)?.0,
@@ -283,7 +269,7 @@ fn with_requests(
                 id: set.id,
                 external_id: set.external_id,
                 scheduler: set.scheduler,
-                stamp,
+                stamps,
                 reason: set.reason,
                 properties,
                 submitted_at: set.submitted_at,

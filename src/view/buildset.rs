@@ -70,10 +70,11 @@ impl BuildSetPage {
         let Some(row) = state.build_set(id)? else {
             return Ok(None);
         };
-        // All requests of a set have its stamp.
+        // All requests of a set have its stamps.
         let first: Vec<_> = row.requests.iter().take(1).map(|(id, _)| *id).collect();
         let (stamps, priority) = state.wishes(&first)?;
-        let stamp = stamps.into_iter().next().unwrap_or_default();
+        let stamps = stamps.into_iter().next().unwrap_or_default();
+        let stamp = stamps.first();
         let requests = state.requests_of_set(id)?.into_iter();
         Ok(Some(Self {
             set: BuildSet::from(&row),
@@ -83,8 +84,8 @@ impl BuildSetPage {
             repository: stamp.repository.to_string(),
             project: stamp.project.to_string(),
             codebase: stamp.codebase.to_string(),
-            is_try: stamp.patch.is_some(),
-            changes: stamp.changes.iter().map(|change| change.number).collect(),
+            is_try: stamps.patched().is_some(),
+            changes: stamps.change_numbers(),
             properties: row.properties,
             requests: requests.map(|(row, _)| Request::new(row, live)).collect(),
         }))

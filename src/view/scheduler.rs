@@ -133,6 +133,7 @@ fn trees(
             repository: change.repository.clone(),
             project: change.project.clone(),
             codebase: change.codebase.clone(),
+            more: Vec::new(),
         };
         let decisions = state.decisions(number)?.unwrap_or_default();
         let decision = decisions.into_iter().find(|(name, _)| name == scheduler);

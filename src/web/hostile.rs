@@ -157,7 +157,7 @@ fn set(id: u64, builder: &str, change: &Arc<Change>, text: &str) -> [Op; 2] {
         id: SetId(id),
         external_id: Some(text.to_owned()),
         scheduler: Some("quick".into()),
-        stamp: Arc::new(stamp),
+        stamps: Arc::new(stamp.into()),
         reason: text.to_owned(),
         properties: Arc::new(properties(text)),
         submitted_at: ago(300),

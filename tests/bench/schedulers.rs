@@ -71,7 +71,7 @@ fn a_chain_of_100_dependents(bencher: Bencher<'_, '_>) {
         while let Some(set) = take_one(&mut effects) {
             sets += 1;
             effects =
-                registry.on_set_finished(&set.scheduler, &set.stamp, true, Timestamp(0).into());
+                registry.on_set_finished(&set.scheduler, &set.stamps, true, Timestamp(0).into());
         }
         assert_eq!(sets, 101);
     });

@@ -11,7 +11,7 @@ use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::{BuildStart, LogOpening, StepStart};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
-    SourceStamp, Timestamp,
+    Timestamp,
 };
 use buildmaster::net::{IncomingCall, Login, UserKind};
 use buildmaster::pb::{Luid, Target, Value};
@@ -158,7 +158,7 @@ fn set() -> Arc<BuildSet> {
         id: SetId(1),
         external_id: None,
         scheduler: Some("try".into()),
-        stamp: Arc::new(SourceStamp::default()),
+        stamps: Arc::default(),
         reason: "'try' job from user alice".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

@@ -203,7 +203,7 @@ impl Journal {
     }
 
     fn keep_diff(&mut self, id: SetId, body: PatchBody) {
-        let patch = self.sets[&id].set.stamp.patch.as_ref();
+        let patch = self.sets[&id].set.stamps.first().patch.as_ref();
         assert_eq!(patch.unwrap().body, PatchBody::Kept(id));
         let diff = match body {
             PatchBody::Given(diff) => diff,
@@ -360,7 +360,7 @@ impl Journal {
             id,
             set: set.id,
             builder: request.builder.clone(),
-            stamp: Arc::clone(&set.stamp),
+            stamps: Arc::clone(&set.stamps),
             reason: set.reason.as_str().into(),
             properties: Arc::clone(&set.properties),
             submitted_at: set.submitted_at,

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::config::{MergeRule, Merging};
-use crate::model::{BuildRequest, Properties, RequestId, SourceStamp};
+use crate::model::{BuildRequest, Properties, RequestId, SourceStamp, SourceStamps};
 
 /// The place of a request in the queue of its builder: its priority, the higher first, then its age
 /// (BRQ-02, BRQ-03, BRQ-09). Numbers tell the age: a clock that is set changes no order. A request
@@ -42,13 +42,21 @@ pub(in crate::botmaster) struct RequestQueue {
 /// What requests that can be merged have in common.
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct MergeKey {
+    first: StampKey,
+    /// Those of the further codebases (CBS-07).
+    more: Vec<StampKey>,
+    /// Names and values, where they are compared.
+    properties: Option<String>,
+}
+
+/// What the stamps of one codebase have in common (SST-05).
+#[derive(Debug, Eq, Hash, PartialEq)]
+struct StampKey {
     branch: Option<String>,
     project: String,
     repository: String,
     codebase: String,
     sources: Sources,
-    /// Names and values, where they are compared.
-    properties: Option<String>,
 }
 
 /// What is to be built of a branch, as far as it is compared.
@@ -65,21 +73,25 @@ enum Sources {
 impl MergeKey {
     /// Requests that merge with no others have none.
     fn of(request: &BuildRequest, merging: Merging) -> Option<Self> {
-        let stamp = &*request.stamp;
-        if stamp.patch.is_some() {
+        let stamps: &SourceStamps = &request.stamps;
+        if stamps.patched().is_some() {
             return None;
         }
-        let sources = match merging.rule {
+        let sources: fn(&SourceStamp) -> Sources = match merging.rule {
             MergeRule::Never => return None,
-            MergeRule::Compatible => Sources::of(stamp),
-            MergeRule::SameBranch => Sources::Any,
+            MergeRule::Compatible => Sources::of,
+            MergeRule::SameBranch => |_| Sources::Any,
         };
-        Some(Self {
+        let key_of = |stamp: &SourceStamp| StampKey {
             branch: stamp.branch.clone(),
             project: stamp.project.clone(),
             repository: stamp.repository.clone(),
             codebase: stamp.codebase.clone(),
-            sources,
+            sources: sources(stamp),
+        };
+        Some(Self {
+            first: key_of(stamps.first()),
+            more: stamps.more().iter().map(key_of).collect(),
             properties: merging
                 .compare_properties
                 .then(|| in_words(&request.properties)),

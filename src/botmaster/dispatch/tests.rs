@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::MergeRule;
-use crate::model::{SetId, SourceStamp, Timestamp};
+use crate::model::{SetId, SourceStamp, SourceStamps, Timestamp};
 
 const BUILDERS: usize = 3;
 const SLAVES: usize = 4;
@@ -176,7 +176,7 @@ impl Model {
         let joins = |other: &BuildRequest| {
             other.id == first.id
                 || self.merging[builder] == MergeRule::Compatible
-                    && first.stamp.can_merge_with(&other.stamp)
+                    && first.stamps.can_merge_with(&other.stamps)
         };
         let waiting = self.waiting.iter();
         let of = waiting.filter(|(its, request)| *its == builder && joins(request));
@@ -351,10 +351,10 @@ fn request(id: u64, priority: i32, stamp: u8) -> BuildRequest {
         id: RequestId(id),
         set: SetId(1),
         builder: "b".into(),
-        stamp: Arc::new(SourceStamp {
+        stamps: Arc::new(SourceStamps::from(SourceStamp {
             revision: Some(stamp.to_string()),
             ..SourceStamp::default()
-        }),
+        })),
         reason: "".into(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

@@ -32,8 +32,10 @@ impl Intake {
             let mut sets = Vec::new();
             match wish.what {
                 Wished::Scheduler(name) => {
-                    let (now, stamp) = (out.moment(), &wish.stamp);
-                    let mut wants = self.schedulers.trigger(&name, stamp, &wish.properties, now);
+                    let (now, stamps) = (out.moment(), &wish.stamps);
+                    let mut wants = self
+                        .schedulers
+                        .trigger(&name, stamps, &wish.properties, now);
                     let wanted = std::mem::take(&mut wants.submissions).into_iter();
                     sets.extend(wanted.map(Wanted::from));
                     follows.push(wants);
@@ -44,7 +46,7 @@ impl Intake {
                 Wished::Builders(pattern) => sets.push(Wanted {
                     scheduler: None,
                     builders: pattern.select(out.layout.config()),
-                    stamp: wish.stamp,
+                    stamps: wish.stamps,
                     reason: reason.to_owned(),
                     properties: wish.properties,
                     external_id: None,

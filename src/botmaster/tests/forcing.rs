@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::journal::RecoveredSlave;
-use crate::model::{Action, AuditRecord, BuildNumber, Door, Outcome, Pause, SourceStamp};
+use crate::model::{
+    Action, AuditRecord, BuildNumber, Door, Outcome, Pause, SourceStamp, SourceStamps,
+};
 
 impl Harness {
     fn ask(&mut self, ask: Ask) {
@@ -18,10 +20,10 @@ impl Harness {
             builder: builder.into(),
             scheduler: None,
             soon,
-            stamp: SourceStamp {
+            stamps: SourceStamps::from(SourceStamp {
                 revision: Some("r9".to_owned()),
                 ..SourceStamp::default()
-            },
+            }),
             reason: "to see".to_owned(),
             properties,
             priority: 0,
@@ -90,7 +92,7 @@ fn bld_16_a_forced_build_is_a_set_of_one_request_that_is_durable_before_the_answ
     h.attach("s");
     let plan = h.run();
     assert_eq!(plan.reason, "to see");
-    assert_eq!(plan.stamp.revision.as_deref(), Some("r9"));
+    assert_eq!(plan.stamps.first().revision.as_deref(), Some("r9"));
     assert_eq!(plan.properties.get("owner").unwrap(), "zoe");
     assert_eq!(plan.properties.get("scheduler"), None);
     h.finish(plan.build, Results::Success, None);
@@ -328,7 +330,7 @@ fn may_05_an_act_is_in_the_audit_log_in_its_own_transaction() {
             builder: builder.into(),
             scheduler: None,
             soon: false,
-            stamp: SourceStamp::default(),
+            stamps: SourceStamps::default(),
             reason: String::new(),
             properties: Properties::new(),
             priority: 0,

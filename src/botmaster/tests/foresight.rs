@@ -126,7 +126,7 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
     let sets = harness.out.iter().filter_map(set);
     let sets = sets.map(|set| {
         let scheduler = set.scheduler.as_ref().unwrap();
-        seen(set.submitted_at, scheduler, &set.stamp)
+        seen(set.submitted_at, scheduler, set.stamps.first())
     });
     (sets.collect(), changes, from, harness.now.wall)
 }
@@ -134,7 +134,7 @@ fn done(sent: &[Sent]) -> (Vec<Seen>, Vec<Arc<Change>>, Timestamp, Timestamp) {
 fn foreseen(changes: Vec<Arc<Change>>, from: Timestamp, until: Timestamp) -> Vec<Seen> {
     let events = Foresight::new(&schedulers(), changes, from, until);
     let sets = events.filter_map(|foreseen| match foreseen.event {
-        Outlook::Set(set) => Some(seen(foreseen.at, &set.scheduler, &set.stamp)),
+        Outlook::Set(set) => Some(seen(foreseen.at, &set.scheduler, set.stamps.first())),
         Outlook::Problem { .. } => None,
     });
     sets.collect()

@@ -38,7 +38,7 @@ fn waiting((id, builder): (u64, BuilderName)) -> (RecoveredSet, BuildRequest) {
         id: SetId(id),
         external_id: None,
         scheduler: None,
-        stamp: Arc::default(),
+        stamps: Arc::default(),
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

@@ -4,7 +4,7 @@ use super::*;
 use crate::config::calendar::Field;
 use crate::config::{Calendar, DependentConfig, NightlyConfig, PeriodicConfig, TreeStable};
 use crate::model::journal::RecoveredSet;
-use crate::model::{BuildRequest, BuildSet, SetId, SourceStamp};
+use crate::model::{BuildRequest, BuildSet, SetId, SourceStamp, SourceStamps};
 
 /// A builder and its slave, and these schedulers for it.
 fn config_with(schedulers: Vec<SchedulerConfig>) -> Config {
@@ -118,10 +118,10 @@ fn dep_07_a_set_that_was_open_at_a_restart_still_starts_what_waits_for_it() {
             id: SetId(4),
             external_id: None,
             scheduler: Some("up".into()),
-            stamp: Arc::new(SourceStamp {
+            stamps: Arc::new(SourceStamps::from(SourceStamp {
                 revision: Some("r9".to_owned()),
                 ..SourceStamp::default()
-            }),
+            })),
             reason: String::new(),
             properties: Arc::default(),
             submitted_at: Timestamp(0),
@@ -217,7 +217,7 @@ fn mas_07_a_kill_while_a_timer_runs_lets_it_fire_once() {
     harness.persisted();
     assert_eq!(harness.queued("b"), [1]);
     let request = harness.core.intake.request(RequestId(1)).unwrap();
-    let changes = request.request.stamp.changes.iter();
+    let changes = request.request.stamps.first().changes.iter();
     assert_eq!(changes.map(|c| c.number.0).collect::<Vec<_>>(), [1, 2]);
     harness.pass(100_000);
     harness.persisted();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::journal::{OpenBuild, RecoveredSet};
-use crate::model::{BuildNumber, BuildSet, ParentBuild, SetId, SourceStamp};
+use crate::model::{BuildNumber, BuildSet, ParentBuild, SetId, SourceStamp, SourceStamps};
 
 /// A builder `parent`, and two that schedulers of their names build when they are triggered;
 /// `later` keeps that until its time.
@@ -37,10 +37,10 @@ impl Harness {
                 }),
                 None => Wished::Scheduler(name.into()),
             },
-            stamp: Arc::new(SourceStamp {
+            stamps: Arc::new(SourceStamps::from(SourceStamp {
                 revision: Some("r1".to_owned()),
                 ..SourceStamp::default()
-            }),
+            })),
             properties: {
                 let mut properties = Properties::new();
                 properties.set("who", "parent", "Trigger");
@@ -106,7 +106,7 @@ fn a_step_hears_of_its_sets_when_they_are_on_disk() {
         "queued 3",
     ]);
     let plan = h.core.intake.request(RequestId(2)).unwrap();
-    assert_eq!(plan.request.stamp.revision.as_deref(), Some("r1"));
+    assert_eq!(plan.request.stamps.first().revision.as_deref(), Some("r1"));
     let who = plan
         .request
         .properties
@@ -305,7 +305,7 @@ fn after_a_kill_what_a_build_has_waited_for_is_cancelled_and_the_rest_goes_on() 
         id: SetId(id),
         external_id: None,
         scheduler: Some("unit".into()),
-        stamp: Arc::default(),
+        stamps: Arc::default(),
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

@@ -3,7 +3,9 @@
 use super::*;
 use crate::config::{TryJobdirConfig, TryUserpassConfig};
 use crate::model::journal::RecoveredSet;
-use crate::model::{BuildSet, Decision, Instead, Patch, PatchBody, SetId, SourceStamp, TryJob};
+use crate::model::{
+    BuildSet, Decision, Instead, Patch, PatchBody, SetId, SourceStamp, SourceStamps, TryJob,
+};
 
 /// A slave with builders a and b, and a try scheduler for `builders`.
 fn try_config(builders: &[&str]) -> Config {
@@ -181,7 +183,7 @@ fn try_07_two_equal_jobs_are_two_builds_with_their_patch() {
     for request in [1, 2] {
         let plan = harness.run();
         assert_eq!(plan.requests, [RequestId(request)]);
-        let patch = plan.stamp.patch.as_ref().unwrap();
+        let patch = plan.stamps.first().patch.as_ref().unwrap();
         assert_eq!(patch.body, PatchBody::Kept(SetId(request)));
         harness.finish(plan.build, Results::Success, None);
     }
@@ -189,7 +191,7 @@ fn try_07_two_equal_jobs_are_two_builds_with_their_patch() {
 
 #[test]
 fn a_recovered_try_job_is_built_with_the_very_same_patch() {
-    let stamp = Arc::new(SourceStamp {
+    let stamps = Arc::new(SourceStamps::from(SourceStamp {
         patch: Some(Patch {
             level: 1,
             body: PatchBody::Kept(SetId(1)),
@@ -198,12 +200,12 @@ fn a_recovered_try_job_is_built_with_the_very_same_patch() {
             comment: None,
         }),
         ..SourceStamp::default()
-    });
+    }));
     let set = BuildSet {
         id: SetId(1),
         external_id: Some("id1".to_owned()),
         scheduler: Some("try".into()),
-        stamp: Arc::clone(&stamp),
+        stamps: Arc::clone(&stamps),
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
@@ -223,7 +225,7 @@ fn a_recovered_try_job_is_built_with_the_very_same_patch() {
     recovered.next.request = RequestId(2);
     let mut harness = Harness::recovered(try_config(&["a"]), recovered);
     harness.attach("s");
-    assert_eq!(*harness.run().stamp, *stamp);
+    assert_eq!(*harness.run().stamps, *stamps);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Lookup for Named {
 /// What the forms of a test refer to.
 struct World {
     properties: Properties,
-    stamp: SourceStamp,
+    stamps: SourceStamps,
     slave: BTreeMap<String, String>,
     kw: Named,
     secrets: Secrets,
@@ -34,7 +34,7 @@ impl World {
     fn of(properties: &Value) -> Self {
         let mut world = Self {
             properties: Properties::new(),
-            stamp: SourceStamp::default(),
+            stamps: SourceStamps::default(),
             slave: BTreeMap::new(),
             kw: Named(json!({})),
             secrets: Secrets::default(),
@@ -48,7 +48,7 @@ impl World {
     fn values(&self) -> Values<'_> {
         Values {
             properties: &self.properties,
-            stamp: &self.stamp,
+            stamps: &self.stamps,
             slave: &self.slave,
             repositories: &[],
             kw: &self.kw,
@@ -104,12 +104,12 @@ fn prp_08_interpolate_cases_hold() {
         };
         let codebase = if text.contains("src:lib") { "lib" } else { "" };
         let stamp = &stamps[codebase];
-        world.stamp = SourceStamp {
+        world.stamps = SourceStamps::from(SourceStamp {
             branch: stamp["branch"].as_str().map(str::to_owned),
             repository: stamp["repository"].as_str().unwrap_or_default().to_owned(),
             codebase: codebase.to_owned(),
             ..SourceStamp::default()
-        };
+        });
         assert_eq!(world.render(text), expected, "{case}");
         held += 1;
     }
@@ -277,12 +277,12 @@ fn the_source_is_asked_and_not_the_property_of_the_same_name() {
         .into_iter()
         .collect();
     let mut world = World::of(&Value::Object(wrong));
-    world.stamp = SourceStamp {
+    world.stamps = SourceStamps::from(SourceStamp {
         branch: Some("trunk".to_owned()),
         repository: "http://r/".to_owned(),
         codebase: "lib".to_owned(),
         ..SourceStamp::default()
-    };
+    });
     for (text, expected) in [
         ("%(src:lib:branch)s", "trunk"),
         ("%(src:lib:revision:-none)s", ""),
@@ -299,7 +299,7 @@ fn the_source_is_asked_and_not_the_property_of_the_same_name() {
     ] {
         assert_eq!(world.render(text), expected, "{text}");
     }
-    world.stamp.patch = Some(Patch {
+    world.stamps = world.stamps.with_patch(Patch {
         level: 2,
         body: PatchBody::Kept(SetId(1)),
         subdir: Some("sub".to_owned()),
@@ -328,7 +328,11 @@ fn changed_files_are_words_each_once_and_sorted() {
     };
     let mut world = World::of(&json!({}));
     assert_eq!(world.words("%(*src::files)s").unwrap(), [""; 0]);
-    world.stamp.changes = vec![change(2, &["b.c", "a b.c"]), change(3, &["b.c", "a.c"])];
+    let of_changes = |changes| SourceStamps::from(SourceStamp::from_changes(changes));
+    world.stamps = of_changes(vec![
+        change(2, &["b.c", "a b.c"]),
+        change(3, &["b.c", "a.c"]),
+    ]);
     assert_eq!(
         world.words("%(*src::files)s").unwrap(),
         ["a b.c", "a.c", "b.c"]
@@ -340,8 +344,8 @@ fn changed_files_are_words_each_once_and_sorted() {
         .map(|n| n.to_string())
         .collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    world.stamp.changes = vec![change(1, &many)];
-    assert_eq!(world.stamp.files().len(), SourceStamp::MOST_FILES);
+    world.stamps = of_changes(vec![change(1, &many)]);
+    assert_eq!(world.stamps.files().len(), SourceStamp::MOST_FILES);
 }
 
 #[test]

@@ -116,8 +116,8 @@ async fn transfer(
 
 /// The properties and the source of the build, as Buildbot writes them.
 async fn of_build(step: &StepRun<'_>) -> Result<Bytes, Performed> {
-    let stamp = &step.around.plan.stamp;
-    let diff = match &stamp.patch {
+    let stamps = &step.around.plan.stamps;
+    let diff = match stamps.patch() {
         None => None,
         Some(patch) => {
             let diff = step.around.journal.diff(patch).await;
@@ -126,7 +126,7 @@ async fn of_build(step: &StepRun<'_>) -> Result<Bytes, Performed> {
     };
     Ok(json::dump(&json::of_build(
         step.properties,
-        stamp,
+        stamps,
         diff.as_deref(),
     )))
 }

@@ -77,7 +77,8 @@ impl<'c> Git<'c> {
                 let property = |name| properties.get(name)?.as_str();
                 let project = property("event.change.project");
                 // The event may be about the repository of another source step.
-                let project_here = step.around.plan.stamp.project.as_str();
+                let stamp = source::stamp_of_codebase(&step.around.plan, &config.source);
+                let project_here = stamp.map_or("", |stamp| &stamp.project);
                 if project.is_none_or(|project| project == project_here) {
                     gerrit = git::gerrit_reference(
                         property("event.patchSet.ref"),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::shell::{Unrenderable, put_in};
 use crate::build::render::Values;
 use crate::config::JsonTemplate;
-use crate::model::{Change, Properties, SourceStamp, Timestamp};
+use crate::model::{Change, Properties, SourceStamp, SourceStamps, Timestamp};
 
 /// A value with the properties put in.
 pub(super) fn put_in_all(
@@ -33,10 +33,25 @@ pub(super) fn put_in_all(
     })
 }
 
-/// The properties and the source of a build, with the keys of Buildbot 0.8.14.
-pub(super) fn of_build(properties: &Properties, stamp: &SourceStamp, diff: Option<&[u8]>) -> Value {
+/// The properties and the source of a build, with the keys of Buildbot 0.8.14. Of several
+/// codebases, `sourcestamp` is the first, and `sourcestamps` has all.
+pub(super) fn of_build(
+    properties: &Properties,
+    stamps: &SourceStamps,
+    diff: Option<&[u8]>,
+) -> Value {
     let values = properties.iter();
     let values = values.map(|(name, property)| (name.to_owned(), property.value.clone()));
+    let values = Value::Object(values.collect::<Map<_, _>>());
+    let source = of_stamp(stamps.first(), diff);
+    if stamps.single().is_some() {
+        return json!({ "properties": values, "sourcestamp": source });
+    }
+    let all: Vec<_> = stamps.iter().map(|stamp| of_stamp(stamp, diff)).collect();
+    json!({ "properties": values, "sourcestamp": source, "sourcestamps": all })
+}
+
+fn of_stamp(stamp: &SourceStamp, diff: Option<&[u8]>) -> Value {
     let mut source = json!({
         "revision": stamp.revision,
         "hasPatch": stamp.patch.is_some(),
@@ -55,7 +70,7 @@ pub(super) fn of_build(properties: &Properties, stamp: &SourceStamp, diff: Optio
         put("patch_author", json!(patch.who));
         put("patch_comment", json!(patch.comment));
     }
-    json!({ "properties": Value::Object(values.collect::<Map<_, _>>()), "sourcestamp": source })
+    source
 }
 
 fn of_change(change: &Change) -> Value {
@@ -168,7 +183,7 @@ mod tests {
     fn a_build_is_told_with_the_keys_of_buildbot() {
         let mut properties = Properties::new();
         properties.set("n", 1, "test");
-        let told = of_build(&properties, &SourceStamp::default(), None);
+        let told = of_build(&properties, &SourceStamps::default(), None);
         assert_eq!(
             told,
             json!({

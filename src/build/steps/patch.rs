@@ -61,7 +61,7 @@ struct Job {
 fn prepare(step: &StepRun<'_>, config: &PatchStepConfig) -> Result<Job, Unrenderable> {
     let values = step.values();
     let plan = &step.around.plan;
-    let mut patch = plan.stamp.patch.clone();
+    let mut patch = plan.stamps.patch().cloned();
     if plan.builder.ignore_patch {
         patch = None;
     }

@@ -19,7 +19,7 @@ pub(super) fn stage(kind: StepKind, stamp: SourceStamp) -> Stage {
         ..step_config("source")
     };
     let mut stage = Stage::new(vec![step]);
-    stage.plan.stamp = Arc::new(stamp);
+    stage.plan.stamps = Arc::new(stamp.into());
     stage
 }
 

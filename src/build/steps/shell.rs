@@ -16,7 +16,7 @@ use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{ChangedFiles, CommandWords, Environment, ExitCode, OutputReader, SearchPath};
 use crate::config::{RepositoryConfig, ShellStepConfig, StepConfig, Template};
-use crate::model::{PATH_SEPARATOR, Results, SourceStamp};
+use crate::model::{PATH_SEPARATOR, Results, SourceStamps};
 use crate::protocol::{CommandArgs, LogFile, ShellArgs, ShellCommand, Word};
 
 /// Runs the step.
@@ -47,7 +47,7 @@ pub(super) async fn run(
         done,
     } = prepared;
     if let Some(changed) = &config.changed_files {
-        let files = words_of(changed, &step.around.plan.stamp);
+        let files = words_of(changed, &step.around.plan.stamps);
         if files.is_empty() && changed.needed {
             step.begin(doing, done, &[]).await;
             let skipped = Performed::Ended {
@@ -164,8 +164,8 @@ async fn conclude(
 }
 
 /// The words that changed files make, each once.
-fn words_of(changed: &ChangedFiles, stamp: &SourceStamp) -> Vec<String> {
-    let files = stamp.changes.iter().flat_map(|change| &change.files);
+fn words_of(changed: &ChangedFiles, stamps: &SourceStamps) -> Vec<String> {
+    let files = stamps.changes().flat_map(|change| &change.files);
     let counts = |file: &&String| {
         let is_below = !changed.not_below.is_empty() && file.starts_with(changed.not_below);
         file.ends_with(changed.suffix) && !is_below

@@ -23,6 +23,7 @@ use serde_json::{Value as Json, json};
 use super::shell::{
     ENVIRONMENT_HIDDEN, Unrenderable, describe, merged_env, put_in, put_in_repourl,
 };
+use crate::botmaster::BuildPlan;
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{Location, SourceMethod, SourceMode, SourceSettings};
@@ -42,6 +43,9 @@ pub(super) async fn run<S: System>(
     rule: FromChanges,
     make: impl FnOnce(&StepRun<'_>, Wanted) -> Result<S, Unrenderable>,
 ) -> Performed {
+    if let Some(problem) = lacks_codebase(&step.around.plan, settings) {
+        return Performed::Raised(format!("step '{}': {problem}\n", step.name));
+    }
     let prepared = prepare(step, settings, rule, make);
     let (mut system, wanted, place, texts) = match prepared {
         Ok(prepared) => prepared,
@@ -95,7 +99,7 @@ fn prepare<S: System>(
 ) -> Result<Prepared<S>, Unrenderable> {
     let values = step.values();
     let plan = &step.around.plan;
-    let stamp = stamp_of(&plan.stamp, settings);
+    let stamp = stamp_of(plan, settings);
     let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let branch = match (
         stamp.and_then(|s| own(s.branch.as_deref()?)),
@@ -117,12 +121,41 @@ fn prepare<S: System>(
     Ok((system, wanted, (workdir, env), (doing, done)))
 }
 
+/// The stamp of the codebase of the step, which is the codebase of the build if the step names none
+/// and the build has one.
+pub(super) fn stamp_of_codebase<'p>(
+    plan: &'p BuildPlan,
+    settings: &SourceSettings,
+) -> Option<&'p SourceStamp> {
+    match (&settings.codebase, plan.stamps.single()) {
+        (None, Some(single)) => Some(single),
+        (codebase, _) => plan.stamps.of(codebase.as_deref().unwrap_or_default()),
+    }
+}
+
 /// The stamp that the step follows, if any: the stamp of its codebase, unless it always takes the
 /// latest revision.
-fn stamp_of<'p>(stamp: &'p SourceStamp, settings: &SourceSettings) -> Option<&'p SourceStamp> {
-    let codebase = settings.codebase.as_ref();
-    let is_its = codebase.is_none_or(|codebase| *codebase == stamp.codebase);
-    (is_its && !settings.always_use_latest).then_some(stamp)
+fn stamp_of<'p>(plan: &'p BuildPlan, settings: &SourceSettings) -> Option<&'p SourceStamp> {
+    stamp_of_codebase(plan, settings).filter(|_| !settings.always_use_latest)
+}
+
+/// What is wrong with a step that follows a codebase that the build has not (CBS-06).
+fn lacks_codebase(plan: &BuildPlan, settings: &SourceSettings) -> Option<String> {
+    if settings.always_use_latest || stamp_of_codebase(plan, settings).is_some() {
+        return None;
+    }
+    let all: Vec<_> = plan
+        .stamps
+        .codebases()
+        .map(|name| format!("{name:?}"))
+        .collect();
+    let all = all.join(", ");
+    Some(match &settings.codebase {
+        Some(codebase) => {
+            format!("the build has no source stamp of codebase {codebase:?}; it has {all}")
+        }
+        None => format!("the step names no codebase; the build has {all}"),
+    })
 }
 
 async fn obtain_source<S: System>(
@@ -131,11 +164,7 @@ async fn obtain_source<S: System>(
     settings: &SourceSettings,
     wanted: &Wanted,
 ) -> Part<()> {
-    let stamp = stamp_of(&at.step.around.plan.stamp, settings);
-    if stamp.is_none() && !settings.always_use_latest {
-        at.note("the build has no source of this codebase; the latest revision is checked out")
-            .await;
-    }
+    let stamp = stamp_of(&at.step.around.plan, settings);
     let patch = stamp.and_then(|stamp| stamp.patch.as_ref());
     let job = match patch {
         Some(patch) => at.prepare_patch(patch).await?,
@@ -144,8 +173,11 @@ async fn obtain_source<S: System>(
     if let Some(problem) = system.improper() {
         return Err(at.refuse(&problem).await);
     }
-    let stamp_codebase = &at.step.around.plan.stamp.codebase;
-    let codebase = settings.codebase.as_ref().unwrap_or(stamp_codebase);
+    let of_build = stamp_of_codebase(&at.step.around.plan, settings);
+    let codebase = match (&settings.codebase, of_build) {
+        (Some(codebase), _) => codebase.as_str(),
+        (None, of_build) => of_build.map_or("", |stamp| &stamp.codebase),
+    };
     if settings.slave_side {
         let got = slave_side::obtain(system, at, settings, wanted, patch).await?;
         if let Some(revision) = got {
@@ -198,6 +230,9 @@ fn tree_beside(workdir: &str) -> String {
 /// Sets the properties for the revision that was checked out (SRC-03).
 fn tell_revision(at: &mut Workspace<'_, '_>, codebase: &str, wanted: &Wanted, got: &str) {
     set_by_codebase(at.step, "got_revision", codebase, got);
+    if at.step.around.plan.stamps.single().is_none() {
+        return;
+    }
     let is_unset = match at.step.properties.get("revision") {
         None | Some(Json::Null) => true,
         Some(value) => value.as_str() == Some(""),
@@ -207,9 +242,10 @@ fn tell_revision(at: &mut Workspace<'_, '_>, codebase: &str, wanted: &Wanted, go
     }
 }
 
-/// Sets a property: for a codebase, its entry in a table.
+/// Sets a property: for a codebase, its entry in a table (CBS-06). Where a build has several
+/// codebases, the one without a name has an entry too.
 pub(super) fn set_by_codebase(step: &mut StepRun<'_>, name: &str, codebase: &str, value: &str) {
-    if codebase.is_empty() {
+    if codebase.is_empty() && step.around.plan.stamps.single().is_some() {
         step.set_property(name, value);
         return;
     }

@@ -21,7 +21,10 @@ use crate::config::{
     ForEach, ForEachValues, GivenSource, Subject, TemplatePart, TriggerSource, TriggerStepConfig,
     TriggerValue,
 };
-use crate::model::{Properties, Results, SchedulerName, SetId, SourceStamp, build_url};
+use crate::model::{
+    Properties, Results, SchedulerName, SetId, SourceStamp, SourceStamps, build_url,
+    revision_of_codebase,
+};
 
 /// The source of the properties that the step gives along.
 const SOURCE: &str = "Trigger";
@@ -108,7 +111,7 @@ fn prepare(step: &StepRun<'_>, config: &TriggerStepConfig) -> Result<Prepared, U
         let name = put_in(name, values, "unimportant_schedulers")?;
         Ok(name.as_str().into())
     });
-    let stamp = Arc::new(stamp(step, &config.source)?);
+    let stamps = Arc::new(stamps(step, &config.source)?);
     let common = properties(step, config)?;
     let each = match &config.for_each {
         Some(each) => values_of(step, each)?
@@ -124,7 +127,7 @@ fn prepare(step: &StepRun<'_>, config: &TriggerStepConfig) -> Result<Prepared, U
     let wishes = each.iter().flat_map(|properties| {
         targets.iter().map(|what| TriggerWish {
             what: what.clone(),
-            stamp: Arc::clone(&stamp),
+            stamps: Arc::clone(&stamps),
             properties: properties.clone(),
         })
     });
@@ -136,28 +139,29 @@ fn prepare(step: &StepRun<'_>, config: &TriggerStepConfig) -> Result<Prepared, U
 }
 
 /// What is built (SST-07).
-fn stamp(step: &StepRun<'_>, source: &TriggerSource) -> Result<SourceStamp, Unrenderable> {
-    let of_build = &*step.around.plan.stamp;
+fn stamps(step: &StepRun<'_>, source: &TriggerSource) -> Result<SourceStamps, Unrenderable> {
+    let of_build = &*step.around.plan.stamps;
     Ok(match source {
-        TriggerSource::Latest => SourceStamp::default(),
-        TriggerSource::Given(given) => given_stamp(step, given)?,
+        TriggerSource::Latest => SourceStamps::default(),
+        TriggerSource::Given(given) => given_stamp(step, given)?.into(),
         TriggerSource::Asked => of_build.clone(),
-        TriggerSource::Built => SourceStamp {
-            revision: revision(step).or_else(|| of_build.revision.clone()),
-            ..of_build.clone()
-        },
+        TriggerSource::Built => of_build.map(|stamp| SourceStamp {
+            revision: revision(step, stamp).or_else(|| stamp.revision.clone()),
+            ..stamp.clone()
+        }),
     })
 }
 
-/// The revision that a step of the build has checked out.
-fn revision(step: &StepRun<'_>) -> Option<String> {
+/// The revision that a step of the build has checked out for the codebase of `stamp`.
+fn revision(step: &StepRun<'_>, stamp: &SourceStamp) -> Option<String> {
     let got = step.properties.get("got_revision")?;
-    let got = match got.as_object() {
-        Some(by_codebase) => by_codebase.get(&step.around.plan.stamp.codebase)?,
-        None => got,
-    };
+    if got.is_object() {
+        return revision_of_codebase(got, &stamp.codebase);
+    }
+    let is_single = step.around.plan.stamps.single().is_some();
     let text = got.as_str().map(str::to_owned);
-    text.or_else(|| (!got.is_null()).then(|| got.to_string()))
+    let text = text.or_else(|| (!got.is_null()).then(|| got.to_string()));
+    text.filter(|_| is_single)
 }
 
 fn given_stamp(step: &StepRun<'_>, given: &GivenSource) -> Result<SourceStamp, Unrenderable> {

@@ -101,7 +101,7 @@ fn without_last_line_breaks(texts: &mut Value) {
 /// Plays a case, and says what became of the step.
 async fn play(case: &Value) -> Value {
     let mut stage = Stage::new(vec![step_of(case["toml"].as_str().unwrap())]);
-    stage.plan.stamp = Arc::new(SourceStamp::from_changes(vec![change_of(case)]));
+    stage.plan.stamps = Arc::new(SourceStamp::from_changes(vec![change_of(case)]).into());
     for (name, value) in case["properties"].as_object().into_iter().flatten() {
         stage.plan.properties.set(name, value.clone(), "Build");
     }

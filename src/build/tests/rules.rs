@@ -192,7 +192,7 @@ async fn cfl_102_values_and_properties_become_words_as_in_the_cases() {
         let mut stage = Stage::new(config.builders[0].factory.steps.clone());
         stage.plan.values = Arc::clone(&config.values);
         stage.plan.url = "http://x/1".to_owned();
-        stage.plan.stamp = Arc::new(stamp());
+        stage.plan.stamps = Arc::new(stamp().into());
         for (name, value) in case["properties"].as_object().unwrap() {
             stage.plan.properties.set(name, value.clone(), "test");
         }

@@ -13,7 +13,7 @@ use super::*;
 use crate::botmaster::{Answer, Ask, Event, MasterEvent};
 use crate::clock::Clock;
 use crate::control::{News, Newsroom, Question, Said};
-use crate::model::{BuildSet, Op, SetId, SourceStamp, Ticket, Timestamp};
+use crate::model::{BuildSet, Op, SetId, Ticket, Timestamp};
 use crate::store::{State, Store, Writer};
 
 /// Longest job in these tests, in bytes.
@@ -141,7 +141,7 @@ fn set(job: &str) -> BuildSet {
         id: SetId(1),
         external_id: Some(job.to_owned()),
         scheduler: Some("try".into()),
-        stamp: Arc::new(SourceStamp::default()),
+        stamps: Arc::default(),
         reason: "'try' job".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

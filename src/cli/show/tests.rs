@@ -160,7 +160,7 @@ fn a_submission() -> [Op; 3] {
         id: SetId(1),
         external_id: None,
         scheduler: Some("quick".into()),
-        stamp: Arc::new(SourceStamp::from_changes(vec![a_change(1)])),
+        stamps: Arc::new(SourceStamp::from_changes(vec![a_change(1)]).into()),
         reason: "scheduler".to_owned(),
         properties: Arc::default(),
         submitted_at: at(1),

@@ -89,14 +89,15 @@ impl<'a> Report<'a> {
 
     /// Prints a set that is submitted at `at`.
     pub(super) fn set(&mut self, at: Timestamp, set: &Submission) -> io::Result<()> {
-        let changes = &set.stamp.changes;
+        let changes: Vec<_> = set.stamps.changes().collect();
+        let branch = set.stamps.first().branch.as_deref();
         let history = self.history;
         let ids = changes.iter().map(|c| history.id(c.number));
         if self.json {
             let line = Line {
                 at: moment::seconds(at),
                 scheduler: set.scheduler.as_str(),
-                branch: set.stamp.branch.as_deref(),
+                branch,
                 changes: ids.collect(),
                 builders: &set.builders,
             };
@@ -105,7 +106,6 @@ impl<'a> Report<'a> {
         }
         self.sets += 1;
         self.built.extend(changes.iter().map(|c| c.number));
-        let branch = set.stamp.branch.as_deref();
         let cells = [
             &moment::local(at, self.zone),
             set.scheduler.as_str(),

@@ -10,7 +10,7 @@ use crate::botmaster::FORCED;
 use crate::clock::Clock;
 use crate::config::parse;
 use crate::control::Newsroom;
-use crate::model::Zone;
+use crate::model::{SourceStamp, Zone};
 use crate::store::Store;
 
 const MASTER: &str = r#"
@@ -63,10 +63,10 @@ fn wanted(builder: &str, properties: &[(&str, &str)]) -> Forced {
         builder: builder.into(),
         scheduler: None,
         soon: true,
-        stamp: SourceStamp {
+        stamps: SourceStamps::from(SourceStamp {
             branch: Some("rel".to_owned()),
             ..SourceStamp::default()
-        },
+        }),
         reason: "to see".to_owned(),
         properties: given,
         priority: 0,
@@ -83,7 +83,7 @@ async fn frc_01_a_forced_build_fills_in_the_parameters_of_its_scheduler() {
     };
     assert_eq!(forced.scheduler, Some("force".into()));
     assert_eq!((forced.soon, forced.priority), (true, 3));
-    assert_eq!(forced.stamp.branch.as_deref(), Some("rel"));
+    assert_eq!(forced.stamps.first().branch.as_deref(), Some("rel"));
     assert_eq!(forced.reason, "A build was forced by 'ann': to see");
     let values = forced.properties.iter();
     let values: Vec<_> = values

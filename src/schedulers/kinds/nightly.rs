@@ -141,12 +141,12 @@ impl Scheduler for Nightly {
         }
         let run = self.next;
         self.search_from(now);
-        let stamps = match run {
-            Next::Slot(run) => self.gathered.take_stamps(&self.config.what, run.forced),
+        let sets = match run {
+            Next::Slot(run) => self.gathered.take_sets(&self.config.what, run.forced),
             Next::NoneUntil(_) => Vec::new(),
         };
         Outcome {
-            stamps,
+            sets,
             ..self.outcome()
         }
     }

@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::nightly::Nightly;
 use crate::config::{NightlyConfig, TimedBuild};
 use crate::model::{
-    Change, ChangeNumber, Decision, Instead, Moment, Patch, Properties, SourceStamp, Timestamp,
+    Change, ChangeNumber, Decision, Instead, Moment, Patch, Properties, SourceStamp, SourceStamps,
+    Timestamp,
 };
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
@@ -23,7 +24,7 @@ pub(super) struct NightlyTriggerable {
     /// When it runs.
     clock: Nightly,
     /// What it builds then.
-    asked: Option<(Arc<SourceStamp>, Properties)>,
+    asked: Option<(Arc<SourceStamps>, Properties)>,
 }
 
 /// The form in which it is stored: that of the clock, and what it builds.
@@ -33,9 +34,19 @@ struct Stored {
     asked: Option<StoredTrigger>,
 }
 
-/// The diff of a patch stays with the build set of the build that asked.
+/// The stamps, and the properties that are given along.
 #[derive(Debug, Deserialize, Serialize)]
 struct StoredTrigger {
+    #[serde(flatten)]
+    first: StoredStamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more: Vec<StoredStamp>,
+    properties: Properties,
+}
+
+/// The diff of a patch stays with the build set of the build that asked.
+#[derive(Debug, Deserialize, Serialize)]
+struct StoredStamp {
     branch: Option<String>,
     revision: Option<String>,
     patch: Option<Patch>,
@@ -43,7 +54,44 @@ struct StoredTrigger {
     project: String,
     repository: String,
     codebase: String,
-    properties: Properties,
+}
+
+impl StoredStamp {
+    fn of(stamp: &SourceStamp) -> Self {
+        Self {
+            branch: stamp.branch.clone(),
+            revision: stamp.revision.clone(),
+            patch: stamp.patch.clone(),
+            changes: stamp.changes.iter().map(|change| change.number).collect(),
+            project: stamp.project.clone(),
+            repository: stamp.repository.clone(),
+            codebase: stamp.codebase.clone(),
+        }
+    }
+
+    /// The stamp, with the changes that are known; the numbers of the others join `missing`.
+    fn read(
+        self,
+        known: &BTreeMap<ChangeNumber, Arrival>,
+        missing: &mut Vec<ChangeNumber>,
+    ) -> SourceStamp {
+        let mut changes = Vec::new();
+        for number in self.changes {
+            match known.get(&number) {
+                Some(arrival) => changes.push(Arc::clone(&arrival.change)),
+                None => missing.push(number),
+            }
+        }
+        SourceStamp {
+            branch: self.branch,
+            revision: self.revision,
+            patch: self.patch,
+            changes,
+            project: self.project,
+            repository: self.repository,
+            codebase: self.codebase,
+        }
+    }
 }
 
 impl NightlyTriggerable {
@@ -64,14 +112,9 @@ impl NightlyTriggerable {
         let states = self.clock.states(now);
         let mut state = states.whole().cloned().unwrap_or_default();
         let asked = self.asked.as_ref();
-        let stored = asked.map(|(stamp, properties)| StoredTrigger {
-            branch: stamp.branch.clone(),
-            revision: stamp.revision.clone(),
-            patch: stamp.patch.clone(),
-            changes: stamp.changes.iter().map(|change| change.number).collect(),
-            project: stamp.project.clone(),
-            repository: stamp.repository.clone(),
-            codebase: stamp.codebase.clone(),
+        let stored = asked.map(|(stamps, properties)| StoredTrigger {
+            first: StoredStamp::of(stamps.first()),
+            more: stamps.more().iter().map(StoredStamp::of).collect(),
             properties: properties.clone(),
         });
         if let (Some(stored), Value::Object(state)) = (stored, &mut state) {
@@ -105,23 +148,10 @@ impl Scheduler for NightlyTriggerable {
         let Some(stored) = stored.asked else {
             return Ok(());
         };
-        let (mut changes, mut missing) = (Vec::new(), Vec::new());
-        for number in stored.changes {
-            match known.get(&number) {
-                Some(arrival) => changes.push(Arc::clone(&arrival.change)),
-                None => missing.push(number),
-            }
-        }
-        let stamp = SourceStamp {
-            branch: stored.branch,
-            revision: stored.revision,
-            patch: stored.patch,
-            changes,
-            project: stored.project,
-            repository: stored.repository,
-            codebase: stored.codebase,
-        };
-        self.asked = Some((Arc::new(stamp), stored.properties));
+        let mut missing = Vec::new();
+        let all = [stored.first].into_iter().chain(stored.more);
+        let stamps = all.map(|stamp| stamp.read(known, &mut missing));
+        self.asked = Some((Arc::new(stamps.collect()), stored.properties));
         if missing.is_empty() {
             return Ok(());
         }
@@ -138,8 +168,8 @@ impl Scheduler for NightlyTriggerable {
         if outcome.states.is_empty() {
             return outcome;
         }
-        // The clock gives a stamp in each run.
-        if !std::mem::take(&mut outcome.stamps).is_empty() {
+        // The clock gives a set in each run.
+        if !std::mem::take(&mut outcome.sets).is_empty() {
             outcome.triggered = self.asked.take().into_iter().collect();
         }
         self.remembering(outcome, now)
@@ -147,11 +177,11 @@ impl Scheduler for NightlyTriggerable {
 
     fn trigger(
         &mut self,
-        stamp: &Arc<SourceStamp>,
+        stamps: &Arc<SourceStamps>,
         properties: &Properties,
         now: Moment,
     ) -> Option<Outcome> {
-        self.asked = Some((Arc::clone(stamp), properties.clone()));
+        self.asked = Some((Arc::clone(stamps), properties.clone()));
         Some(self.remembering(Outcome::default(), now))
     }
 
@@ -171,7 +201,7 @@ impl Scheduler for NightlyTriggerable {
     }
 
     fn changes(&self) -> BTreeMap<ChangeNumber, Arrival> {
-        let changes = self.asked.iter().flat_map(|(stamp, _)| &stamp.changes);
+        let changes = self.asked.iter().flat_map(|(stamps, _)| stamps.changes());
         changes
             .map(|change| (change.number, Arrival::now(change, change.arrived_at)))
             .collect()

@@ -113,7 +113,7 @@ impl Scheduler for Periodic {
         let tick = now.steady - Duration::from_micros(missed);
         self.last = Some(tick);
         self.next = tick + self.config.period;
-        outcome.stamps = self.gathered.take_stamps(&self.config.what, false);
+        outcome.sets = self.gathered.take_sets(&self.config.what, false);
         outcome.remember(Part::default(), self.state(now));
         outcome.rearm = true;
         outcome

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, Decision, Instead, Moment, Properties, SourceStamp};
+use crate::model::{Change, Decision, Instead, Moment, Properties, SourceStamps};
 use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A `Triggerable`; it has no state.
@@ -17,12 +17,12 @@ impl Scheduler for Triggerable {
 
     fn trigger(
         &mut self,
-        stamp: &Arc<SourceStamp>,
+        stamps: &Arc<SourceStamps>,
         properties: &Properties,
         _now: Moment,
     ) -> Option<Outcome> {
         Some(Outcome {
-            triggered: vec![(Arc::clone(stamp), properties.clone())],
+            triggered: vec![(Arc::clone(stamps), properties.clone())],
             ..Outcome::default()
         })
     }

@@ -29,13 +29,13 @@ fn dep_03_and_dep_05_a_chain_builds_the_same_stamp_link_by_link() {
         harness.finish(1000.0, n, true);
     }
     assert_eq!(names(&harness), ["quick", "d1", "d2", "d3", "d4"]);
-    let first = &harness.submissions[0].stamp;
-    assert_eq!(first.changes.len(), 2);
+    let first = &harness.submissions[0].stamps;
+    assert_eq!(first.changes().count(), 2);
     assert!(
         harness
             .submissions
             .iter()
-            .all(|s| Arc::ptr_eq(&s.stamp, first))
+            .all(|s| Arc::ptr_eq(&s.stamps, first))
     );
     assert_eq!(
         harness.submissions[4].properties.get("scheduler"),
@@ -146,22 +146,22 @@ fn a_triggerable_builds_what_it_is_asked_for() {
     asked.properties.set("q", 1, "Scheduler");
     let mut harness = Harness::start(0.0, vec![asked, config(None)]);
     let registry = &mut harness.registry;
-    let stamp = Arc::new(SourceStamp {
+    let stamps = Arc::new(SourceStamps::from(SourceStamp {
         branch: Some("rel".to_owned()),
         ..SourceStamp::default()
-    });
+    }));
     let mut properties = Properties::new();
     properties.set("q", 2, "Trigger");
     let now = Timestamp(0).into();
-    let effects = registry.trigger(&"asked".into(), &stamp, &properties, now);
+    let effects = registry.trigger(&"asked".into(), &stamps, &properties, now);
     let [set] = &effects.submissions[..] else {
         panic!("{effects:?}");
     };
-    assert!(Arc::ptr_eq(&set.stamp, &stamp));
+    assert!(Arc::ptr_eq(&set.stamps, &stamps));
     assert_eq!(set.properties.get("p"), Some(&1.into()));
     assert_eq!(set.properties.get("q"), Some(&2.into()));
     assert!(!registry.takes_triggers(&"quick".into()));
-    let none = registry.trigger(&"quick".into(), &stamp, &properties, now);
+    let none = registry.trigger(&"quick".into(), &stamps, &properties, now);
     assert_eq!(none, Effects::default());
 }
 
@@ -172,15 +172,15 @@ fn a_nightly_triggerable_builds_at_its_time_what_it_was_asked_for_last() {
     let mut harness = Harness::start(0.0, vec![later.clone()]);
     assert_eq!(harness.pending("later"), [0.0; 0]);
     for revision in ["r1", "r2"] {
-        let stamp = Arc::new(SourceStamp {
+        let stamps = Arc::new(SourceStamps::from(SourceStamp {
             revision: Some(revision.to_owned()),
             ..SourceStamp::default()
-        });
+        }));
         let mut properties = Properties::new();
         properties.set("q", revision, "Trigger");
         let now = Timestamp(0).into();
         let registry = &mut harness.registry;
-        let effects = registry.trigger(&"later".into(), &stamp, &properties, now);
+        let effects = registry.trigger(&"later".into(), &stamps, &properties, now);
         assert!(effects.submissions.is_empty());
         harness.take(effects, 0.0);
     }
@@ -188,7 +188,7 @@ fn a_nightly_triggerable_builds_at_its_time_what_it_was_asked_for_last() {
     harness.restart(100.0, later);
     harness.run_until(30.0 * 3600.0);
     let sets = harness.submissions.iter();
-    let revisions = sets.map(|set| set.stamp.revision.as_deref());
+    let revisions = sets.map(|set| set.stamps.first().revision.as_deref());
     assert_eq!(revisions.collect::<Vec<_>>(), [Some("r2")]);
     assert_eq!(harness.pending("later"), [0.0; 0]);
 }

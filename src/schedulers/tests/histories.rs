@@ -105,7 +105,7 @@ proptest! {
         prop_assert_eq!(&harness.problems, &[""; 0]);
         let mut built: BTreeMap<(SchedulerName, u64), usize> = BTreeMap::new();
         for set in &harness.submissions {
-            let stamp = &set.stamp;
+            let stamp = set.stamps.first();
             for change in &stamp.changes {
                 let own = (&change.branch, &change.repository, &change.project, &change.codebase);
                 let of_stamp = (&stamp.branch, &stamp.repository, &stamp.project, &stamp.codebase);

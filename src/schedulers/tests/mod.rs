@@ -32,7 +32,7 @@ use crate::config::{
 };
 use crate::model::{
     Change, ChangeNumber, Decision, Moment, NewChange, Properties, SchedulerName, SourceStamp,
-    Timestamp, Zone,
+    SourceStamps, Timestamp, Zone,
 };
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -150,7 +150,7 @@ impl Harness {
         let now = self.at(at);
         let effects = self
             .registry
-            .on_set_finished(&set.scheduler, &set.stamp, success, now);
+            .on_set_finished(&set.scheduler, &set.stamps, success, now);
         self.take(effects, at);
     }
 
@@ -167,8 +167,14 @@ impl Harness {
         for set in effects.submissions {
             self.sets.push(ExpectedSet {
                 at,
-                branch: set.stamp.branch.clone(),
-                changes: set.stamp.changes.iter().map(|c| c.number.0).collect(),
+                branch: set.stamps.first().branch.clone(),
+                changes: set
+                    .stamps
+                    .first()
+                    .changes
+                    .iter()
+                    .map(|c| c.number.0)
+                    .collect(),
                 builders: set.builders.iter().map(ToString::to_string).collect(),
             });
             self.submissions.push(set);

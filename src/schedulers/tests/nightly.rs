@@ -10,11 +10,11 @@ fn nig_07_it_builds_the_latest_of_its_branch_at_each_slot() {
     let mut harness = Harness::start(0.0, vec![night(settings)]);
     harness.change(100.0, 1, None, Some("rel"), "important");
     assert_eq!(harness.times(2.0 * DAY), [3.0 * HOUR, 27.0 * HOUR]);
-    let rel = SourceStamp {
+    let rel = SourceStamps::from(SourceStamp {
         branch: Some("rel".to_owned()),
         ..SourceStamp::default()
-    };
-    assert!(harness.submissions.iter().all(|s| *s.stamp == rel));
+    });
+    assert!(harness.submissions.iter().all(|s| *s.stamps == rel));
 }
 
 #[test]

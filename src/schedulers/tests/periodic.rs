@@ -22,11 +22,11 @@ fn per_04_changes_have_no_effect() {
     let mut harness = Harness::start(1000.0, vec![settings]);
     harness.change(1050.0, 1, None, Some("rel"), "important");
     assert_eq!(harness.times(1100.0), [1000.0, 1100.0]);
-    let rel = SourceStamp {
+    let rel = SourceStamps::from(SourceStamp {
         branch: Some("rel".to_owned()),
         ..SourceStamp::default()
-    };
-    assert!(harness.submissions.iter().all(|s| *s.stamp == rel));
+    });
+    assert!(harness.submissions.iter().all(|s| *s.stamps == rel));
 }
 
 #[test]

@@ -289,6 +289,6 @@ fn a_change_with_files_left_out_is_important() {
         harness.offer(0.0, Arc::new(change));
     }
     assert_eq!(harness.submissions.len(), 1);
-    let built = harness.submissions[0].stamp.changes.iter();
+    let built = harness.submissions[0].stamps.first().changes.iter();
     assert_eq!(built.map(|c| c.number.0).collect::<Vec<_>>(), [2]);
 }

@@ -179,7 +179,7 @@ fn run(case: &Case) {
     let submitted = harness.sets.iter().zip(&harness.submissions);
     let sets: Vec<_> = submitted
         .map(|(set, submission)| {
-            let repository = submission.stamp.repository.clone();
+            let repository = submission.stamps.first().repository.clone();
             (set.at, repository, set.changes.clone())
         })
         .collect();

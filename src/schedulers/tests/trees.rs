@@ -55,7 +55,7 @@ fn kinds(separate: bool) -> [SchedulerConfig; 4] {
 
 /// What the stamps say that were submitted: repository and changes.
 fn stamps(harness: &Harness) -> Vec<(String, Vec<u64>)> {
-    let stamps = harness.submissions.iter().map(|set| &set.stamp);
+    let stamps = harness.submissions.iter().map(|set| set.stamps.first());
     let numbers = |stamp: &SourceStamp| stamp.changes.iter().map(|c| c.number.0).collect();
     stamps
         .map(|stamp| (stamp.repository.clone(), numbers(stamp)))

@@ -71,7 +71,7 @@ fn ops_28_a_job_for_a_branch_that_is_not_listed_is_refused() {
         };
         registry(kind)
             .try_submission(&"try".into(), job, None)
-            .map(|set| set.stamp.branch.clone())
+            .map(|set| set.stamps.first().branch.clone())
     };
     for kind in limited(&branches) {
         let refused =
@@ -144,7 +144,7 @@ fn try_04_the_stamp_is_base_and_patch_without_changes() {
         repository: "r".to_owned(),
         codebase: String::new(),
     };
-    assert_eq!(*submit(job, None).stamp, expected);
+    assert_eq!(*submit(job, None).stamps, expected.into());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn try_04_empty_texts_mean_default_branch_and_latest_revision() {
         base_revision: Some(String::new()),
         ..TryJob::default()
     };
-    assert_eq!(*submit(job, None).stamp, SourceStamp::default());
+    assert_eq!(*submit(job, None).stamps, SourceStamps::default());
 }
 
 #[test]
@@ -211,9 +211,9 @@ fn try_07_a_patch_merges_with_nothing_and_a_job_without_one_as_usual() {
             patch: b"diff".to_vec(),
             ..TryJob::default()
         };
-        submit(job, None).stamp
+        submit(job, None).stamps
     };
-    let plain = || submit(TryJob::default(), None).stamp;
+    let plain = || submit(TryJob::default(), None).stamps;
     assert!(!patched().can_merge_with(&patched()));
     assert!(!patched().can_merge_with(&plain()));
     assert!(plain().can_merge_with(&plain()));
@@ -221,7 +221,7 @@ fn try_07_a_patch_merges_with_nothing_and_a_job_without_one_as_usual() {
         base_revision: Some("r1".to_owned()),
         ..TryJob::default()
     };
-    assert!(!plain().can_merge_with(&submit(on_r1, None).stamp));
+    assert!(!plain().can_merge_with(&submit(on_r1, None).stamps));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_long_comment_is_cut_and_large_properties_are_refused() {
     let submission = submit(long, None);
     let kept = format!("{} [...]", "\u{eb}".repeat(2_048));
     assert!(submission.reason.ends_with(&format!("({kept})")));
-    let patch = submission.stamp.patch.as_ref().unwrap();
+    let patch = submission.stamps.first().patch.as_ref().unwrap();
     assert_eq!(patch.comment.as_deref(), Some(kept.as_str()));
 
     let with = |bytes: usize| {

@@ -1,6 +1,7 @@
 //! Where each line stands: the last result of a builder on a tree, and since when it is that.
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::{Value, json};
 
 use crate::model::journal::BuildFinish;
 use crate::model::{
@@ -83,18 +84,22 @@ struct Stand {
     before: Option<BuildNumber>,
 }
 
-/// A tree as it is stored.
-type Tree<'a> = (Option<&'a str>, &'a str, &'a str, &'a str);
-
-fn tree(line: &Line) -> Tree<'_> {
-    let branch = line.branch.as_deref();
-    (branch, &line.repository, &line.project, &line.codebase)
+/// A tree as it is stored: its parts, and the trees of further codebases.
+fn tree(line: &Line) -> Value {
+    let mut parts = vec![
+        json!(line.branch),
+        json!(line.repository),
+        json!(line.project),
+        json!(line.codebase),
+    ];
+    parts.extend(line.more.iter().map(tree));
+    Value::Array(parts)
 }
 
 fn move_line(
     conn: &Connection,
     build: &Build,
-    tree: &Tree<'_>,
+    tree: &Value,
     end: &BuildFinish,
     before: Option<&Stand>,
 ) -> rusqlite::Result<()> {

@@ -18,12 +18,12 @@ pub(super) fn submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<u
         set.scheduler.as_ref().map(|s| s.as_str()),
         set.reason,
         set.submitted_at.0,
-        Json(StoredStamp::of(&set.stamp)),
+        Json(StoredStamp::of(&set.stamps)),
         Json(&*set.properties),
         set.priority,
         set.parent.as_ref().map(Json),
     ])?;
-    if let Some(patch) = &set.stamp.patch {
+    if let Some(patch) = set.stamps.patch() {
         conn.prepare_cached(
             "INSERT INTO patch (build_set, level, subdir, who, comment, body)
              VALUES (?1, ?2, ?3, ?4, ?5, x'')",
@@ -38,7 +38,7 @@ pub(super) fn submitted(conn: &Connection, set: &BuildSet) -> rusqlite::Result<u
     }
     let mut insert =
         conn.prepare_cached("INSERT INTO change_in_set (change, build_set) VALUES (?1, ?2)")?;
-    for change in &set.stamp.changes {
+    for change in set.stamps.changes() {
         insert.execute(params![int(change.number.0), int(set.id.0)])?;
     }
     let mut insert = conn.prepare_cached(

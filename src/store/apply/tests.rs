@@ -14,7 +14,7 @@ use crate::model::journal::{BuildFinish, BuildStart, LogOpening, Recovered, Step
 use crate::model::{
     BigState, BuildId, BuildNumber, BuildSet, BuilderName, Change, ChangeNumber, Forecast,
     InstanceRecord, InstanceStop, KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties,
-    RequestId, Results, SchedulerName, SetId, SourceStamp, StopMeans, Timestamp,
+    RequestId, Results, SchedulerName, SetId, SourceStamp, SourceStamps, StopMeans, Timestamp,
 };
 use crate::model::{begin_epoch, end_last_run};
 use crate::store::read;
@@ -68,7 +68,7 @@ pub(in crate::store) fn a_set(
         id: SetId(id),
         external_id: Some(format!("job-{id}")),
         scheduler: Some(SchedulerName::from("quick")),
-        stamp: Arc::new(SourceStamp::from_changes(changes)),
+        stamps: Arc::new(SourceStamp::from_changes(changes).into()),
         reason: "because".to_owned(),
         properties: Arc::new(properties),
         submitted_at: at(200),
@@ -219,7 +219,7 @@ fn an_open_set_comes_back_whole_with_its_changes_and_patch() {
     let mut tried = (*a_set(2, 3, &["full"], vec![two.clone()])).clone();
     tried.external_id = None;
     tried.scheduler = None;
-    tried.stamp = Arc::new(SourceStamp {
+    tried.stamps = Arc::new(SourceStamps::from(SourceStamp {
         revision: Some("abc".to_owned()),
         patch: Some(Patch {
             level: 1,
@@ -228,8 +228,8 @@ fn an_open_set_comes_back_whole_with_its_changes_and_patch() {
             who: None,
             comment: Some("try it".to_owned()),
         }),
-        ..(*tried.stamp).clone()
-    });
+        ..tried.stamps.first().clone()
+    }));
     let tried = Arc::new(tried);
     apply_all(
         dir.path(),
@@ -251,10 +251,10 @@ fn an_open_set_comes_back_whole_with_its_changes_and_patch() {
     assert_eq!(recovered.sets[1].finished, []);
     assert_eq!(queue(&recovered), [(1, "quick", 0, 0), (3, "full", 0, 0)]);
     let request = &recovered.requests[1];
-    assert!(Arc::ptr_eq(&request.stamp, &recovered.sets[1].set.stamp));
+    assert!(Arc::ptr_eq(&request.stamps, &recovered.sets[1].set.stamps));
     assert!(Arc::ptr_eq(
-        &recovered.sets[0].set.stamp.changes[1],
-        &recovered.sets[1].set.stamp.changes[0],
+        &recovered.sets[0].set.stamps.first().changes[1],
+        &recovered.sets[1].set.stamps.first().changes[0],
     ));
     assert!(recovered.changes.is_empty(), "no scheduler holds any");
 }

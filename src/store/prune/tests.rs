@@ -352,7 +352,7 @@ proptest! {
         let base = Base::with(ops);
         let seen = || {
             let recovered = reopen(base.dir.path());
-            let requests: Vec<_> = recovered.requests.iter().map(|r| (r.id, r.stamp.clone())).collect();
+            let requests: Vec<_> = recovered.requests.iter().map(|r| (r.id, r.stamps.clone())).collect();
             let last = base.state.builder_names().unwrap();
             (recovered.next, requests, recovered.sets.len(), last)
         };

@@ -225,7 +225,8 @@ pub(super) const BRIEF: &str = concat!(
         AND (?4 OR NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
             WHERE r.id = b.requests ->> 0))
         AND (?5 IS NULL OR EXISTS (SELECT 1 FROM request r JOIN build_set s ON s.id = r.build_set
-            WHERE r.id = b.requests ->> 0 AND s.stamp ->> 'branch' = ?5))
+            WHERE r.id = b.requests ->> 0 AND (s.stamp ->> 'branch' = ?5 OR EXISTS (
+                SELECT 1 FROM json_each(s.stamp, '$.more') m WHERE m.value ->> 'branch' = ?5))))
     ORDER BY b.number DESC LIMIT ?6"
 );
 pub(super) const LATELY: &str = concat!(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::changes::change;
 use crate::model::{
-    BuildNumber, BuilderName, Patch, PatchBody, RequestId, Results, SetId, SourceStamp,
+    BuildNumber, BuilderName, Patch, PatchBody, RequestId, Results, SetId, SourceStamps,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -15,7 +15,7 @@ use crate::store::stamp::StoredStamp;
 use crate::store::state::State;
 
 impl State {
-    /// What the requests of a build asked for: the stamp of each, those of the oldest request
+    /// What the requests of a build asked for: the stamps of each, those of the oldest request
     /// first, and the priority of the most urgent one. Changes that are no longer known are missing
     /// from the stamps.
     ///
@@ -24,18 +24,18 @@ impl State {
     pub fn wishes(
         &self,
         requests: &[RequestId],
-    ) -> Result<(Vec<Arc<SourceStamp>>, i32), StoreError> {
+    ) -> Result<(Vec<Arc<SourceStamps>>, i32), StoreError> {
         self.read(|conn| {
             let mut wishes = Vec::with_capacity(requests.len());
             for &request in requests {
                 wishes.extend(
                     wish(conn, request)?
-                        .map(|(at, stamp, priority)| (at, request, stamp, priority)),
+                        .map(|(at, stamps, priority)| (at, request, stamps, priority)),
                 );
             }
             wishes.sort_by_key(|&(at, request, ..)| (at, request));
             let priority = wishes.iter().map(|&(.., priority)| priority).max();
-            let stamps = wishes.into_iter().map(|(_, _, stamp, _)| Arc::new(stamp));
+            let stamps = wishes.into_iter().map(|(_, _, one, _)| Arc::new(one));
             Ok((stamps.collect(), priority.unwrap_or_default()))
         })
     }
@@ -88,7 +88,7 @@ impl State {
 fn wish(
     conn: &Connection,
     request: RequestId,
-) -> rusqlite::Result<Option<(i64, SourceStamp, i32)>> {
+) -> rusqlite::Result<Option<(i64, SourceStamps, i32)>> {
     let found = conn
         .prepare_cached(WISH)?
         .query_row([int(request.0)], |row| {
@@ -109,20 +109,8 @@ fn wish(
     let Some((at, stamp, patch, priority)) = found else {
         return Ok(None);
     };
-    let mut changes = Vec::with_capacity(stamp.changes.len());
-    for number in stamp.changes {
-        changes.extend(change(conn, number)?.map(Arc::new));
-    }
-    let stamp = SourceStamp {
-        branch: stamp.branch.map(Into::into),
-        revision: stamp.revision.map(Into::into),
-        patch,
-        changes,
-        project: stamp.project.into(),
-        repository: stamp.repository.into(),
-        codebase: stamp.codebase.into(),
-    };
-    Ok(Some((at, stamp, priority)))
+    let known = |number| Ok(change(conn, number)?.map(Arc::new));
+    Ok(Some((at, stamp.read(patch, known)?, priority)))
 }
 
 /// Requests that were built once only have none; so that they are not looked for in vain, that is

@@ -64,16 +64,11 @@ pub(in crate::store) fn result_before(
 
 /// Reads a stamp and whether it has a patch, from the column `at` on.
 pub(super) fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
-    let stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
+    let mut stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
     Ok(Origin {
-        line: Line {
-            branch: stamp.branch.map(Into::into),
-            repository: stamp.repository.into(),
-            project: stamp.project.into(),
-            codebase: stamp.codebase.into(),
-        },
-        revision: stamp.revision.map(Into::into),
-        newest: stamp.changes.last().copied(),
+        revision: stamp.revision.take().map(Into::into),
+        newest: stamp.changes().max(),
+        line: stamp.line(),
         is_try: row.get(at + 1)?,
     })
 }

@@ -235,7 +235,7 @@ impl State {
     /// The state cannot be read.
     pub fn wanted_by(&self, request: RequestId, set: SetId) -> Result<Vec<String>, StoreError> {
         let (stamps, _) = self.wishes(&[request])?;
-        let changes = stamps.iter().flat_map(|stamp| &stamp.changes);
+        let changes = stamps.iter().flat_map(|stamps| stamps.changes());
         let authors: Vec<_> = changes.map(|change| change.content.who.clone()).collect();
         let set = self.build_set(set)?;
         let properties = set.map(|set| set.properties).unwrap_or_default();

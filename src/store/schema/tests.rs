@@ -143,7 +143,7 @@ fn a_state_of_version_1_comes_along_with_all_that_is_in_it() {
     assert!(state(&dir).build_set(SetId(4)).unwrap().is_some());
     drop(conn);
     let recovered = Store::open(dir.path()).unwrap().1;
-    let patch = recovered.requests[0].stamp.patch.as_ref().unwrap();
+    let patch = recovered.requests[0].stamps.first().patch.as_ref().unwrap();
     assert_eq!(patch.body, PatchBody::Kept(SetId(3)));
     let diff = state(&dir).diff(SetId(3)).unwrap();
     assert_eq!(diff.unwrap(), [0, 255]);

@@ -449,7 +449,7 @@ proptest! {
         let stamps: Vec<u64> = recovered
             .sets
             .iter()
-            .flat_map(|s| s.set.stamp.changes.iter().map(|c| c.number.0))
+            .flat_map(|s| s.set.stamps.first().changes.iter().map(|c| c.number.0))
             .collect();
         prop_assert_eq!(stamps, expected);
     }

@@ -9,6 +9,7 @@ use crate::botmaster::{Ask, FORCED, Forced};
 use crate::control::{Request, Service};
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, Properties, RequestId, SetId, SlaveName, SourceStamp,
+    SourceStamps,
 };
 use crate::schedulers::forcing::WrongField;
 use crate::store::State;
@@ -89,13 +90,13 @@ fn forced(given: &Given, builder: BuilderName) -> Wish {
         builder,
         scheduler: None,
         soon: !text("soon").is_empty(),
-        stamp: SourceStamp {
+        stamps: SourceStamps::from(SourceStamp {
             branch: some("branch"),
             revision: some("revision"),
             repository: text("repository"),
             project: text("project"),
             ..SourceStamp::default()
-        },
+        }),
         reason: text("reason"),
         properties,
         priority: 0,
@@ -184,11 +185,11 @@ fn force_each(given: &Given, builders: Vec<BuilderName>) -> Wish {
             builder,
             scheduler: None,
             soon: false,
-            stamp: SourceStamp {
+            stamps: SourceStamps::from(SourceStamp {
                 branch: some("branch"),
                 revision: some("revision"),
                 ..SourceStamp::default()
-            },
+            }),
             reason: given.form.text("comments").to_owned(),
             properties: Properties::new(),
             priority: 0,

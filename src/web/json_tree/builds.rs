@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::tree::Tree;
 use crate::logs::{Channel, LogReader};
 use crate::model::{
-    Change, PatchBody, Properties, Remaining, Results, SourceStamp, Timestamp, Zone,
+    Change, PatchBody, Properties, Remaining, Results, SourceStamp, SourceStamps, Timestamp, Zone,
 };
 use crate::store::State;
 use crate::view::{Build, Step};
@@ -17,7 +17,9 @@ use crate::web::refusal::Refusal;
 
 /// A build.
 pub(super) fn build(tree: Tree<'_>, build: &Build) -> Result<Value, Refusal> {
-    let stamp = stamp(tree.state, build)?;
+    let stamps = stamps(tree.state, build)?;
+    let stamps = stamps.iter().map(|stamp| source_stamp(tree, stamp));
+    let stamps = stamps.collect::<Result<Vec<_>, _>>()?;
     let names = steps(build);
     let current = build
         .steps
@@ -27,7 +29,7 @@ pub(super) fn build(tree: Tree<'_>, build: &Build) -> Result<Value, Refusal> {
     Ok(json!({
         "builderName": build.builder,
         "number": build.number,
-        "sourceStamps": [source_stamp(tree, &stamp)?],
+        "sourceStamps": stamps,
         "reason": build.reason,
         "blame": build.blamelist,
         "properties": properties(&build.properties),
@@ -125,16 +127,16 @@ fn logs(tree: Tree<'_>, build: &Build, step: usize) -> Vec<Value> {
 }
 
 /// What a build was made of. Of a build whose sets were pruned, only what the build knows itself.
-pub(super) fn stamp(state: &State, build: &Build) -> Result<Arc<SourceStamp>, Refusal> {
+pub(super) fn stamps(state: &State, build: &Build) -> Result<Arc<SourceStamps>, Refusal> {
     let (stamps, _) = state.wishes(&build.requests)?;
     if !stamps.is_empty() {
-        return Ok(SourceStamp::merged(&stamps));
+        return Ok(SourceStamps::merged(&stamps));
     }
     let mut changes = Vec::new();
     for &number in &build.changes {
         changes.extend(state.change(number)?.map(Arc::new));
     }
-    Ok(Arc::new(SourceStamp {
+    let stamp = SourceStamp {
         branch: build.branch.clone(),
         revision: build.revision.clone(),
         changes,
@@ -142,7 +144,8 @@ pub(super) fn stamp(state: &State, build: &Build) -> Result<Arc<SourceStamp>, Re
         repository: build.repository.clone().unwrap_or_default(),
         codebase: build.codebase.clone().unwrap_or_default(),
         patch: None,
-    }))
+    };
+    Ok(Arc::new(stamp.into()))
 }
 
 /// A source stamp.

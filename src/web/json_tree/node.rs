@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::help::help;
 use super::tree::Tree;
 use super::{builds, things};
-use crate::model::{BuildNumber, BuilderName, Change, SlaveName, SourceStamp};
+use crate::model::{BuildNumber, BuilderName, Change, SlaveName, SourceStamps};
 use crate::view::{Brief, Build};
 use crate::web::address;
 use crate::web::refusal::Refusal;
@@ -25,7 +25,7 @@ pub(super) enum Node {
     Steps(Box<Build>),
     Step(Box<Build>, usize),
     SourceStamp(Box<Build>),
-    Changes(Arc<SourceStamp>),
+    Changes(Arc<SourceStamps>),
     Change(Arc<Change>),
     PendingBuilds(BuilderName),
     SlavesOf(BuilderName),
@@ -113,10 +113,10 @@ impl<'a> Tree<'a> {
                     .map(|step| Node::Step(build, step))
             }
             ["source_stamp"] => Some(Node::SourceStamp(build)),
-            ["source_stamp", "changes"] => Some(Node::Changes(builds::stamp(self.state, &build)?)),
+            ["source_stamp", "changes"] => Some(Node::Changes(builds::stamps(self.state, &build)?)),
             ["source_stamp", "changes", number] => {
-                let stamp = builds::stamp(self.state, &build)?;
-                let mut changes = stamp.changes.iter();
+                let stamps = builds::stamps(self.state, &build)?;
+                let mut changes = stamps.changes();
                 let found = changes.find(|change| change.number.to_string() == *number);
                 found.map(|change| Node::Change(Arc::clone(change)))
             }
@@ -212,11 +212,11 @@ impl Node {
             }
             Self::Step(build, step) => builds::step(tree, build, *step),
             Self::SourceStamp(build) => {
-                let stamp = builds::stamp(tree.state, build)?;
-                builds::source_stamp(tree, &stamp)?
+                let stamps = builds::stamps(tree.state, build)?;
+                builds::source_stamp(tree, stamps.first())?
             }
-            Self::Changes(stamp) => {
-                let changes = stamp.changes.iter();
+            Self::Changes(stamps) => {
+                let changes = stamps.changes();
                 let changes =
                     changes.map(|change| (change.number.to_string(), builds::change(tree, change)));
                 Value::Object(changes.collect())

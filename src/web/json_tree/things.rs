@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::builds::{self, properties, seconds};
 use super::tree::Tree;
-use crate::model::{BuilderName, SlaveName, SourceStamp};
+use crate::model::{BuilderName, SlaveName, SourceStamps};
 use crate::view::{Build, Builder, Queue, Slave};
 use crate::web::page::Scene;
 use crate::web::refusal::Refusal;
@@ -93,7 +93,7 @@ pub(super) fn pending(tree: Tree<'_>, builder: &BuilderName) -> Result<Value, Re
         let (stamps, _) = state.wishes(&[request.id])?;
         let set = state.build_set(request.set)?;
         all.push(json!({
-            "source": builds::source_stamp(tree, &SourceStamp::merged(&stamps))?,
+            "source": builds::source_stamp(tree, SourceStamps::merged(&stamps).first())?,
             "properties": set.map_or_else(Vec::new, |set| properties(&set.properties)),
             "builderName": request.builder,
             "submittedAt": seconds(request.submitted_at),

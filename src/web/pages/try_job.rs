@@ -81,8 +81,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         .map(|request| request.id)
         .collect();
     let (stamps, _) = state.wishes(&first)?;
-    let stamp = stamps.first();
-    let patch = stamp.and_then(|stamp| stamp.patch.as_ref());
+    let patch = stamps.first().and_then(|stamps| stamps.patch());
     let diff = diff(state, id, patch.map(|patch| &patch.body))?;
     let diff = String::from_utf8_lossy(&diff);
     let standings = Standing::all(state)?;

@@ -17,7 +17,7 @@ use crate::botmaster::{self, Ask, Blocker, Live};
 use crate::control::{Control, Poked, Question, Said};
 use crate::model::{
     AdmittedChange, AdmittedOffer, AuditRecord, BuildSet, ChangeNumber, Op, RequestId, SetId,
-    SourceName, SourceStamp, TakenChange,
+    SourceName, TakenChange,
 };
 use crate::net::Tasks;
 use crate::store::Writer;
@@ -112,7 +112,7 @@ fn set(builder: crate::model::BuilderName) -> BuildSet {
         id: SetId(77),
         external_id: None,
         scheduler: None,
-        stamp: Arc::new(SourceStamp::default()),
+        stamps: Arc::default(),
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: super::NOW,

@@ -164,7 +164,7 @@ impl World {
             builder,
             scheduler: None,
             soon,
-            stamp,
+            stamps: stamp.into(),
             reason: "because".to_owned(),
             properties: Properties::new(),
             priority: self.rng.random_range(-1..2),

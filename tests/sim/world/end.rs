@@ -110,7 +110,7 @@ impl World {
     fn check_timed(&self, scheduler: &SchedulerName, what: &TimedBuild) {
         let has_file = |c: &Arc<Change>| c.files[0] == setup::IMPORTANT;
         for set in self.sets_of(scheduler) {
-            let stamp = &set.set.stamp;
+            let stamp = set.set.stamps.first();
             assert_eq!(stamp.branch, what.branch);
             if let Some(rules) = &what.only_if_changed {
                 let any = rules.importance.is_none() || stamp.changes.iter().any(has_file);
@@ -120,7 +120,14 @@ impl World {
     }
 
     fn times_built(&self, number: ChangeNumber, scheduler: &SchedulerName) -> usize {
-        let its = |s: &&Set| s.set.stamp.changes.iter().any(|c| c.number == number);
+        let its = |s: &&Set| {
+            s.set
+                .stamps
+                .first()
+                .changes
+                .iter()
+                .any(|c| c.number == number)
+        };
         self.sets_of(scheduler).filter(its).count()
     }
 
@@ -130,9 +137,9 @@ impl World {
             |stamp: &SourceStamp| -> Vec<_> { stamp.changes.iter().map(|c| c.number).collect() };
         let succeeded = |s: &&Set| s.finished == Some(Results::Success);
         let wins = self.sets_of(upstream).filter(succeeded);
-        let mut wins: Vec<_> = wins.map(|s| numbers(&s.set.stamp)).collect();
+        let mut wins: Vec<_> = wins.map(|s| numbers(s.set.stamps.first())).collect();
         let its = self.sets_of(scheduler);
-        let mut its: Vec<_> = its.map(|s| numbers(&s.set.stamp)).collect();
+        let mut its: Vec<_> = its.map(|s| numbers(s.set.stamps.first())).collect();
         wins.sort();
         its.sort();
         assert_eq!(its, wins, "{scheduler} after {upstream}");

@@ -239,7 +239,7 @@ impl Clock {
     fn on_run(&mut self, now: Now, steady: Timestamp, set: &BuildSet) -> Span {
         assert_eq!(set.submitted_at, now.wall);
         assert!(
-            self.unsure || self.may_be_silent || set.stamp.changes.is_empty(),
+            self.unsure || self.may_be_silent || set.stamps.first().changes.is_empty(),
             "PER-04: it builds the latest"
         );
         let is_due = self.unsure || self.may_run(now.wall, steady);

@@ -8,7 +8,7 @@ use buildmaster::botmaster::{
     Ask, BuildInput, BuilderPattern, Input, NotTriggered, Related, RelatedEnds, StampField,
     Trigger, TriggerOver, TriggerWish, Triggered, Wished,
 };
-use buildmaster::model::{BuildId, PatchBody, Properties, SetId, SourceStamp};
+use buildmaster::model::{BuildId, PatchBody, Properties, SetId, SourceStamp, SourceStamps};
 use rand::RngExt;
 
 use super::World;
@@ -52,10 +52,10 @@ impl World {
         }
         let stamp = match self.rng.random_range(0..3) {
             0 => Arc::default(),
-            1 => Arc::new(SourceStamp {
+            1 => Arc::new(SourceStamps::from(SourceStamp {
                 revision: Some("77".to_owned()),
                 ..SourceStamp::default()
-            }),
+            })),
             _ => self.stamp_of(build),
         };
         let wishes = (0..self.rng.random_range(1..3)).map(|_| self.wish(&stamp));
@@ -115,13 +115,13 @@ impl World {
     }
 
     /// What the first request of a build is for.
-    fn stamp_of(&self, build: BuildId) -> Arc<SourceStamp> {
+    fn stamp_of(&self, build: BuildId) -> Arc<SourceStamps> {
         let request = self.disk.builds[&build].start.requests[0];
         let set = &self.disk.sets[&self.disk.requests[&request].set];
-        Arc::clone(&set.set.stamp)
+        Arc::clone(&set.set.stamps)
     }
 
-    fn wish(&mut self, stamp: &Arc<SourceStamp>) -> TriggerWish {
+    fn wish(&mut self, stamps: &Arc<SourceStamps>) -> TriggerWish {
         let config = Arc::clone(&self.config);
         let takes = config.schedulers.iter();
         let takes: Vec<_> = takes.filter(|s| s.kind.takes_triggers()).collect();
@@ -136,7 +136,7 @@ impl World {
         properties.set("n", self.rng.random_range(0..2), "Trigger");
         TriggerWish {
             what,
-            stamp: Arc::clone(stamp),
+            stamps: Arc::clone(stamps),
             properties,
         }
     }
@@ -159,7 +159,7 @@ impl World {
             assert_eq!(*stored, set, "not durable");
             let parent = set.parent.as_ref().expect("it is triggered");
             assert_eq!(parent.build, build);
-            if let Some(patch) = &set.stamp.patch {
+            if let Some(patch) = &set.stamps.first().patch {
                 assert_eq!(patch.body, PatchBody::Kept(set.id));
                 assert!(self.disk.diffs.contains_key(&set.id), "without its patch");
             }

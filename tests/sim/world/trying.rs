@@ -87,9 +87,12 @@ impl World {
         let sets: Vec<_> = requests
             .map(|r| &self.disk.sets[&self.disk.requests[r].set])
             .collect();
-        let patches = sets.iter().filter(|s| s.set.stamp.patch.is_some()).count();
+        let patches = sets
+            .iter()
+            .filter(|s| s.set.stamps.first().patch.is_some())
+            .count();
         assert!(patches == 0 || sets.len() == 1, "merged with a patch");
-        assert_eq!(plan.stamp.patch, sets[0].set.stamp.patch);
+        assert_eq!(plan.stamps.first().patch, sets[0].set.stamps.first().patch);
         assert!(patches == 0 || self.disk.diffs.contains_key(&sets[0].set.id));
     }
 

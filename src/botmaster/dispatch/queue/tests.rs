@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::sync::Arc;
 
 use super::*;
@@ -8,7 +10,7 @@ fn request(id: u64, stamp: SourceStamp) -> BuildRequest {
         id: RequestId(id),
         set: SetId(1),
         builder: "b".into(),
-        stamp: Arc::new(stamp),
+        stamps: Arc::new(stamp.into()),
         reason: "".into(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
@@ -97,9 +99,61 @@ fn sst_05_decides_what_is_taken_together() {
 }
 
 #[test]
+fn cbs_07_requests_merge_only_with_the_same_codebases() {
+    let cases = include_str!("../../../../tests/data/codebase-cases.json");
+    let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    let of = |id: u64, codebases: &serde_json::Value| {
+        let stamps = codebases
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|codebase| SourceStamp {
+                codebase: codebase.as_str().unwrap().to_owned(),
+                ..changes("trunk", &[id])
+            });
+        BuildRequest {
+            stamps: Arc::new(stamps.collect()),
+            ..request(id, SourceStamp::default())
+        }
+    };
+    let mut held = 0;
+    for case in cases
+        .iter()
+        .filter(|case| case["expect"]["merge"].is_boolean())
+    {
+        let (a, b) = (of(1, &case["given"]["a"]), of(2, &case["given"]["b"]));
+        let expect = case["expect"]["merge"].as_bool().unwrap();
+        assert_eq!(a.stamps.can_merge_with(&b.stamps), expect, "{case}");
+        for rule in [MergeRule::Compatible, MergeRule::SameBranch] {
+            merge_by(by(rule), &a, &b, expect);
+            merge_by(by(rule), &b, &a, expect);
+        }
+        held += 1;
+    }
+    assert_eq!(held, 2);
+    // One pair that does not merge keeps the requests apart.
+    let stamps = |revision_of_lib| {
+        let lib = SourceStamp {
+            codebase: "lib".to_owned(),
+            ..revision(revision_of_lib)
+        };
+        Arc::new([changes("trunk", &[1]), lib].into_iter().collect())
+    };
+    let with = |id, stamps| BuildRequest {
+        stamps,
+        ..request(id, SourceStamp::default())
+    };
+    let (old, new) = (stamps(Some("v1")), stamps(Some("v2")));
+    let compatible = Merging::default();
+    merge_by(compatible, &with(1, Arc::clone(&old)), &with(2, new), false);
+    merge_by(compatible, &with(1, Arc::clone(&old)), &with(2, old), true);
+}
+
+#[test]
 fn sst_06_merges_changes_without_duplicates_in_order() {
-    let stamps = [changes("t", &[3]), changes("t", &[1, 3])].map(Arc::new);
-    let merged = SourceStamp::merged(&stamps);
+    let stamps = [changes("t", &[3]), changes("t", &[1, 3])];
+    let merged = SourceStamp::merged(&stamps.each_ref());
     let numbers: Vec<u64> = merged.changes.iter().map(|c| c.number.0).collect();
     assert_eq!(numbers, [1, 3]);
 }
@@ -160,7 +214,7 @@ fn brq_09_always_same_branch_looks_at_the_branch_alone() {
 #[test]
 fn what_is_merged_by_branch_builds_the_newest_that_is_asked_for() {
     let merged = |members: &[SourceStamp]| {
-        let members: Vec<_> = members.iter().cloned().map(Arc::new).collect();
+        let members: Vec<_> = members.iter().collect();
         SourceStamp::merged(&members)
     };
     let r = |text| revision(Some(text));

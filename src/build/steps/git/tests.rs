@@ -60,7 +60,7 @@ fn step_of(config: GitStepConfig) -> StepConfig {
 
 fn stage(config: GitStepConfig, stamp: SourceStamp) -> Stage {
     let mut stage = Stage::new(vec![step_of(config), step_config("after")]);
-    stage.plan.stamp = Arc::new(stamp);
+    stage.plan.stamps = Arc::new(stamp.into());
     stage
 }
 
@@ -359,7 +359,7 @@ async fn a_patch_that_no_step_applies_is_an_exception() {
     let latest = git_with(|source| source.always_use_latest = true);
     for steps in [vec![step_config("test")], vec![step_of(latest)]] {
         let mut stage = Stage::new(steps);
-        stage.plan.stamp = Arc::new(patched(None));
+        stage.plan.stamps = Arc::new(patched(None).into());
         let (outcome, commands, _) = played(&mut stage, &[]).await;
         assert_eq!(outcome.result, Results::Exception);
         assert_eq!(commands, Vec::<String>::new());
@@ -380,7 +380,7 @@ async fn a_patch_that_no_step_applies_is_an_exception() {
         ..step_of(git_config())
     };
     let mut stage = Stage::new(vec![tolerant, step_config("after")]);
-    stage.plan.stamp = Arc::new(patched(None));
+    stage.plan.stamps = Arc::new(patched(None).into());
     let (outcome, ..) = played(&mut stage, &[NOT_PATCHED, ("build$ patch", 1)]).await;
     assert_eq!(outcome.result, Results::Exception);
     assert!(

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::*;
 use crate::build::testing::{Played, Stage, play, step_config};
 use crate::config::{StepConfig, StepKind, Template};
-use crate::model::{PatchBody, SourceStamp};
+use crate::model::{PatchBody, SourceStamp, SourceStamps};
 use crate::protocol::CommandArgs;
 
 const DIFF: &str = "--- f\n+++ f\n@@ -1 +1 @@\n-a\n+b\n";
@@ -34,10 +34,10 @@ fn stage(steps: Vec<StepConfig>, has_patch: bool) -> Stage {
         who: None,
         comment: None,
     };
-    stage.plan.stamp = Arc::new(SourceStamp {
+    stage.plan.stamps = Arc::new(SourceStamps::from(SourceStamp {
         patch: has_patch.then_some(patch),
         ..SourceStamp::default()
-    });
+    }));
     stage
 }
 

@@ -55,7 +55,7 @@ fn set(id: u64, scheduler: &str) -> Triggered {
         id: SetId(id),
         external_id: None,
         scheduler: Some(scheduler.into()),
-        stamp: Arc::default(),
+        stamps: Arc::default(),
         reason: String::new(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),
@@ -229,23 +229,24 @@ async fn the_stamp_is_that_of_the_build_at_the_revision_that_it_has() {
             source,
             ..TriggerStepConfig::default()
         })]);
-        stage.plan.stamp = Arc::new(SourceStamp {
+        stage.plan.stamps = Arc::new(SourceStamps::from(SourceStamp {
             branch: Some("rel".to_owned()),
             revision: Some("r7".to_owned()),
             ..SourceStamp::default()
-        });
+        }));
         stage
             .plan
             .properties
             .set_runtime("got_revision", "r8", "git");
         stage.plan.properties.set("which", "other", "test");
         let build = stage.build();
-        let (_, stamp) = play(build, async {
+        let (_, stamps) = play(build, async {
             let trigger = asked(&mut stage).await;
             stage.tell(both()).await;
-            Arc::clone(&trigger.wishes[0].stamp)
+            Arc::clone(&trigger.wishes[0].stamps)
         })
         .await;
+        let stamp = stamps.first();
         assert_eq!(stamp.branch.as_deref(), branch);
         assert_eq!(stamp.revision.as_deref(), revision);
     }

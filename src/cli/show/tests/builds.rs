@@ -36,7 +36,7 @@ fn state_of(builds: &[Recorded]) -> tempfile::TempDir {
             id: SetId(n + 1),
             external_id: None,
             scheduler: None,
-            stamp: Arc::new(stamp),
+            stamps: Arc::new(stamp.into()),
             reason: "because".to_owned(),
             properties: Arc::default(),
             submitted_at: at(1),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::model::journal::{BuildStart, StepFinish, StepStart};
-use crate::model::{BuildNumber, Forecast, Properties, SlaveName, SourceStamp};
+use crate::model::{BuildNumber, Forecast, Properties, SlaveName};
 use crate::store::read::StepRow;
 
 const SET: SetId = SetId(1);
@@ -19,7 +19,7 @@ fn followed() -> Tracked {
         id: SET,
         external_id: None,
         scheduler: Some("try".into()),
-        stamp: Arc::new(SourceStamp::default()),
+        stamps: Arc::default(),
         reason: "'try' job".to_owned(),
         properties: Arc::default(),
         submitted_at: Timestamp(0),

@@ -108,7 +108,7 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
     let dir = tempfile::tempdir().unwrap();
     let diff: Bytes = (0..=255).cycle().take(100_000).collect();
     let mut set = (*a_set(1, 1, &["quick"], vec![])).clone();
-    set.stamp = Arc::new(SourceStamp {
+    set.stamps = Arc::new(SourceStamps::from(SourceStamp {
         branch: Some("trunk".to_owned()),
         patch: Some(Patch {
             level: 0,
@@ -120,7 +120,7 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
         project: "p".to_owned(),
         repository: "r".to_owned(),
         ..SourceStamp::default()
-    });
+    }));
     apply_all(
         dir.path(),
         &[
@@ -133,11 +133,68 @@ fn a_try_job_is_recovered_with_the_very_same_patch() {
     for _ in 0..2 {
         let recovered = reopen(dir.path());
         assert_eq!(queue(&recovered), [(1, "quick", 0, 1)]);
-        assert_eq!(recovered.requests[0].stamp, set.stamp);
+        assert_eq!(recovered.requests[0].stamps, set.stamps);
         assert_eq!(*recovered.sets[0].set, set);
         let kept = open_state(dir.path()).diff(SetId(1)).unwrap();
         assert_eq!(kept.unwrap(), diff);
     }
+}
+
+#[test]
+fn cbs_05_a_set_of_several_codebases_comes_back_with_each_stamp() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (a_change(1), a_change(2));
+    let of = |codebase: &str, change: &Arc<Change>| SourceStamp {
+        codebase: codebase.to_owned(),
+        ..SourceStamp::from_changes(vec![Arc::clone(change)])
+    };
+    let tried = SourceStamp {
+        codebase: "tools".to_owned(),
+        revision: Some("r5".to_owned()),
+        patch: Some(Patch {
+            level: 1,
+            body: PatchBody::Kept(SetId(1)),
+            subdir: None,
+            who: None,
+            comment: None,
+        }),
+        ..SourceStamp::default()
+    };
+    let mut set = (*a_set(1, 1, &["quick"], vec![])).clone();
+    set.stamps = Arc::new(
+        [of("core", &two), of("lib", &one), tried]
+            .into_iter()
+            .collect(),
+    );
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(one),
+            Op::ChangeAdded(two),
+            Op::SetSubmitted(Arc::new(set.clone())),
+            started(1, "quick", 0, &[1]),
+        ],
+    );
+    let recovered = reopen(dir.path());
+    assert_eq!(recovered.requests[0].stamps, set.stamps);
+    assert_eq!(*recovered.sets[0].set, set);
+    let state = open_state(dir.path());
+    let (stamps, _) = state.wishes(&[RequestId(1)]).unwrap();
+    assert_eq!(stamps, [Arc::clone(&set.stamps)]);
+    let line = state.origin_of(&[RequestId(1)]).unwrap().unwrap().line;
+    let codebases = line.more.iter().map(|line| line.codebase.as_str());
+    assert_eq!(line.codebase, "core");
+    assert_eq!(codebases.collect::<Vec<_>>(), ["lib", "tools"]);
+    for change in [1, 2] {
+        let builds = state.builds_of_change(ChangeNumber(change)).unwrap();
+        assert_eq!(builds.len(), 1, "change {change}");
+    }
+    drop(state);
+    let conn = rusqlite::Connection::open(dir.path().join("state.sqlite")).unwrap();
+    conn.execute("DELETE FROM build_set WHERE id = 1", [])
+        .unwrap();
+    let left = conn.query_row("SELECT count(*) FROM change_in_set", [], |row| row.get(0));
+    assert_eq!(left, Ok(0), "all of them are removed with the set");
 }
 
 fn kept(set: u64, body: PatchBody) -> Op {
@@ -150,7 +207,7 @@ fn a_rebuild_has_a_copy_of_the_diff_which_outlives_the_set_it_is_from() {
     let dir = tempfile::tempdir().unwrap();
     let set = |id: u64| {
         let mut set = (*a_set(id, id, &["quick"], vec![])).clone();
-        set.stamp = Arc::new(SourceStamp {
+        set.stamps = Arc::new(SourceStamps::from(SourceStamp {
             patch: Some(Patch {
                 level: 1,
                 body: PatchBody::Kept(SetId(id)),
@@ -159,7 +216,7 @@ fn a_rebuild_has_a_copy_of_the_diff_which_outlives_the_set_it_is_from() {
                 comment: None,
             }),
             ..SourceStamp::default()
-        });
+        }));
         Op::SetSubmitted(Arc::new(set))
     };
     let ops = [

@@ -87,7 +87,7 @@ fn frc_01_a_builder_without_a_force_scheduler_has_a_plain_form() {
             panic!("{asked:?}");
         };
         assert_eq!(forced.builder.as_str(), "a/b c");
-        assert_eq!(forced.stamp.branch.as_deref(), Some("rel"));
+        assert_eq!(forced.stamps.first().branch.as_deref(), Some("rel"));
         assert_eq!(forced.reason, "to see");
         assert_eq!(forced.properties.get("os").unwrap(), "9");
         assert_eq!(forced.properties.get("owner").unwrap(), "ann");
@@ -213,6 +213,6 @@ name = "diff"
         let [Ask::Force(forced)] = asked.as_slice() else {
             panic!("{asked:?}");
         };
-        assert!(forced.stamp.patch.is_some());
+        assert!(forced.stamps.first().patch.is_some());
     });
 }

@@ -32,13 +32,73 @@ async fn stp_49_a_step_follows_the_source_of_its_codebase() {
         codebase: "lib".to_owned(),
         ..SourceStamp::default()
     };
-    for (codebase, branch) in [("lib", "refs/heads/rel"), ("app", "HEAD")] {
-        let config = git_with(|source| source.codebase = Some(codebase.to_owned()));
-        let mut stage = stage(config, stamp());
+    let git_of = |codebase: &str, latest| {
+        git_with(|source| {
+            source.codebase = Some(codebase.to_owned());
+            source.always_use_latest = latest;
+        })
+    };
+    for (codebase, latest, branch) in [
+        ("lib", false, "refs/heads/rel"),
+        ("lib", true, "HEAD"),
+        ("app", true, "HEAD"),
+    ] {
+        let mut stage = stage(git_of(codebase, latest), stamp());
         let (outcome, commands, _) = played(&mut stage, &[NOT_PATCHED]).await;
         assert_eq!(commands[2], fetch(branch));
         let got = outcome.properties.get("got_revision");
         assert_eq!(got, Some(&json!({ codebase: HEAD })));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cbs_06_a_step_of_a_codebase_that_the_build_has_not_is_an_exception() {
+    let of = |codebase: &str| SourceStamp {
+        codebase: codebase.to_owned(),
+        ..SourceStamp::default()
+    };
+    for (codebase, problem) in [
+        (
+            Some("app"),
+            "the build has no source stamp of codebase \"app\"; it has \"core\", \"lib\"",
+        ),
+        (
+            None,
+            "the step names no codebase; the build has \"core\", \"lib\"",
+        ),
+    ] {
+        let config = git_with(|source| source.codebase = codebase.map(str::to_owned));
+        let mut stage = stage(config, SourceStamp::default());
+        stage.plan.stamps = Arc::new([of("core"), of("lib")].into_iter().collect());
+        let (outcome, commands, _) = played(&mut stage, &[]).await;
+        assert_eq!(outcome.result, Results::Exception);
+        assert_eq!(commands, [""; 0]);
+        let text = stage.log("0-git", "err.text").unwrap();
+        assert!(text.contains(problem), "{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn src_03_with_several_codebases_each_step_tells_the_revision_of_its_own() {
+    let of = |codebase: &str, revision: &str| SourceStamp {
+        codebase: codebase.to_owned(),
+        revision: Some(revision.to_owned()),
+        ..SourceStamp::default()
+    };
+    for (codebase, revision) in [("", "r1"), ("lib", "r2")] {
+        let config = git_with(|source| {
+            source.codebase = Some(codebase.to_owned()).filter(|name| !name.is_empty());
+        });
+        let mut stage = stage(config, SourceStamp::default());
+        stage.plan.stamps = Arc::new([of("", "r1"), of("lib", "r2")].into_iter().collect());
+        let (outcome, commands, _) = played(&mut stage, &[NOT_PATCHED]).await;
+        assert_eq!(outcome.result, Results::Success);
+        let wanted = format!(" {revision} --");
+        let mut checkouts = commands.iter().filter(|line| line.contains("git checkout"));
+        assert!(checkouts.any(|line| line.contains(&wanted)), "{commands:?}");
+        let got = outcome.properties.get("got_revision");
+        assert_eq!(got, Some(&json!({ codebase: HEAD })));
+        assert_eq!(outcome.properties.get("revision"), None);
     }
 }
 
