@@ -41,6 +41,7 @@
 //! | 1 | [`transfer`] | files of the master that slaves send and read |
 //! | 0 | [`process_lock`] | a lock for one process at a time |
 //! | 0 | [`directory`] | directories held open as descriptors; never follows links in them |
+//! | 0 | [`platform`] | the differences between Unix and Windows |
 //! | 0 | [`blocking`] | work that blocks, away from the tasks |
 //! | 0 | [`measure`] | counts and durations of the running program |
 //! | 0 | [`inbox`] | how a thread with deadlines waits for messages |
@@ -48,6 +49,14 @@
 //! | 0 | [`text`] | text for people: safe output, lists in words, tables, durations, sizes |
 //! | 0 | [`pb`] | **pure**: banana, jelly, broker and login: bytes in, bytes out |
 //! | 0 | [`model`] | **pure**: the domain, build time estimates, the journal of state changes |
+//!
+//! # Platforms
+//!
+//! The master needs Unix: [`store`], [`logs`], [`transfer`], [`directory`], [`view`], [`control`],
+//! [`build`], [`changes`], [`status`], [`web`] and [`daemon`] are compiled for Unix only, as are
+//! the verbs of the program `buildmaster`. On Windows, the same file is the native slave and the
+//! client `buildbot`. These and everything below them call Unix and Windows through [`platform`]
+//! (`tests/it/tidy` checks this).
 //!
 //! # Invariants
 //!
@@ -126,35 +135,53 @@
 //! History older than a horizon of the configuration is pruned in the background, page by page
 //! ([`store::prune`]).
 
+// What only the master uses.
+#![cfg_attr(
+    windows,
+    allow(dead_code, unused_imports, reason = "the master needs Unix")
+)]
+
 pub mod backoff;
 pub mod blocking;
 pub mod botmaster;
+#[cfg(unix)]
 pub mod build;
 pub mod buildslave;
+#[cfg(unix)]
 pub mod changes;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+#[cfg(unix)]
 pub mod control;
+#[cfg(unix)]
 pub mod daemon;
 pub mod daemonize;
+#[cfg(unix)]
 pub mod directory;
 pub mod inbox;
+#[cfg(unix)]
 pub mod logs;
 pub mod measure;
 pub mod model;
 pub mod net;
 pub mod pb;
 pub mod people;
+pub mod platform;
 pub mod process;
 pub mod process_lock;
 pub mod protocol;
 pub mod schedulers;
+#[cfg(unix)]
 pub mod status;
+#[cfg(unix)]
 pub mod store;
 pub mod text;
+#[cfg(unix)]
 pub mod transfer;
 pub mod vc;
+#[cfg(unix)]
 pub mod view;
+#[cfg(unix)]
 pub mod web;

@@ -4,13 +4,12 @@
 //! The lock ends with the process that holds it, even after a crash. The number is for messages
 //! only.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::thread;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, test_kill_process};
+use crate::platform::exists;
 
 /// The result of [`claim`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,12 +49,10 @@ pub fn claim(file: &mut File) -> io::Result<Claim> {
 /// # Errors
 /// The file cannot be locked.
 pub fn is_claimed(file: &File) -> io::Result<bool> {
-    match flock(file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => flock(file, FlockOperation::Unlock)
-            .map(|()| false)
-            .map_err(Into::into),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
-        Err(error) => Err(error.into()),
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -65,7 +62,7 @@ pub fn is_claimed(file: &File) -> io::Result<bool> {
 /// # Errors
 /// The file cannot be unlocked.
 pub fn release(file: &File) -> io::Result<()> {
-    flock(file, FlockOperation::Unlock).map_err(Into::into)
+    file.unlock()
 }
 
 /// The process that `file` names.
@@ -77,17 +74,11 @@ pub fn holder(file: &mut File) -> Option<u32> {
 }
 
 fn try_lock(file: &File) -> io::Result<bool> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+    match file.try_lock() {
         Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// Whether a process with this number exists.
-pub fn exists(pid: u32) -> bool {
-    let pid = Pid::from_raw(pid.cast_signed());
-    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 fn attempts_against(holder: Option<u32>) -> u32 {

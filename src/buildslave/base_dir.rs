@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::settings::{DEFAULT_KEEPALIVE, DEFAULT_MAX_DELAY};
 use super::{Connector, Settings};
 use crate::daemonize::Rotation;
+use crate::platform;
 
 /// A base directory and its configuration.
 #[derive(Clone, Debug)]
@@ -158,9 +158,7 @@ impl BaseDir {
     /// # Errors
     /// The directory is not the base directory of a slave, or its configuration is invalid.
     pub fn open(path: &Path) -> Result<Self, BaseDirError> {
-        let dir = path
-            .canonicalize()
-            .map_err(|e| file_error("open", path, e))?;
+        let dir = platform::real_path(path).map_err(|e| file_error("open", path, e))?;
         let file = dir.join(CONFIG_FILE);
         let text = match fs::read_to_string(&file) {
             Ok(text) => text,
@@ -199,6 +197,12 @@ impl BaseDir {
     #[must_use]
     pub fn shutdown_stamp(&self) -> PathBuf {
         self.path.join("shutdown.stamp")
+    }
+
+    /// The file that asks a running slave to end, on systems without signals.
+    #[must_use]
+    pub fn stop_request(&self) -> PathBuf {
+        self.path.join("buildslave.stop")
     }
 
     /// When the log file is rotated.
@@ -270,11 +274,8 @@ impl BaseDir {
                 _ => {}
             }
             let mut options = fs::OpenOptions::new();
-            let mut out = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
+            options.write(true).create_new(true);
+            let mut out = platform::with_mode(&mut options, 0o600).open(&new)?;
             out.write_all(text.as_bytes())?;
             out.sync_all()?;
             fs::rename(&new, file)
@@ -338,6 +339,12 @@ impl Config {
         let is_mask = |mask: &String| u32::from_str_radix(mask, 8).is_ok_and(|mask| mask <= 0o777);
         if self.umask.as_ref().is_some_and(|mask| !is_mask(mask)) {
             return wrong("umask must be an octal number such as \"022\"");
+        }
+        if self.use_pty && !platform::HAS_TERMINALS {
+            return wrong(&format!(
+                "use_pty must be false: {}",
+                platform::NO_TERMINALS
+            ));
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
@@ -18,6 +17,7 @@ use super::commands::Commands;
 use super::info::{VERSION, slave_commands, slave_info, worker_info};
 use crate::net::{IncomingCall, Peer, Tasks};
 use crate::pb::{Failure, Luid, Value};
+use crate::platform::os_string;
 use crate::protocol::TextStyle;
 
 /// The slave's object for one connection. It never waits for the master.
@@ -84,7 +84,7 @@ impl Bot {
             };
             let raw = name.as_raw().ok_or_else(wrong)?;
             let dir = dir.as_raw().ok_or_else(wrong)?.to_vec();
-            let dir = self.settings.base_dir.join(OsString::from_vec(dir));
+            let dir = self.settings.base_dir.join(os_string(dir));
             self.settings.host.make_dirs(&dir).map_err(|error| {
                 let text = format!("cannot make directory {}: {error}", dir.display());
                 Failure::new("builtins.OSError", text)
@@ -152,7 +152,7 @@ impl Bot {
     /// The directories below the base directory, which masters before 0.8.2 ask for.
     fn dirs(&self) -> Value {
         let names = subdirectories(&self.settings);
-        let names = names.into_iter().map(OsString::into_vec);
+        let names = names.into_iter().map(OsString::into_encoded_bytes);
         Value::List(names.map(Value::bytes).collect())
     }
 }

@@ -1,12 +1,12 @@
 //! The slave's description of itself for masters (PROTOCOL sections 9.2 and 9.6).
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::Settings;
 use super::command::COMMANDS;
 use super::host::{Entry, Host, read_whole};
 use crate::pb::Value;
+use crate::platform::SYSTEM;
 use crate::protocol::TextStyle;
 
 /// The version of this slave: free text to every master.
@@ -27,13 +27,18 @@ pub(super) fn slave_info(settings: &Settings, style: TextStyle) -> Vec<(Value, V
     let environment = settings.environment.borrow();
     let environ = environment
         .iter()
-        .map(|(k, v)| (style.lossy(k.as_bytes()), style.lossy(v.as_bytes())))
+        .map(|(k, v)| {
+            (
+                style.lossy(k.as_encoded_bytes()),
+                style.lossy(v.as_encoded_bytes()),
+            )
+        })
         .collect();
     info.push((text("environ"), Value::Dict(environ)));
-    info.push((text("system"), text("posix")));
+    info.push((text("system"), text(SYSTEM)));
     info.push((
         text("basedir"),
-        style.lossy(settings.base_dir.as_os_str().as_bytes()),
+        style.lossy(settings.base_dir.as_os_str().as_encoded_bytes()),
     ));
     info
 }
@@ -77,7 +82,10 @@ fn info_files(settings: &Settings, style: TextStyle) -> Vec<(Value, Value)> {
     files.sort();
     let read = |entry: &Entry| {
         let text = read_whole(&*settings.host, &dir.join(&entry.name), MAX_INFO_BYTES).ok()?;
-        Some((style.lossy(entry.name.as_bytes()), style.lossy(&text)))
+        Some((
+            style.lossy(entry.name.as_encoded_bytes()),
+            style.lossy(&text),
+        ))
     };
     files.iter().filter_map(read).collect()
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context as _;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 use tracing_subscriber::EnvFilter;
 
 use super::base_dir::AllowShutdown;
 use super::{BaseDir, Controls, Ended, Event, Settings, run};
 use crate::daemonize::{Format, LogFile, LogOutput, PidFile, Readiness};
+use crate::platform::{HAS_SIGNALS, Signals, Told, set_umask};
 
 /// Runs the slave of a base directory until a signal or its master stops it.
 ///
@@ -42,7 +42,7 @@ pub fn serve(base: &BaseDir, readiness: Readiness) -> anyhow::Result<Ended> {
 fn prepare(base: &BaseDir) -> anyhow::Result<(LogFile, Settings, PidFile)> {
     let settings = base.settings()?;
     if let Some(mask) = base.umask() {
-        rustix::process::umask(crate::directory::permissions(mask));
+        set_umask(mask);
     }
     let pid_file = PidFile::acquire(&base.pid_file())?;
     let path = base.log_file();
@@ -86,28 +86,33 @@ async fn serve_until_end(
     let mut rng = StdRng::from_rng(&mut rand::rng());
     let slave = run(settings, connector, controls.clone(), &mut rng, on_event);
     tokio::pin!(slave);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut signals = Signals::new()?;
     let mut look = tokio::time::interval(STAMP_INTERVAL);
+    let is_looking = !HAS_SIGNALS || base.allow_shutdown() == Some(AllowShutdown::File);
     let stamp = base.shutdown_stamp();
     let mut stamped = modified(&stamp);
     let ended = loop {
         tokio::select! {
             biased;
             ended = &mut slave => break ended,
-            _ = terminate.recv() => controls.stop.cancel(),
-            _ = interrupt.recv() => controls.stop.cancel(),
-            _ = hang_up.recv() => {
-                if base.allow_shutdown() == Some(AllowShutdown::Signal) {
+            told = signals.next() => match told {
+                Told::End => controls.stop.cancel(),
+                Told::HangUp if base.allow_shutdown() == Some(AllowShutdown::Signal) => {
                     controls.graceful.notify_one();
-                } else if let Err(error) = log.reopen() {
-                    info!(%error, "cannot reopen the log file");
                 }
-            }
-            _ = look.tick(), if base.allow_shutdown() == Some(AllowShutdown::File) => {
+                Told::HangUp => {
+                    if let Err(error) = log.reopen() {
+                        info!(%error, "cannot reopen the log file");
+                    }
+                }
+            },
+            _ = look.tick(), if is_looking => {
+                if !HAS_SIGNALS && std::fs::remove_file(base.stop_request()).is_ok() {
+                    controls.stop.cancel();
+                }
                 let now = modified(&stamp);
-                if now.is_some() && now != stamped {
+                let is_asked = now.is_some() && now != stamped;
+                if is_asked && base.allow_shutdown() == Some(AllowShutdown::File) {
                     controls.graceful.notify_one();
                 }
                 stamped = now;

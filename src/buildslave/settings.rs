@@ -9,6 +9,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, watch};
 
 use super::host::{Host, LocalHost};
+use crate::platform;
 use crate::process::{Environment, pty};
 
 /// The settings of a slave.
@@ -64,6 +65,7 @@ impl Settings {
 pub fn own_environment() -> Environment {
     let own = std::env::vars_os();
     own.filter(|(name, _)| name != PASSWORD_VARIABLE && name != INSTANCE_VARIABLE)
+        .map(|(name, value)| (platform::variable(name), value))
         .collect()
 }
 

@@ -12,6 +12,7 @@ use super::hook::{HookArguments, run_hook};
 use super::mail_change::{MailChangeArguments, run_mail_change};
 use super::surroundings::{block_on, current_dir, find_options};
 use crate::client::sendchange::Given;
+#[cfg(unix)]
 use crate::client::tryserver::tryserver;
 use crate::client::{Failed, sendchange, statuslog, try_job};
 
@@ -211,6 +212,13 @@ fn run_statuslog(given: &statuslog::Given) -> Result<u8, Failed> {
     Ok(0)
 }
 
+#[cfg(windows)]
+fn run_tryserver(_: &Path) -> Result<u8, Failed> {
+    let why = "tryserver: job directories are on the machine of the master, which needs Unix";
+    Err(Failed::Usage(why.to_owned()))
+}
+
+#[cfg(unix)]
 fn run_tryserver(jobdir: &Path) -> Result<u8, Failed> {
     tryserver(jobdir, &mut io::stdin().lock(), try_job::now_secs()?)?;
     Ok(0)

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rustix::process::Signal;
 
 use crate::buildslave::{AllowShutdown, BaseDir, NewSlave, Password, program};
 use crate::daemonize::{self, Readiness, Started, Stopped};
+use crate::platform::{HAS_SIGNALS, Signal};
 
 /// The native slave: runs what a buildmaster or a Buildbot tells it.
 #[derive(Debug, Parser)]
@@ -195,6 +195,9 @@ fn serve(args: &Start, readiness: Readiness) -> anyhow::Result<()> {
 /// Whether it ran.
 fn stop(args: &Where) -> anyhow::Result<bool> {
     let base = BaseDir::open(&args.basedir)?;
+    if !HAS_SIGNALS {
+        return stop_by_request(args, &base);
+    }
     let stopped = daemonize::stop(&base.pid_file(), Signal::TERM, STOP_PATIENCE)
         .with_context(|| format!("cannot stop the slave in {}", base.path().display()))?;
     match stopped {
@@ -208,6 +211,20 @@ fn stop(args: &Where) -> anyhow::Result<bool> {
         }
         Stopped::StillRunning(pid) => bail!("process {pid} is still running after SIGTERM"),
     }
+}
+
+/// Whether it ran.
+fn stop_by_request(args: &Where, base: &BaseDir) -> anyhow::Result<bool> {
+    let request = base.stop_request();
+    let stopped = daemonize::stop_by_request(&base.pid_file(), &request, STOP_PATIENCE)
+        .with_context(|| format!("cannot stop the slave in {}", base.path().display()))?;
+    let text = match stopped {
+        Some(true) => "the slave has ended",
+        None => "not running",
+        Some(false) => bail!("the slave is still running"),
+    };
+    say(args.quiet, text);
+    Ok(stopped.is_some())
 }
 
 fn restart(args: &Start) -> anyhow::Result<()> {

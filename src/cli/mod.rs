@@ -4,42 +4,74 @@
 //! exit code is 0 for success, 1 for a failure and 2 for an invalid command line or configuration.
 
 mod arguments;
+#[cfg(unix)]
 mod asking;
+#[cfg(unix)]
 mod audit;
+#[cfg(unix)]
 mod backup;
+#[cfg(unix)]
 mod base_dir;
 mod buildbot;
 mod buildslave;
+#[cfg(unix)]
 mod checkconfig;
+#[cfg(unix)]
 mod completions;
+#[cfg(unix)]
 mod configuration;
+#[cfg(unix)]
 mod control;
+#[cfg(unix)]
 mod create_master;
+#[cfg(unix)]
 mod demo;
 mod elsewhere;
+#[cfg(unix)]
 mod force;
+#[cfg(unix)]
 mod hash_password;
 mod hook;
 mod mail_change;
+#[cfg(unix)]
 mod man;
+#[cfg(unix)]
 mod may;
+#[cfg(unix)]
 mod moment;
+#[cfg(unix)]
 mod names;
+#[cfg(unix)]
 mod new_state;
+#[cfg(unix)]
 mod next_runs;
+#[cfg(windows)]
+mod no_master;
+#[cfg(unix)]
 mod nth;
+#[cfg(unix)]
 mod pause;
 mod program;
+#[cfg(unix)]
 mod reconfig;
+#[cfg(unix)]
 mod show;
+#[cfg(unix)]
 mod simulate;
+#[cfg(unix)]
 mod sources;
+#[cfg(unix)]
 mod start;
+#[cfg(unix)]
 mod stop;
 mod surroundings;
+#[cfg(unix)]
 mod systemd_unit;
+#[cfg(unix)]
 mod user;
+#[cfg(unix)]
 mod verify;
+#[cfg(unix)]
 mod why;
 
 use std::ffi::OsString;
@@ -54,7 +86,11 @@ use clap::{Command, CommandFactory, Parser, Subcommand};
 use self::program::Program;
 use crate::text::Harmless;
 
+#[cfg(windows)]
+use no_master::{Cli, buildmaster};
+
 /// A continuous-integration master to which every Buildbot slave connects.
+#[cfg(unix)]
 #[derive(Clone, Debug, Parser)]
 #[command(name = "buildmaster", version, max_term_width = 100, after_help = SAME_FILE)]
 struct Cli {
@@ -62,6 +98,7 @@ struct Cli {
     verb: Verb,
 }
 
+#[cfg(unix)]
 #[derive(Clone, Debug, Subcommand)]
 enum Verb {
     /// Create a base directory with a small working configuration.
@@ -140,6 +177,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+#[cfg(unix)]
 fn buildmaster(args: Vec<OsString>) -> ExitCode {
     let cli = match parse::<Cli>(args) {
         Ok(cli) => cli,

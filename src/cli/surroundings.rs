@@ -9,14 +9,15 @@ use tokio_util::task::TaskTracker;
 use super::complain;
 use crate::client::{Failed, OptionsFile};
 use crate::net::Tasks;
+use crate::platform;
 
 pub(super) fn current_dir() -> Result<PathBuf, Failed> {
     std::env::current_dir().map_err(|e| Failed::Usage(e.to_string()))
 }
 
 pub(super) fn find_options(here: &Path) -> Result<OptionsFile, Failed> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let uid = rustix::process::getuid().as_raw();
+    let home = std::env::home_dir();
+    let uid = platform::this_user();
     let options = OptionsFile::find(here, home.as_deref(), uid, &mut io::stderr())
         .map_err(|e| Failed::Usage(e.to_string()))?;
     let path = options.path.clone().unwrap_or_default();

@@ -9,10 +9,15 @@ mod encoding;
 pub mod hook;
 pub mod mail_change;
 mod options;
+#[cfg(windows)]
+#[path = "no_password.rs"]
+mod password;
+#[cfg(unix)]
 mod password;
 pub mod sendchange;
 pub mod statuslog;
 pub mod try_job;
+#[cfg(unix)]
 pub mod tryserver;
 pub mod vc;
 

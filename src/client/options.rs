@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::spelling::nearest;
+use crate::platform;
 
 /// The options of a file, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -93,7 +93,7 @@ impl OptionsFile {
             if !metadata.is_dir() {
                 continue;
             }
-            if metadata.uid() != uid {
+            if !platform::belongs_to(&metadata, uid) {
                 let shown = directory.display();
                 // Errors of the output are ignored.
                 drop(writeln!(

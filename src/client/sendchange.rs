@@ -3,7 +3,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -176,7 +175,7 @@ impl<'a> Words<'a> {
     }
 
     fn text(&self, given: &OsStr) -> String {
-        self.encoding.decode(given.as_bytes())
+        self.encoding.decode(given.as_encoded_bytes())
     }
 
     fn maybe(&self, given: Option<OsString>) -> Option<String> {

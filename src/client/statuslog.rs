@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::sendchange::parse_address;
 use super::{Failed, OptionsFile};
-use crate::logs::Channel;
+use crate::model::Channel;
 use crate::net::client::{LoginError, connect_tcp, login};
 use crate::net::{CallError, IncomingCall, Peer, Tasks};
 use crate::pb::{Luid, Target, Value};

@@ -14,8 +14,12 @@ mod log_file;
 mod log_output;
 mod pid_file;
 mod readiness;
+#[cfg(unix)]
+mod stderr;
 
 pub use log_file::{LogFile, Rotation};
-pub use log_output::{Format, LogOutput, Stderr};
-pub use pid_file::{PidFile, PidFileError, Stopped, await_end, running, stop};
+pub use log_output::{Format, LogOutput};
+pub use pid_file::{PidFile, PidFileError, Stopped, await_end, running, stop, stop_by_request};
 pub use readiness::{Readiness, SpawnError, Started, spawn};
+#[cfg(unix)]
+pub use stderr::Stderr;

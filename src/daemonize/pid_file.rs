@@ -2,12 +2,10 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
-
+use crate::platform::{self, Signal};
 use crate::process_lock::{self, Claim};
 
 /// The locked pid file of this process, unlocked and removed on drop.
@@ -102,7 +100,7 @@ pub fn running(path: &Path) -> io::Result<Option<u32>> {
         return Ok(None);
     }
     // Programs that a killed process was about to start hold the lock for a moment.
-    Ok(process_lock::holder(&mut file).filter(|pid| process_lock::exists(*pid)))
+    Ok(process_lock::holder(&mut file).filter(|pid| platform::exists(*pid)))
 }
 
 /// Sends `signal` to the program with the pid file at `path`, and waits at most `patience` for its
@@ -114,15 +112,39 @@ pub fn stop(path: &Path, signal: Signal, patience: Duration) -> io::Result<Stopp
     let Some(number) = running(path)? else {
         return Ok(Stopped::NotRunning);
     };
-    let pid = i32::try_from(number)
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or(io::ErrorKind::InvalidData)?;
-    match rustix::process::kill_process(pid, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-        Err(error) => return Err(error.into()),
-    }
+    platform::send(number, signal)?;
     await_end(path, number, patience)
+}
+
+/// Asks the program with the pid file at `path` to end, by creating the file `request`, and waits
+/// at most `patience` for its end. For systems without signals; the program must look for the file.
+/// Answers whether it has ended, absent if it was not running.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn stop_by_request(
+    path: &Path,
+    request: &Path,
+    patience: Duration,
+) -> io::Result<Option<bool>> {
+    let is_running = || match File::open(path) {
+        Ok(file) => process_lock::is_claimed(&file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    };
+    if !is_running()? {
+        return Ok(None);
+    }
+    File::create(request)?;
+    let deadline = Instant::now() + patience;
+    while is_running()? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Some(false));
+        }
+        std::thread::sleep(left.min(POLL));
+    }
+    Ok(Some(true))
 }
 
 /// Waits at most `patience` for the end of the process `number`, which holds the pid file at
@@ -144,13 +166,12 @@ pub fn await_end(path: &Path, number: u32, patience: Duration) -> io::Result<Sto
     }
 }
 
-/// Time between two checks in [`await_end`].
+/// Time between two checks whether a process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 fn is_still_at(file: &File, path: &Path) -> bool {
-    let identity = |meta: fs::Metadata| (meta.dev(), meta.ino());
     match (file.metadata(), fs::metadata(path)) {
-        (Ok(ours), Ok(there)) => identity(ours) == identity(there),
+        (Ok(ours), Ok(there)) => platform::is_same_file(&ours, &there),
         _ => false,
     }
 }
@@ -194,6 +215,27 @@ mod tests {
             fs::read_to_string(&path).unwrap().trim(),
             std::process::id().to_string()
         );
+    }
+
+    #[test]
+    fn a_request_to_end_is_seen_and_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, request) = (dir.path().join("x.pid"), dir.path().join("x.stop"));
+        let stop = |patience| stop_by_request(&path, &request, patience).unwrap();
+        assert_eq!(stop(Duration::ZERO), None);
+        assert!(!request.exists());
+        let held = PidFile::acquire(&path).unwrap();
+        assert_eq!(stop(Duration::ZERO), Some(false));
+        let asked = request.clone();
+        fs::remove_file(&asked).unwrap();
+        let program = std::thread::spawn(move || {
+            while !asked.exists() {
+                std::thread::yield_now();
+            }
+            drop(held);
+        });
+        assert_eq!(stop(Duration::from_secs(60)), Some(true));
+        program.join().unwrap();
     }
 
     #[test]

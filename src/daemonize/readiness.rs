@@ -1,16 +1,13 @@
 //! The report of a background process to its parent process.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use sd_notify::NotifyState;
+use crate::platform;
 
 /// The report of a background process.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,8 +49,7 @@ pub fn spawn(
     mut on_note: impl FnMut(&str),
 ) -> Result<Started, SpawnError> {
     let program = std::env::current_exe().map_err(SpawnError::Run)?;
-    let mut child = Command::new(program)
-        .arg0(name)
+    let mut child = platform::background(program.as_ref(), name)
         .args(args)
         .current_dir(dir)
         .stdin(Stdio::null())
@@ -106,8 +102,7 @@ impl Readiness {
     /// For a process that [`spawn`] started: makes the process the leader of a new session.
     #[must_use]
     pub fn in_background() -> Self {
-        // This fails only for a process that already leads a group, which is enough.
-        rustix::process::setsid().ok();
+        platform::lead_session();
         Self { attached: true }
     }
 
@@ -125,8 +120,7 @@ impl Readiness {
     /// Reports that the program is ready, also to a waiting service manager, and releases the
     /// terminal.
     pub fn ready(mut self, text: &str) {
-        // This fails if the service manager is gone; the program is ready all the same.
-        sd_notify::notify(&[NotifyState::Ready]).ok();
+        platform::notify_ready();
         self.say(READY, text);
         self.detach();
     }
@@ -150,12 +144,8 @@ impl Readiness {
     }
 
     fn detach(&mut self) {
-        if std::mem::take(&mut self.attached)
-            && let Ok(null) = File::options().write(true).open("/dev/null")
-        {
-            // This fails only without the device; the terminal is then kept.
-            rustix::stdio::dup2_stdout(null.as_fd()).ok();
-            rustix::stdio::dup2_stderr(null.as_fd()).ok();
+        if std::mem::take(&mut self.attached) {
+            platform::leave_terminal();
         }
     }
 }

@@ -47,20 +47,4 @@ pub use remove::remove;
 pub use watch::LogWatcher;
 pub use writer::{LogSink, LogStore, Written};
 
-/// A channel of a log (LOG-02). The numbers are those Buildbot's status clients know.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Channel {
-    /// Standard output, and the text of followed files.
-    Stdout = 0,
-    /// Standard error.
-    Stderr = 1,
-    /// What the slave or the master says about the command.
-    Header = 2,
-}
-
-impl Channel {
-    /// All channels, by their number.
-    pub const ALL: [Self; 3] = [Self::Stdout, Self::Stderr, Self::Header];
-    /// What the command printed.
-    pub const OUTPUT: [Self; 2] = [Self::Stdout, Self::Stderr];
-}
+pub use crate::model::Channel;

@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::net::TcpStream;
 
-use super::{CallError, Peer, Tasks, connection, listen};
+use super::keepalive::prepare;
+use super::{CallError, Peer, Tasks, connection};
 use crate::pb::hashed::Recipe;
 use crate::pb::{Failure, Luid, Target, Value, cred};
 
@@ -28,7 +29,7 @@ pub enum LoginError {
 /// No address of the host takes the connection.
 pub async fn connect_tcp(host: &str, port: u16, tasks: &Tasks) -> io::Result<Peer> {
     let stream = TcpStream::connect((host, port)).await?;
-    listen::prepare(&stream)?;
+    prepare(&stream)?;
     Ok(connection::connect(
         stream,
         &format!("{host}:{port}"),

@@ -14,17 +14,12 @@ use tracing::{debug, info, info_span, warn};
 
 use super::Tasks;
 use super::door::Door;
+use super::keepalive::prepare;
 use crate::backoff::Backoff;
 use crate::config::Listen;
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-/// Time without data after which a connection is probed.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-/// Time between two probes.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// Number of probes without an answer after which a connection is closed.
-const KEEPALIVE_COUNT: u32 = 4;
 /// How long to wait when the system has no descriptor for a new connection; doubles up to
 /// [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -131,18 +126,6 @@ impl Opened {
         tasks.spawn(span, accept_all(listener, door, tasks.clone()));
         bound
     }
-}
-
-/// Sets what every connection over TCP has: no delay for short messages, and keepalive (SLV-05).
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, KEEPALIVE_IDLE)?;
-    sockopt::set_tcp_keepintvl(stream, KEEPALIVE_INTERVAL)?;
-    sockopt::set_tcp_keepcnt(stream, KEEPALIVE_COUNT)?;
-    Ok(())
 }
 
 #[derive(Debug)]

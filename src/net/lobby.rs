@@ -117,7 +117,7 @@ impl Drop for Place {
 
 /// A quarter of the descriptors that the process may have, at least one and at most `at_most`.
 pub(super) fn quarter_of_descriptors(at_most: usize) -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let limit = crate::platform::most_open_files();
     let quarter = limit.map_or(at_most, |n| usize::try_from(n / 4).unwrap_or(at_most));
     quarter.clamp(1, at_most)
 }

@@ -19,26 +19,32 @@
 mod budget;
 pub mod client;
 mod clients;
+#[cfg(unix)]
 mod command;
 pub mod connection;
 mod directory;
 mod door;
 mod end;
 mod gatekeeper;
+mod keepalive;
 mod known;
+#[cfg(unix)]
 pub mod listen;
 mod lobby;
 pub mod login;
 pub mod peer;
 mod refusals;
+#[cfg(unix)]
 pub mod slave;
 mod tasks;
 mod throttle;
+#[cfg(unix)]
 mod transfer;
 mod unsent;
 
 pub use budget::Room;
 pub use clients::{Activity, idle_for};
+#[cfg(unix)]
 pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 pub use directory::{Directory, UserKind};
 pub use door::Door;

@@ -12,17 +12,22 @@
 //! Where to start reading: [`Program`], then `run`.
 
 mod output;
+#[cfg(windows)]
+#[path = "no_pty.rs"]
+pub mod pty;
+#[cfg(unix)]
 pub mod pty;
 mod run;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+
+use crate::platform::{self, Processes, Signal};
 
 pub use output::{Beginning, Lines, Output, Sink, Whole};
 pub use run::{Ended, How, Limits, run};
@@ -74,7 +79,7 @@ pub struct Streams {
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    pid: Option<Pid>,
+    processes: Processes,
     group: Group,
     runs_on: bool,
     has_ended: bool,
@@ -94,13 +99,14 @@ impl Program {
     /// # Errors
     /// The list is empty, or the system cannot start the program.
     pub fn start(&self, streams: Streams) -> io::Result<Process> {
-        let (program, args) = self
-            .words
-            .split_first()
-            .ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(program);
+        let path = self
+            .environment
+            .as_ref()
+            .and_then(|all| all.get(OsStr::new("PATH")));
+        let own_group = self.group == Group::Own;
+        let command = platform::command(&self.words, path.map(|path| &**path), own_group);
+        let mut command = command.ok_or(io::ErrorKind::InvalidInput)?;
         command
-            .args(args)
             .stdin(streams.stdin)
             .stdout(streams.stdout)
             .stderr(streams.stderr);
@@ -110,17 +116,11 @@ impl Program {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        match self.group {
-            Group::Own => {
-                command.process_group(0);
-            }
-            Group::OwnSession | Group::Shared => {}
-        }
         let child = command.spawn()?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        let processes = Processes::of(&child, own_group && !self.runs_on)?;
         Ok(Process {
             child,
-            pid: pid.and_then(Pid::from_raw),
+            processes,
             group: self.group,
             runs_on: self.runs_on,
             has_ended: false,
@@ -158,15 +158,13 @@ impl Process {
     /// Sends a signal. It reaches the rest of the process group even after the program itself has
     /// ended.
     pub fn signal(&self, signal: Signal) {
-        let Some(pid) = self.pid else { return };
         let is_sent = match self.group {
             // This fails until the program has created its session.
-            Group::Own | Group::OwnSession => kill_process_group(pid, signal).is_ok(),
+            Group::Own | Group::OwnSession => self.processes.signal_group(signal),
             Group::Shared => false,
         };
         if !is_sent && !self.has_ended {
-            // The program may just have ended.
-            kill_process(pid, signal).unwrap_or_default();
+            self.processes.signal_program(signal);
         }
     }
 }

@@ -9,17 +9,16 @@
 
 use std::fmt;
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::ChildStdin;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::{Output, Process, Program, Streams};
+use crate::platform::{Signal, signal_of};
 
 /// Limits on the run of a program.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +68,7 @@ impl How {
 impl fmt::Display for How {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exited(status) => match (status.code(), status.signal()) {
+            Self::Exited(status) => match (status.code(), signal_of(*status)) {
                 (Some(code), _) => write!(f, "ended with exit code {code}"),
                 (None, Some(signal)) => write!(f, "was killed by signal {signal}"),
                 (None, None) => f.write_str("was killed"),

@@ -3,13 +3,13 @@
 //! Paths and words stay bytes from the wire to the system call, so invalid UTF-8 is preserved.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::pb::{Failure, Luid, Value};
+use crate::platform::os_string;
 use crate::protocol::Malformed;
 
 /// The arguments of one command.
@@ -110,12 +110,12 @@ pub(super) fn path(raw: &[u8]) -> PathBuf {
 
 /// A word from the wire.
 pub(super) fn os(raw: &[u8]) -> OsString {
-    OsString::from_vec(raw.to_vec())
+    os_string(raw.to_vec())
 }
 
 /// `base` joined with `more` as Python's `os.path.join` does it, without resolving `.` and `..`.
 pub(super) fn under(base: &Path, more: &Path) -> PathBuf {
-    if more.as_os_str().as_bytes() == b"." {
+    if more.as_os_str() == "." {
         return base.to_owned();
     }
     base.join(more)

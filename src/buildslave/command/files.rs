@@ -1,7 +1,6 @@
 //! Commands on files and directories (PROTOCOL section 10.3).
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use super::process::{self, Kill, RunSpec};
 use super::{Context, glob};
 use crate::buildslave::host::{Host, Look, blocking, strerror};
 use crate::pb::{Failure, Value};
+use crate::platform::{HAS_FILE_PROGRAMS, copy_tree, remove_tree};
 use crate::process::Environment;
 use crate::protocol::{ShellCommand, TextStyle, Update, Word};
 
@@ -134,12 +134,14 @@ impl FileCommand {
                 let entries = host.list(path)?;
                 let names = entries
                     .iter()
-                    .map(|entry| style.lossy(entry.name.as_bytes()));
+                    .map(|entry| style.lossy(entry.name.as_encoded_bytes()));
                 Some(("files", Value::List(names.collect())))
             }
             Self::Glob(_) => {
                 let found = glob::find(host, path)?;
-                let spelled = found.iter().map(|p| style.lossy(p.as_os_str().as_bytes()));
+                let spelled = found
+                    .iter()
+                    .map(|p| style.lossy(p.as_os_str().as_encoded_bytes()));
                 Some(("files", Value::List(spelled.collect())))
             }
             Self::RemoveDirs(..) | Self::CopyDir { .. } => None,
@@ -173,15 +175,7 @@ async fn remove_dirs(
 ) -> Result<(), Failure> {
     let mut rc = 0;
     for dir in dirs {
-        let dir = under(&context.dir, dir);
-        let dir = dir.as_os_str().as_bytes();
-        let remove: [&[u8]; 3] = [b"rm", b"-rf", dir];
-        let allow: [&[u8]; 4] = [b"chmod", b"-Rf", b"u+rwx", dir];
-        let mut one = program(&remove, limits, context).await?;
-        if one != 0 && !context.stop.is_given() {
-            program(&allow, limits, context).await?;
-            one = program(&remove, limits, context).await?;
-        }
+        let one = remove_dir(&under(&context.dir, dir), limits, context).await?;
         if one != 0 {
             rc = one;
         }
@@ -191,6 +185,38 @@ async fn remove_dirs(
     }
     context.outlet.say(Update::Rc(rc)).await;
     Ok(())
+}
+
+async fn remove_dir(dir: &Path, limits: Limits, context: &mut Context) -> Result<i64, Failure> {
+    if !HAS_FILE_PROGRAMS {
+        return Ok(remove_directly(dir, context).await);
+    }
+    let dir = dir.as_os_str().as_encoded_bytes();
+    let remove: [&[u8]; 3] = [b"rm", b"-rf", dir];
+    let allow: [&[u8]; 4] = [b"chmod", b"-Rf", b"u+rwx", dir];
+    let rc = program(&remove, limits, context).await?;
+    if rc == 0 || context.stop.is_given() {
+        return Ok(rc);
+    }
+    program(&allow, limits, context).await?;
+    program(&remove, limits, context).await
+}
+
+/// Removes a file or a directory without a program; returns an exit status.
+pub(super) async fn remove_directly(dir: &Path, context: &Context) -> i64 {
+    let path = dir.to_owned();
+    let removed = blocking(move || remove_tree(&path)).await;
+    directly("rmdir", dir, removed, context).await
+}
+
+/// The exit status of what was done without a program.
+async fn directly(name: &str, path: &Path, done: io::Result<()>, context: &Context) -> i64 {
+    let Err(error) = done else {
+        return 0;
+    };
+    let text = format!("{name}: {}: {}\n", strerror(&error), path.display());
+    context.outlet.header(text).await;
+    1
 }
 
 async fn copy_dir(
@@ -205,14 +231,21 @@ async fn copy_dir(
         // `cp` reports the error.
         blocking(move || host.make_dirs(&parent)).await.ok();
     }
+    if !HAS_FILE_PROGRAMS {
+        let (source, target) = (from.clone(), to);
+        let copied = blocking(move || copy_tree(&source, &target)).await;
+        let rc = directly("cpdir", &from, copied, context).await;
+        context.outlet.say(Update::Rc(rc)).await;
+        return Ok(());
+    }
     let copy: [&[u8]; 7] = [
         b"cp",
         b"-R",
         b"-P",
         b"-p",
         b"-v",
-        from.as_os_str().as_bytes(),
-        to.as_os_str().as_bytes(),
+        from.as_os_str().as_encoded_bytes(),
+        to.as_os_str().as_encoded_bytes(),
     ];
     let rc = program(&copy, limits, context).await?;
     context.outlet.say(Update::Rc(rc)).await;

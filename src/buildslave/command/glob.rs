@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
@@ -43,7 +42,7 @@ pub(super) fn find(host: &dyn Host, pattern: &Path) -> io::Result<Vec<PathBuf>> 
 }
 
 fn is_pattern(name: &OsStr) -> bool {
-    name.as_bytes().iter().any(|b| b"*?[".contains(b))
+    name.as_encoded_bytes().iter().any(|b| b"*?[".contains(b))
 }
 
 fn matcher(name: &OsStr) -> io::Result<GlobMatcher> {
@@ -57,10 +56,10 @@ fn matcher(name: &OsStr) -> io::Result<GlobMatcher> {
 }
 
 fn matching(host: &dyn Host, dir: &Path, pattern: &OsStr, matcher: &GlobMatcher) -> Vec<PathBuf> {
-    let shows_hidden = pattern.as_bytes().starts_with(b".");
+    let shows_hidden = pattern.as_encoded_bytes().starts_with(b".");
     let names = entries(host, dir).into_iter().map(|entry| entry.name);
     names
-        .filter(|name| shows_hidden || !name.as_bytes().starts_with(b"."))
+        .filter(|name| shows_hidden || !name.as_encoded_bytes().starts_with(b"."))
         .filter(|name| matcher.is_match(name))
         .map(|name| dir.join(name))
         .collect()
@@ -73,7 +72,7 @@ fn below(host: &dyn Host, dir: &Path) -> Vec<PathBuf> {
     while let Some(dir) = found.get(next).cloned() {
         next += 1;
         for entry in entries(host, &dir) {
-            if entry.is_dir && !entry.name.as_bytes().starts_with(b".") {
+            if entry.is_dir && !entry.name.as_encoded_bytes().starts_with(b".") {
                 found.push(dir.join(&entry.name));
             }
         }

@@ -1,6 +1,5 @@
 //! The header of a command's log, in the form that Buildbot's users know.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -36,7 +35,7 @@ impl Header<'_> {
             }
         }
         out.extend(b"\n in dir ");
-        out.extend(self.workdir.as_os_str().as_bytes());
+        out.extend(self.workdir.as_os_str().as_encoded_bytes());
         for (name, seconds) in [("timeout", self.timeout), ("maxTime", self.max_time)] {
             if let Some(seconds) = seconds {
                 #[expect(clippy::float_cmp, reason = "exactly one, for the plural")]
@@ -63,9 +62,9 @@ impl Header<'_> {
             out.extend(b" environment:\n");
             for (name, value) in environment {
                 out.extend(b"  ");
-                out.extend(name.as_bytes());
+                out.extend(name.as_encoded_bytes());
                 out.push(b'=');
-                out.extend(value.as_bytes());
+                out.extend(value.as_encoded_bytes());
                 out.push(b'\n');
             }
         }

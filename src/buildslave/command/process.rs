@@ -14,13 +14,11 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::Signal;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
@@ -33,6 +31,7 @@ use super::{Context, Stop};
 use crate::buildslave::Settings;
 use crate::buildslave::host::{Console, Running, Started, strerror};
 use crate::pb::Failure;
+use crate::platform::{self, Signal};
 use crate::process::{Environment, Program};
 use crate::protocol::{LogFile, ShellCommand, Update};
 
@@ -127,7 +126,7 @@ pub(super) fn signal(name: &str) -> Option<Signal> {
 /// The words to execute.
 fn words(command: &ShellCommand<Bytes>) -> Vec<OsString> {
     match command {
-        ShellCommand::Line(line) => ["/bin/sh".into(), "-c".into(), os(line)].into(),
+        ShellCommand::Line(line) => platform::shell_words(os(line)),
         ShellCommand::Words(words) => words.iter().map(|word| os(word.real())).collect(),
     }
 }
@@ -345,7 +344,7 @@ impl Watch<'_> {
     async fn finish(mut self) -> i64 {
         self.look().await;
         let status = self.status.unwrap_or_default();
-        if let Some(number) = status.signal() {
+        if let Some(number) = platform::signal_of(status) {
             let text = format!("process killed by signal {number}\n");
             self.outlet.header(text).await;
             return -1;

@@ -1,7 +1,5 @@
 //! `shell`: runs a program (PROTOCOL section 10.2).
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +10,7 @@ use super::process::{self, Kill, RunSpec};
 use crate::buildslave::host::{blocking, strerror};
 use crate::model::PATH_SEPARATOR;
 use crate::pb::Failure;
+use crate::platform::{HAS_TERMINALS, LIST_SEPARATOR, NO_TERMINALS, os_string, variable};
 use crate::process::Environment;
 use crate::protocol::{ShellArgs, ShellError};
 
@@ -68,7 +67,10 @@ impl Shell {
         let mut environment = environment(&base, &args.env);
         environment.insert("PWD".into(), workdir.clone().into_os_string());
         let wants_pty = args.use_pty.unwrap_or(context.settings.use_pty);
-        if args.use_pty == Some(true) && args.initial_stdin.is_some() {
+        if args.use_pty == Some(true) && !HAS_TERMINALS {
+            let note = format!("note: {NO_TERMINALS}, so this one gets pipes\n");
+            context.outlet.header(note).await;
+        } else if args.use_pty == Some(true) && args.initial_stdin.is_some() {
             let note = "note: a command with input does not get a pseudo terminal\n";
             context.outlet.header(note).await;
         }
@@ -77,7 +79,7 @@ impl Shell {
             workdir,
             environment,
             // A program on a terminal could not see the end of its input.
-            use_pty: wants_pty && args.initial_stdin.is_none(),
+            use_pty: wants_pty && HAS_TERMINALS && args.initial_stdin.is_none(),
             initial_stdin: args.initial_stdin,
             want_stdout: args.want_stdout,
             want_stderr: args.want_stderr,
@@ -117,17 +119,18 @@ fn unless_zero(seconds: Option<f64>) -> Option<f64> {
 pub(super) fn environment(base: &Environment, wanted: &[(Bytes, Option<Bytes>)]) -> Environment {
     let mut environment = base.clone();
     for (name, value) in wanted {
-        let name = os(name);
+        let name = variable(os(name));
         let Some(value) = value else {
             environment.remove(&name);
             continue;
         };
         let parts: Vec<_> = value.split(|b| PATH_SEPARATOR.as_bytes() == [*b]).collect();
-        let mut text = parts.join(&b':');
+        let mut text = parts.join(&LIST_SEPARATOR);
         if name == "PYTHONPATH" {
-            text.extend(b":${PYTHONPATH}");
+            text.push(LIST_SEPARATOR);
+            text.extend(b"${PYTHONPATH}");
         }
-        let text = OsString::from_vec(expand(&text, base));
+        let text = os_string(expand(&text, base));
         environment.insert(name, text);
     }
     environment
@@ -146,8 +149,8 @@ fn expand(text: &[u8], base: &Environment) -> Vec<u8> {
             is_name.then_some((name, tail))
         });
         if let Some((name, tail)) = name {
-            if let Some(value) = base.get(&os(name)) {
-                out.extend(value.as_bytes());
+            if let Some(value) = base.get(&variable(os(name))) {
+                out.extend(value.as_encoded_bytes());
             }
             rest = tail.strip_prefix(b"}").unwrap_or(tail);
         } else {

@@ -19,11 +19,13 @@ use bytes::Bytes;
 
 use self::plan::{Plan, Run, Wish, parse_patch};
 use super::args::{Args, duration, path, under};
+use super::files::remove_directly;
 use super::process::{self, Kill, RunSpec};
 use super::{Context, Outlet};
 use crate::buildslave::host::{blocking, read_whole, strerror};
 use crate::model::{Patch, PatchBody};
 use crate::pb::{Failure, Value};
+use crate::platform::HAS_FILE_PROGRAMS;
 use crate::protocol::{ShellArgs, ShellCommand, Update, Word};
 use crate::vc::patch::{MARK, PatchJob};
 
@@ -367,6 +369,12 @@ impl SourceCommand {
     }
 
     async fn remove(&self, context: &mut Context, name: &Bytes) -> Result<(), Ended> {
+        if !HAS_FILE_PROGRAMS {
+            return match remove_directly(&self.at(context, name), context).await {
+                0 => Ok(()),
+                rc => Err(Ended::With(rc)),
+            };
+        }
         let words: [&[u8]; 4] = [b"rm", b"-rf", b"--", name];
         self.run_words(context, &words).await
     }

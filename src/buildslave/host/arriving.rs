@@ -1,9 +1,10 @@
 //! A file that arrives in pieces.
 
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::platform;
 
 /// A file that is written beside its target and replaces the target when it is complete. If it is
 /// dropped before, it is removed and the target stays unchanged.
@@ -43,10 +44,8 @@ impl Arriving {
             file,
             draft: Some(Draft { path, target }),
         };
-        let of_old = |old: Metadata| old.permissions().mode();
-        if let Some(mode) = mode.or_else(|| old.map(of_old)) {
-            let permissions = Permissions::from_mode(mode);
-            arriving.file.set_permissions(permissions)?;
+        if let Some(mode) = mode.or_else(|| old.as_ref().map(platform::mode)) {
+            platform::set_mode(&arriving.file, mode)?;
         }
         Ok(arriving)
     }
@@ -80,8 +79,9 @@ impl Drop for Draft {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use std::fs::Permissions;
     use std::io::Write as _;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 

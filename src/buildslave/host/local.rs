@@ -1,16 +1,14 @@
 //! The machine that this process runs on.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use rustix::process::Signal;
-
 use super::arriving::Arriving;
 use super::{Console, Entry, Exit, Host, Kind, Look, NewFile, OpenFile, Running, Started, Stream};
+use crate::platform::{self, Signal, look};
 use crate::process::{Process, Program, Streams, pty};
 
 /// This machine.
@@ -120,13 +118,7 @@ impl OpenFile for File {
 
     fn read_at(&self, amount: usize, offset: u64) -> io::Result<Vec<u8>> {
         let mut piece = vec![0; amount];
-        let read = match FileExt::read_at(self, &mut piece, offset) {
-            // A pipe or a terminal is read once.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SPIPE.raw_os_error()) => {
-                io::Read::read(&mut &*self, &mut piece)?
-            }
-            read => read?,
-        };
+        let read = platform::read_at(self, &mut piece, offset)?;
         piece.truncate(read);
         Ok(piece)
     }
@@ -139,20 +131,5 @@ impl NewFile for Arriving {
 
     fn finish(self: Box<Self>) -> io::Result<()> {
         (*self).put_in_place()
-    }
-}
-
-fn look(meta: &Metadata) -> Look {
-    Look {
-        mode: meta.mode(),
-        inode: meta.ino(),
-        device: meta.dev(),
-        links: meta.nlink(),
-        user: meta.uid(),
-        group: meta.gid(),
-        size: meta.size(),
-        accessed: (meta.atime(), meta.atime_nsec()),
-        modified: (meta.mtime(), meta.mtime_nsec()),
-        changed: (meta.ctime(), meta.ctime_nsec()),
     }
 }

@@ -19,10 +19,12 @@ use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use rustix::process::Signal;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::platform::Signal;
 use crate::process::Program;
+
+pub use crate::platform::Look;
 
 pub(super) use local::LocalHost;
 
@@ -189,45 +191,6 @@ pub enum Kind {
     File,
     /// A link, a device, a pipe.
     Other,
-}
-
-/// What is known of a file, as `stat` tells it; times in seconds and nanoseconds since 1970.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Look {
-    /// Kind and permissions.
-    pub mode: u32,
-    /// Inode.
-    pub inode: u64,
-    /// Device.
-    pub device: u64,
-    /// Names that it has.
-    pub links: u64,
-    /// Owner.
-    pub user: u32,
-    /// Group.
-    pub group: u32,
-    /// Bytes.
-    pub size: u64,
-    /// Last access.
-    pub accessed: (i64, i64),
-    /// Last change of its contents.
-    pub modified: (i64, i64),
-    /// Last change of its contents or of what is known of it.
-    pub changed: (i64, i64),
-}
-
-impl Look {
-    /// Whether it is a directory.
-    #[must_use]
-    pub const fn is_dir(&self) -> bool {
-        self.mode & 0o170_000 == 0o040_000
-    }
-
-    /// Whether it is a plain file.
-    #[must_use]
-    pub const fn is_file(&self) -> bool {
-        self.mode & 0o170_000 == 0o100_000
-    }
 }
 
 /// Reads a file of at most `most` bytes whole; a longer one is an error.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::process::Signal;
 use tokio::sync::watch;
 
 use super::{Console, Entry, Exit, Host, Kind, Look, NewFile, OpenFile, Running, Started};
+use crate::platform::Signal;
 use crate::process::Program;
 
 /// A machine with these files and programs. Cheap to clone; clones are the same machine.

@@ -1,8 +1,7 @@
 //! `buildbot hook install`: writes the settings of a hook, and the lines that call it (HKN-01).
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::place::{Place, no_hook};
@@ -10,6 +9,7 @@ use super::settings::Settings;
 use super::spool::Spool;
 use crate::client::Failed;
 use crate::client::vc::run::{MAX_ANSWER_BYTES, Runner};
+use crate::platform;
 use crate::vc::Vc;
 
 /// What the plugin of Bazaar looks like; it is for all branches of its user that have a spool.
@@ -83,10 +83,7 @@ pub async fn install(
     let mode = fs::metadata(inner).map_err(|error| failed(inner, &error))?;
     let draft = file.with_extension("new");
     fs::write(&draft, text)
-        .and_then(|()| {
-            let mode = mode.permissions().mode() & 0o660 | 0o600;
-            fs::set_permissions(&draft, Permissions::from_mode(mode))
-        })
+        .and_then(|()| platform::set_mode_at(&draft, platform::mode(&mode) & 0o660 | 0o600))
         .and_then(|()| fs::rename(&draft, &file))
         .map_err(|error| failed(&file, &error))?;
     drop(spool);
@@ -123,7 +120,7 @@ fn script(file: &Path, line: &str) -> Result<String, Failed> {
     }
     let written = fs::write(file, format!("#!/bin/sh\n{line}"));
     written
-        .and_then(|()| fs::set_permissions(file, Permissions::from_mode(0o755)))
+        .and_then(|()| platform::set_mode_at(file, 0o755))
         .map_err(|error| failed(file, &error))?;
     Ok(format!("wrote {shown}"))
 }

@@ -3,15 +3,15 @@
 //! Each push is one file of `queue`, whose name is a number; the pushes are sent in the order of
 //! their numbers. A file is complete when it has its name.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 use crate::model::{Delivery, NewChange};
+use crate::platform;
 
 /// The spool of a repository.
 #[derive(Debug)]
@@ -39,19 +39,17 @@ impl Spool {
     /// The spool of a repository, which is created if it is missing.
     pub(super) fn open(place: &Place) -> io::Result<Self> {
         let dir = place.spool();
-        let mode = fs::metadata(place.inner())?.permissions().mode();
+        let mode = platform::mode(&fs::metadata(place.inner())?);
         let spool = Self {
             dir,
             mode: mode & 0o666 | 0o600,
         };
         for part in [spool.dir.clone(), spool.queue(), spool.pieces()] {
-            match DirBuilder::new().mode(0o700).create(&part) {
+            match platform::create_private_dir(&part) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 // The password may be in it: nobody else than those who push looks into it.
-                Ok(()) => {
-                    fs::set_permissions(&part, Permissions::from_mode(mode & 0o7770 | 0o700))?
-                }
+                Ok(()) => platform::set_mode_at(&part, mode & 0o7770 | 0o700)?,
             }
         }
         Ok(spool)
@@ -118,12 +116,10 @@ impl Spool {
             .dir
             .join(format!("draft-{:032x}", rand::random::<u128>()));
         let written = || {
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&draft)?;
-            file.set_permissions(Permissions::from_mode(self.mode))?;
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            let mut file = platform::with_mode(&mut options, 0o600).open(&draft)?;
+            platform::set_mode(&file, self.mode)?;
             file.write_all(&serde_json::to_vec(content)?)?;
             file.sync_all()?;
             fs::rename(&draft, path)
@@ -135,8 +131,8 @@ impl Spool {
     pub(super) fn lock(&self, name: &str, waits: bool) -> io::Result<Lock> {
         let path = self.dir.join(name);
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false);
-        let file = options.mode(self.mode).open(path)?;
+        options.write(true).create(true).truncate(false);
+        let file = platform::with_mode(&mut options, self.mode).open(path)?;
         match waits {
             true => file.lock()?,
             false => file.try_lock()?,

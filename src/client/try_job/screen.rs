@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::board::{Board, Line, Mood};
+use crate::platform;
 use crate::text::{Harmless, printable};
 
 /// Where the progress of the builds is shown.
@@ -189,9 +190,8 @@ impl Mood {
 }
 
 fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout());
-    let columns = size.map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { 80 } else { columns }
+    let columns = platform::terminal_columns();
+    columns.filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ const FLOORS: [&[&str]; 9] = [
         "blocking",
         "inbox",
         "measure",
+        "platform",
     ],
     &["clock", "config", "protocol", "process", "transfer", "vc"],
     &["people", "schedulers", "net", "store", "logs", "daemonize"],
@@ -42,7 +43,7 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Arrows between neighbours: who imports whom.
-const SAME_FLOOR: [(&str, &str); 0] = [];
+const SAME_FLOOR: [(&str, &str); 1] = [("process_lock", "platform")];
 
 /// Modules whose files still form circles.
 const CIRCULAR: &[&str] = &[];
@@ -98,6 +99,47 @@ const SEAMS: [(&str, &[&str]); 2] = [
         "recommended_watcher",
         &["src/changes/arrivals.rs", "src/logs/watch.rs"],
     ),
+];
+
+/// The rooms that call Unix directly: those of the master, as `src/lib.rs` lists them.
+const UNIX_ROOMS: [&str; 11] = [
+    "build",
+    "changes",
+    "control",
+    "daemon",
+    "directory",
+    "logs",
+    "status",
+    "store",
+    "transfer",
+    "view",
+    "web",
+];
+
+/// Other files that are compiled for Unix only.
+const UNIX_FILES: [&str; 11] = [
+    "src/cli/create_master.rs",
+    "src/cli/demo/mod.rs",
+    "src/cli/show/screen.rs",
+    "src/cli/start.rs",
+    "src/cli/stop.rs",
+    "src/cli/systemd_unit.rs",
+    "src/client/password.rs",
+    "src/client/tryserver.rs",
+    "src/daemonize/stderr.rs",
+    "src/net/listen.rs",
+    "src/process/pty.rs",
+];
+
+/// Names that only Unix has.
+const OF_UNIX: [&str; 7] = [
+    "os::unix",
+    "os::fd",
+    "rustix::",
+    "signal::unix",
+    "net::unix",
+    "uzers::",
+    "sd_notify::",
 ];
 
 /// The only places of MD5: it is part of the login and protects nothing there, and Google Code
@@ -206,6 +248,34 @@ fn the_seams_of_a_simulation_are_kept() {
             }
             for (number, _) in source.code().iter().filter(|(_, line)| line.contains(name)) {
                 complain(*number, &format!("`{name}` outside {homes:?}"));
+            }
+        }
+    });
+}
+
+/// The slave and the client also run on Windows.
+#[test]
+fn unix_is_called_by_the_master_and_the_platform_floor() {
+    let all = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let tests: Vec<PathBuf> = all.iter().flat_map(test_modules).collect();
+    check(|source, complain| {
+        let Some(module) = source.module.as_deref() else {
+            return;
+        };
+        if tests.iter().any(|dir| source.path.starts_with(dir)) {
+            return;
+        }
+        let path = source.path.to_str().unwrap();
+        if module == "platform" || UNIX_ROOMS.contains(&module) || UNIX_FILES.contains(&path) {
+            return;
+        }
+        for (number, line) in source.code() {
+            let names = OF_UNIX.iter().filter(|name| line.contains(**name));
+            for name in names {
+                complain(
+                    number,
+                    &format!("call Unix through `crate::platform`, not `{name}`"),
+                );
             }
         }
     });
