@@ -11,11 +11,11 @@ use super::step::{Performed, StepRun};
 use super::steplogs::{STDIO, StepLogs};
 use super::watcher::{Both, Watcher};
 use crate::logs::Channel;
-use crate::model::CommandId;
+use crate::model::{CommandId, StepCommand};
 use crate::net::{CommandEnd, CommandEvent, RunningCommand};
 use crate::pb::{Failure, Value};
 use crate::protocol::transfer::{DownloadArgs, TransferArgs};
-use crate::protocol::{CommandArgs, Update};
+use crate::protocol::{CommandArgs, ShellArgs, Update};
 use crate::transfer::{Lent, Problem, Source, Transfer};
 
 /// What is known of a command when it is over.
@@ -79,14 +79,7 @@ impl StepRun<'_> {
         listening: Listening<'_>,
         lent: Option<Lent>,
     ) -> End {
-        // Set first: whatever happens, the slave may run something from here on.
-        self.has_command = true;
-        let id = CommandId {
-            build: self.around.plan.build,
-            step: self.logs.index,
-            ordinal: self.commands,
-        };
-        self.commands += 1;
+        let id = self.begin_command(args);
         let RunningCommand {
             mut events,
             interrupt,
@@ -159,6 +152,22 @@ impl StepRun<'_> {
         self.watcher.flush(&mut self.logs).await;
         self.has_command = matches!(end, End::GivenUp);
         end
+    }
+
+    /// The number of a command that is started now, which is remembered as it may be seen.
+    fn begin_command(&mut self, args: &CommandArgs) -> CommandId {
+        // Set first: whatever happens, the slave may run something from here on.
+        self.has_command = true;
+        let id = CommandId {
+            build: self.around.plan.build,
+            step: self.logs.index,
+            ordinal: self.commands,
+        };
+        self.commands += 1;
+        if let CommandArgs::Shell(args) = args {
+            self.note_command(seen(args));
+        }
+        id
     }
 
     /// Runs a command as [`StepRun::run_command`] does. Answers what is known of it when it is
@@ -350,6 +359,17 @@ impl Heard<'_, '_, '_> {
         };
         self.splitter.finish(&mut both);
         self.report
+    }
+}
+
+/// A command as it may be seen; secrets in it are masked later.
+fn seen(args: &ShellArgs) -> StepCommand {
+    StepCommand {
+        command: args.command.shown(),
+        workdir: args.workdir.clone(),
+        timeout: args.timeout,
+        max_time: args.max_time,
+        max_lines: args.max_lines,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::botmaster::LockUser;
 use crate::config::expression::Scope;
 use crate::config::{SecretSource, StepConfig};
 use crate::model::journal::{StepFinish, StepStart};
-use crate::model::{Effort, Op, Properties, Results, StepOutcome, Timestamp};
+use crate::model::{Effort, Op, Properties, Results, StepCommand, StepOutcome, Timestamp};
 
 /// A step that is about to run, or runs.
 pub(super) struct StepRun<'a> {
@@ -64,6 +64,8 @@ pub(super) struct StepRun<'a> {
     pub(super) interrupted: Option<String>,
     /// How many commands it has started.
     pub(super) commands: u32,
+    /// The first of them, as they may be seen.
+    pub(super) ran: Vec<StepCommand>,
     /// Whether the slave may be running a command of it.
     pub(super) has_command: bool,
     /// Whether the tree has the patch of the build now.
@@ -147,6 +149,7 @@ impl<'a> StepRun<'a> {
             working_since: None,
             interrupted: None,
             commands: 0,
+            ran: Vec::new(),
             has_command: false,
             has_patched: false,
         }
@@ -194,6 +197,21 @@ impl<'a> StepRun<'a> {
     /// Adds to what the step says that it did.
     pub(super) fn did(&mut self, words: Vec<String>) {
         self.done.extend(words);
+    }
+
+    /// Remembers a command that is started, without secrets.
+    pub(super) fn note_command(&mut self, mut command: StepCommand) {
+        if self.ran.len() == StepOutcome::MOST_COMMANDS {
+            return;
+        }
+        for text in [&mut command.command, &mut command.workdir] {
+            self.secrets.masks().mask(text);
+            if let Some((end, _)) = text.char_indices().nth(LONGEST_COMMAND) {
+                text.truncate(end);
+                text.push('\u{2026}');
+            }
+        }
+        self.ran.push(command);
     }
 
     /// Sets a property of the build.
@@ -417,11 +435,14 @@ impl<'a> StepRun<'a> {
             self.secrets.masks().mask(text);
         }
         let contribution = contribution(self.config, result);
+        let has_failed = matches!(result, Results::Failure | Results::Exception);
+        let pattern = self.config.error_pattern.as_ref();
         let ClosedLogs {
             mut ops,
             output,
             incomplete,
-        } = self.logs.close().await;
+            first_error,
+        } = self.logs.close(has_failed.then_some(pattern)).await;
         text.extend(incomplete.iter().cloned());
         let measured = self.config.measured(output, self.watcher.progress());
         let at = (self.around.clock)();
@@ -441,6 +462,8 @@ impl<'a> StepRun<'a> {
             properties: self.set,
             statistics: self.statistics,
             hidden: self.hidden,
+            commands: self.ran,
+            first_error,
         };
         ops.push(Op::StepFinished(StepFinish {
             build: self.around.plan.build,
@@ -499,6 +522,9 @@ impl<'a> StepRun<'a> {
         (result, text, about)
     }
 }
+
+/// Characters of a command that are remembered.
+const LONGEST_COMMAND: usize = 1000;
 
 const SLAVE_LOST: &[&str] = &["exception", "slave", "lost"];
 const LOST_REMOTE: &[&str] = &["lost", "remote"];

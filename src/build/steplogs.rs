@@ -8,9 +8,11 @@ use bytes::Bytes;
 use super::mask::{Masks, Stream};
 use super::steplog::{Closed, StepLog};
 use super::surroundings::Surroundings;
+use crate::config::WatchPattern;
+use crate::logs::reader::pattern;
 use crate::logs::{Channel, file_name};
-use crate::model::Op;
 use crate::model::journal::LogOpening;
+use crate::model::{FirstError, Op};
 
 /// The logs of a step.
 pub(super) struct StepLogs<'a> {
@@ -146,12 +148,14 @@ impl<'a> StepLogs<'a> {
         }))
     }
 
-    /// Closes all. They are on the disk before the build ends.
-    pub(super) async fn close(&mut self) -> ClosedLogs {
+    /// Closes all. They are on the disk before the build ends. Of a step that has failed, the first
+    /// error is looked for, by the pattern of the step if it has one.
+    pub(super) async fn close(&mut self, failed: Option<Option<&WatchPattern>>) -> ClosedLogs {
         let mut output = BTreeMap::new();
         let mut ops = Vec::with_capacity(self.open.len() + 1);
         let mut incomplete = Vec::new();
         let mut paths = Vec::with_capacity(self.open.len());
+        let mut names = Vec::with_capacity(self.open.len());
         for log in self.open.drain(..) {
             let Closed {
                 name,
@@ -159,6 +163,7 @@ impl<'a> StepLogs<'a> {
                 written,
                 output_bytes,
             } = log.close().await;
+            names.push((name.clone(), path.clone()));
             paths.push(path);
             if written.lost_bytes > 0 {
                 let lost = written.lost_bytes;
@@ -177,6 +182,10 @@ impl<'a> StepLogs<'a> {
                 size_bytes: written.size_bytes,
             });
         }
+        let first_error = match failed {
+            Some(own) => self.first_error(names, own).await,
+            None => None,
+        };
         if !paths.is_empty() {
             self.around.syncs.begin(paths).await;
         }
@@ -184,7 +193,27 @@ impl<'a> StepLogs<'a> {
             ops,
             output,
             incomplete,
+            first_error,
         }
+    }
+
+    /// The first error in these logs, names and paths: the first log that has one counts.
+    async fn first_error(
+        &self,
+        logs: Vec<(String, String)>,
+        own: Option<&WatchPattern>,
+    ) -> Option<FirstError> {
+        let store = self.around.logs.clone();
+        let own = own.and_then(|own| pattern(&format!("/{}/", own.as_str())).ok());
+        let look = move || {
+            let mut logs = logs.into_iter();
+            logs.find_map(|(log, path)| {
+                let mut reader = store.read(&path).ok()?;
+                let (line, text) = reader.first_error(own.as_ref()).ok()??;
+                Some(FirstError { log, line, text })
+            })
+        };
+        crate::blocking::run(look).await.ok().flatten()
     }
 }
 
@@ -196,6 +225,8 @@ pub(super) struct ClosedLogs {
     pub(super) output: BTreeMap<String, f64>,
     /// A sentence for each that lacks something.
     pub(super) incomplete: Vec<String>,
+    /// The first error of a step that has failed.
+    pub(super) first_error: Option<FirstError>,
 }
 
 /// The log of a command's output.

@@ -39,6 +39,7 @@ use serde::Serialize;
 
 use self::kind::{Kind, StepSettings};
 use self::kinds::KINDS;
+use self::rules::watch;
 use super::locks::{LockAccess, Locks, User};
 use super::reader::{Table, Value};
 use super::shape::Shape;
@@ -114,6 +115,9 @@ pub struct StepConfig {
     pub secrets: Vec<SecretSource>,
     /// Whether words of its command that are empty are left out (CFL-103).
     pub drop_empty: bool,
+    /// What the first line looks like that says why it failed; absent for usual errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_pattern: Option<WatchPattern>,
     /// When it runs, and what is made of its end.
     #[serde(flatten)]
     pub rules: StepRules,
@@ -227,6 +231,7 @@ pub(super) static STEP: Shape = Shape {
         "set",
         "hide_step_if",
         "drop_empty",
+        "error_pattern",
     ],
     kinds: || ROWS.iter().map(|kind| kind.shape).collect(),
 };
@@ -249,6 +254,7 @@ impl Default for StepConfig {
             description_suffix: None,
             secrets: Vec::new(),
             drop_empty: false,
+            error_pattern: None,
             rules: StepRules::default(),
             kind: StepKind::default(),
         }
@@ -480,6 +486,7 @@ pub(super) fn read_step<'a>(
     ] {
         table.set_some(key, text, templates);
     }
+    table.set_some("error_pattern", &mut step.error_pattern, watch::pattern);
     row.read(&mut table, &mut step);
     if let Some(name) = own_name {
         step.name = name;

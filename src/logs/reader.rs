@@ -8,6 +8,7 @@
 
 mod block;
 mod cursor;
+mod first_error;
 mod records;
 mod search;
 mod stretches;

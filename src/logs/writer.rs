@@ -9,7 +9,7 @@ mod queue;
 mod thread;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use self::thread::WriterThread;
 use super::Channel;
 use super::finish::{Finisher, LogSyncs};
 use super::growth::{Growing, Growth, Progress};
+use super::reader::LogReader;
 use crate::directory::Directory;
 use crate::inbox::{Sender, Urgency, inbox};
 
@@ -34,6 +35,7 @@ pub struct LogStore {
     next: Arc<AtomicU64>,
     finisher: Finisher,
     growing: Growing,
+    basedir: Arc<Path>,
 }
 
 impl LogStore {
@@ -42,6 +44,7 @@ impl LogStore {
     /// # Errors
     /// The directory does not exist, or the thread cannot be started.
     pub fn start(basedir: PathBuf) -> io::Result<Self> {
+        let path = Arc::from(basedir.as_path());
         let basedir = Directory::open(&basedir)?;
         let finisher = Finisher::start(Arc::new(basedir.itself()?))?;
         let (inbox, waiting) = inbox();
@@ -56,6 +59,7 @@ impl LogStore {
             next: Arc::default(),
             finisher,
             growing: Growing::default(),
+            basedir: path,
         })
     }
 
@@ -84,6 +88,14 @@ impl LogStore {
         };
         sink.send(message, Urgency::Patient);
         sink
+    }
+
+    /// Opens a log that was closed, for reading.
+    ///
+    /// # Errors
+    /// The log does not exist, or it cannot be read.
+    pub fn read(&self, path: &str) -> io::Result<LogReader> {
+        LogReader::open(&self.basedir, path)
     }
 
     /// Forces logs of a build to the disk.

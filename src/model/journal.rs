@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
-    ChangeNumber, Decision, DoneAct, Effort, Expectations, Forecast, InstanceRecord, KnownLogin,
+    ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin,
     LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties, RequestId,
-    Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName, Timestamp,
-    TokenId, TokenRecord,
+    Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
+    StepOutcome, Timestamp, TokenId, TokenRecord,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -342,32 +342,6 @@ pub enum PersonOp {
         /// Hash of the session.
         session: String,
     },
-}
-
-/// The effect of a finished step on its build: enough to continue the build after the step without
-/// running the step again.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-pub struct StepOutcome {
-    /// Contribution to the build's result (BUI-07); absent if the step was skipped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub contribution: Option<Results>,
-    /// Whether only `always_run` steps run after the step (BUI-06).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub terminates: bool,
-    /// Contribution to the build's text (BUI-08).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub build_text: Vec<String>,
-    /// Time and output of the step.
-    pub took: Effort,
-    /// Properties that the step set.
-    #[serde(default, skip_serializing_if = "Properties::is_empty")]
-    pub properties: Properties,
-    /// Numbers about the work of the step, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub statistics: BTreeMap<String, Number>,
-    /// Whether pages and listings leave the step out.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hidden: bool,
 }
 
 /// The start of a build.

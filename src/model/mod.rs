@@ -33,6 +33,7 @@ mod sender;
 pub mod stamp;
 pub mod stamps;
 mod state_id;
+mod step_outcome;
 pub mod time;
 pub mod transfer;
 pub mod try_job;
@@ -52,7 +53,7 @@ pub use ids::{
     SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
-pub use journal::{Op, Pruned, Recovered, StepOutcome};
+pub use journal::{Op, Pruned, Recovered};
 pub use judgement::{Judgement, Line, Origin, revision_built, revision_of_codebase};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use last_run::{begin_epoch, end_last_run};
@@ -74,6 +75,7 @@ pub use results::Results;
 pub use sender::{HookDialect, MailFormat};
 pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use stamps::SourceStamps;
+pub use step_outcome::{BuildError, FirstError, StepCommand, StepOutcome};
 pub use time::{Moment, Mono, Now, Timestamp};
 pub use transfer::Compression;
 pub use try_job::TryJob;

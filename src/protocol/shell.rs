@@ -92,6 +92,20 @@ impl<T> Word<T> {
     }
 }
 
+impl ShellCommand {
+    /// The command as people may see it: the line, or the words with blanks between them.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Line(line) => line.trim().to_owned(),
+            Self::Words(words) => {
+                let words: Vec<&str> = words.iter().map(|word| word.shown().as_str()).collect();
+                words.join(" ")
+            }
+        }
+    }
+}
+
 /// A file whose growth is sent as a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogFile<T = String> {

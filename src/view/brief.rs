@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::json;
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
 };
 use crate::store::read::{BriefRow, LineRow, Wanted};
 use crate::store::{State, StoreError};
@@ -40,6 +40,8 @@ pub struct Brief {
     pub changes: Vec<ChangeNumber>,
     /// Short text about the result (BUI-08).
     pub text: Vec<String>,
+    /// The line of its logs that says first what went wrong; null unless it failed.
+    pub first_error: Option<BuildError>,
 }
 
 /// Where a builder stands on a tree: its last result, and since when.
@@ -182,6 +184,7 @@ impl From<BriefRow> for Brief {
             slave: row.slave,
             changes: row.changes,
             text: row.text,
+            first_error: row.first_error,
         }
     }
 }

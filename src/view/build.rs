@@ -10,8 +10,9 @@ use crate::logs::{Channel, LogReader};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::progress::StepState;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Judgement, Op, Origin, Properties,
-    Remaining, RequestId, Results, SlaveName, Timestamp, interested_users, revision_built,
+    BuildError, BuildId, BuildNumber, BuilderName, ChangeNumber, Forecast, Judgement, Op, Origin,
+    Properties, Remaining, RequestId, Results, SlaveName, Timestamp, interested_users,
+    revision_built,
 };
 use crate::store::read::BuildRow;
 use crate::store::{State, StoreError};
@@ -68,6 +69,8 @@ pub struct Build {
     pub is_try: bool,
     /// The steps that made the result what it is, if it is not success.
     pub failed_steps: Vec<String>,
+    /// The line of its logs that says first what went wrong; null unless it failed.
+    pub first_error: Option<BuildError>,
     /// The steps that it did not come to; empty while it runs.
     pub not_run: Vec<String>,
     /// The changes it is made of.
@@ -166,6 +169,7 @@ impl Build {
             codebase: None,
             is_try: false,
             failed_steps: Vec::new(),
+            first_error: None,
             not_run: Vec::new(),
             changes: start.changes.clone(),
             blamelist: start.blamelist.clone(),
@@ -232,6 +236,8 @@ impl Build {
                     step.text.clone_from(text);
                     step.build_text.clone_from(&outcome.build_text);
                     step.statistics.clone_from(&outcome.statistics);
+                    step.commands.clone_from(&outcome.commands);
+                    step.first_error.clone_from(&outcome.first_error);
                     step.hidden = outcome.hidden;
                 }
                 is_news
@@ -353,7 +359,7 @@ impl Build {
         }
     }
 
-    /// Notes which steps made the result, and which it did not come to.
+    /// Notes which steps made the result, what went wrong first, and which it did not come to.
     fn note_steps(&mut self) {
         let Some(result) = self.result else { return };
         let with = |wanted: &[Results]| -> Vec<String> {
@@ -366,6 +372,10 @@ impl Build {
             none if none.is_empty() => with(&[Results::Failure, Results::Exception]),
             some => some,
         };
+        if matches!(result, Results::Failure | Results::Exception) {
+            let mut errors = self.steps.iter().filter_map(Step::build_error);
+            self.first_error = errors.next();
+        }
         let ran = |name: &String| self.steps.iter().any(|step| step.name == *name);
         let planned = self.planned.iter();
         self.not_run = planned.filter(|name| !ran(name)).cloned().collect();
@@ -429,6 +439,7 @@ impl From<BuildRow> for Build {
             codebase: None,
             is_try: false,
             failed_steps: Vec::new(),
+            first_error: None,
             not_run: Vec::new(),
             changes: row.changes,
             interested_users: interested_users(&row.blamelist, &row.properties),

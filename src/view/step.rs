@@ -9,7 +9,7 @@ use serde_json::Number;
 
 use super::json;
 use crate::model::progress::StepState;
-use crate::model::{Remaining, Results, Timestamp};
+use crate::model::{BuildError, FirstError, Remaining, Results, StepCommand, Timestamp};
 use crate::store::read::{LogRow, StepRow};
 
 /// A step of a build.
@@ -31,6 +31,10 @@ pub struct Step {
     /// What it has counted so far by which its progress is estimated, by name.
     #[serde(skip)]
     pub counts: BTreeMap<String, u64>,
+    /// The commands that it ran, as they may be seen; empty while it runs.
+    pub commands: Vec<StepCommand>,
+    /// The line of its logs that says first what went wrong; null unless it failed.
+    pub first_error: Option<FirstError>,
     /// Numbers about what it did, by name; empty while it runs.
     pub statistics: BTreeMap<String, Number>,
     /// Whether pages and listings leave it out.
@@ -87,6 +91,8 @@ impl Step {
             logs: Vec::new(),
             links: Vec::new(),
             counts: BTreeMap::new(),
+            commands: Vec::new(),
+            first_error: None,
             statistics: BTreeMap::new(),
             hidden: false,
             started_at: at,
@@ -134,6 +140,17 @@ impl Step {
         is_news
     }
 
+    /// Its first error as that of its build.
+    pub(super) fn build_error(&self) -> Option<BuildError> {
+        let FirstError { log, line, text } = self.first_error.clone()?;
+        Some(BuildError {
+            step: self.name.clone(),
+            log,
+            line,
+            text,
+        })
+    }
+
     /// Completes a log. Returns whether that is news.
     pub(super) fn close_log(&mut self, name: &str, size_bytes: u64) -> bool {
         let mut logs = self.logs.iter_mut();
@@ -172,6 +189,8 @@ impl From<StepRow> for Step {
             logs: row.logs.into_iter().map(Log::from).collect(),
             links: links.map(|(name, url)| Link { name, url }).collect(),
             counts: row.counts,
+            commands: outcome.commands,
+            first_error: outcome.first_error,
             statistics: outcome.statistics,
             hidden: outcome.hidden,
             started_at: row.started_at,

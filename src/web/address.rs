@@ -5,7 +5,7 @@ use std::fmt::Display;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
 };
 
 /// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
@@ -47,6 +47,13 @@ pub fn log(builder: &BuilderName, number: BuildNumber, step: &str, log: &str) ->
         self::step(builder, number, step),
         segment(log)
     )
+}
+
+/// The line of a log that says first what went wrong in a build.
+#[must_use]
+pub fn log_line(builder: &BuilderName, number: BuildNumber, error: &BuildError) -> String {
+    let log = log(builder, number, &error.step, &error.log);
+    format!("{log}?line={line}#L{line}", line = error.line)
 }
 
 /// The page of a change.

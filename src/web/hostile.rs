@@ -16,8 +16,9 @@ use super::testing::{Answer, Farm, ago, config_text};
 use crate::logs::Channel;
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op, Patch,
-    PatchBody, Pause, Properties, Refusal, RequestId, Results, SetId, SourceStamp, StepOutcome,
+    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, FirstError, Forecast,
+    NewChange, Op, Patch, PatchBody, Pause, Properties, Refusal, RequestId, Results, SetId,
+    SourceStamp, StepCommand, StepOutcome,
 };
 use crate::text::steers;
 
@@ -222,6 +223,17 @@ fn end(id: u64, text: &str) -> Vec<Op> {
     let outcome = StepOutcome {
         statistics: [(text.to_owned(), 3.into())].into(),
         build_text: vec![text.to_owned()],
+        commands: vec![StepCommand {
+            command: text.to_owned(),
+            workdir: text.to_owned(),
+            timeout: Some(1200.0),
+            ..StepCommand::default()
+        }],
+        first_error: Some(FirstError {
+            log: STEP.to_owned(),
+            line: 1,
+            text: text.chars().take(300).collect(),
+        }),
         ..StepOutcome::default()
     };
     let build = BuildId(id);

@@ -21,7 +21,7 @@ use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{CommandWords, MasterShellConfig, SecretSource};
 use crate::logs::Channel;
-use crate::model::Results;
+use crate::model::{Results, StepCommand};
 use crate::process::{Environment, Process, Program, Streams, pty};
 use crate::protocol::{ShellCommand, Word};
 
@@ -42,6 +42,7 @@ pub(in crate::build) async fn perform(
     };
     step.begin(job.doing, job.done, &[STDIO]).await;
     step.logs.note(job.header).await;
+    step.note_command(job.command);
     let (process, streams) = match start(job.program, config.use_pty) {
         Ok(started) => started,
         Err(error) => {
@@ -118,6 +119,7 @@ fn ended(result: Results) -> Performed {
 struct Job {
     program: Program,
     header: String,
+    command: StepCommand,
     doing: Vec<String>,
     done: Vec<String>,
 }
@@ -153,13 +155,7 @@ fn prepare(step: &StepRun<'_>, config: &MasterShellConfig) -> Result<Job, Unrend
         shown_env.push_str(&format!("  {name}={value}\n"));
         environment.insert(name.into(), value.into());
     }
-    let shown = match &command {
-        ShellCommand::Line(line) => line.trim().to_owned(),
-        ShellCommand::Words(words) => {
-            let words: Vec<&str> = words.iter().map(|word| word.shown().as_str()).collect();
-            words.join(" ")
-        }
-    };
+    let shown = command.shown();
     let place = path.as_ref().map_or_else(
         || "the master's directory".to_owned(),
         |path| path.display().to_string(),
@@ -175,6 +171,12 @@ fn prepare(step: &StepRun<'_>, config: &MasterShellConfig) -> Result<Job, Unrend
             ..Program::new(words)
         },
         header,
+        command: StepCommand {
+            command: shown,
+            workdir: place,
+            max_time: config.max_time.map(|time| time.as_secs_f64()),
+            ..StepCommand::default()
+        },
         doing: describe(step.config, &command, false, values)?,
         done: describe(step.config, &command, true, values)?,
     })

@@ -91,6 +91,7 @@ async fn a_property_and_a_text_with_a_secret_are_masked() {
     .await;
     let ops = format!("{:?}", stage.ops());
     assert!(!ops.contains("s3cret-value"), "{ops}");
+    assert!(ops.contains("StepCommand"), "{ops}");
     let error = stage.log("0-one", "err.text").unwrap();
     assert!(
         error.contains("no XXXXXX") && !error.contains("s3cret-value"),

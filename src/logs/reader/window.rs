@@ -5,7 +5,7 @@ use std::io;
 use super::LogReader;
 use super::cursor::Cursor;
 use crate::logs::Channel;
-use crate::text::sgr::Style;
+use crate::text::sgr::{Scanner, Style};
 
 /// Lines of a log that follow each other.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -181,6 +181,15 @@ impl LogReader {
 }
 
 impl Line {
+    /// The text without control sequences; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        let mut scanner = Scanner::with_style(self.style);
+        let seen = self.text.iter().filter(|byte| scanner.push(**byte));
+        let seen: Vec<u8> = seen.copied().collect();
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+
     /// Takes the beginning of `bytes`, to the end of the line, but at most `room` bytes of text.
     /// Returns how many.
     fn take(&mut self, channel: Channel, bytes: &[u8], room: usize) -> usize {

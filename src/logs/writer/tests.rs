@@ -273,6 +273,7 @@ fn stuck() -> (LogStore, Receiver<Message>) {
         next: Arc::default(),
         finisher: Finisher::start(Arc::new(nowhere)).unwrap(),
         growing: Growing::default(),
+        basedir: Arc::from(Path::new("/")),
     };
     (store, waiting)
 }

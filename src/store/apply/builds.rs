@@ -60,7 +60,12 @@ pub(super) fn finished(conn: &Connection, end: &BuildFinish) -> rusqlite::Result
     let news = lines::finished(conn, end)?;
     conn.prepare_cached(
         "UPDATE build SET finished_at = ?2, result = ?3, text = ?4, stop_reason = ?5,
-             properties = ?6, forecast = NULL, news = ?7 WHERE id = ?1",
+             properties = ?6, forecast = NULL, news = ?7,
+             first_error = CASE WHEN ?3 IN (2, 4) THEN
+                 (SELECT json_set(s.outcome -> '$.first_error', '$.step', s.name) FROM step s
+                     WHERE s.build = ?1 AND s.outcome -> '$.first_error' IS NOT NULL
+                     ORDER BY s.position LIMIT 1) END
+             WHERE id = ?1",
     )?
     .execute(params![
         int(end.build.0),

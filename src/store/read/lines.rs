@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::builds::news_of;
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -54,6 +54,8 @@ pub struct BriefRow {
     pub changes: Vec<ChangeNumber>,
     /// Short text about its result.
     pub text: Vec<String>,
+    /// What says first why it failed.
+    pub first_error: Option<BuildError>,
 }
 
 /// Which builds of a builder are wanted.
@@ -185,6 +187,7 @@ pub(super) fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
         slave: row.get::<_, Col<_>>(6)?.0,
         changes: row.get::<_, Json<_>>(7)?.0,
         text: row.get::<_, Json<_>>(8)?.0,
+        first_error: row.get::<_, Option<Json<_>>>(9)?.map(|error| error.0),
     })
 }
 
@@ -192,7 +195,7 @@ pub(super) fn brief_of(row: &Row<'_>) -> rusqlite::Result<BriefRow> {
 macro_rules! brief_columns {
     () => {
         "SELECT b.builder, b.number, b.result, b.news, b.started_at, b.finished_at, b.slave,
-        b.changes, b.text"
+        b.changes, b.text, b.first_error"
     };
 }
 pub(super) use brief_columns;

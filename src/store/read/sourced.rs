@@ -194,9 +194,9 @@ fn first_after(
 
 fn sourced_of(row: &Row<'_>) -> rusqlite::Result<SourcedRow> {
     let brief = brief_of(row)?;
-    let has_origin = row.get_ref(10)? != rusqlite::types::ValueRef::Null;
+    let has_origin = row.get_ref(11)? != rusqlite::types::ValueRef::Null;
     let origin = if has_origin {
-        let origin = origin_of(row, 10)?;
+        let origin = origin_of(row, 11)?;
         Some(Origin {
             newest: brief.changes.last().copied(),
             ..origin
@@ -205,9 +205,9 @@ fn sourced_of(row: &Row<'_>) -> rusqlite::Result<SourcedRow> {
         None
     };
     Ok(SourcedRow {
-        id: row.get::<_, Col<_>>(9)?.0,
+        id: row.get::<_, Col<_>>(10)?.0,
         origin,
-        got_revision: row.get(12)?,
+        got_revision: row.get(13)?,
         brief,
     })
 }

@@ -6,7 +6,6 @@ use crate::logs::LogReader;
 use crate::model::{BuilderName, Results, Timestamp};
 use crate::store::State;
 use crate::store::read::Wanted;
-use crate::text::sgr::Scanner;
 use crate::view::{Brief, Build, Builder, Log, Standing};
 use crate::web::address;
 use crate::web::page::Scene;
@@ -184,11 +183,7 @@ fn tail(state: &State, log: &Log) -> String {
     };
     let mut text = String::new();
     for line in lines().map_or_else(Vec::new, |window| window.lines) {
-        let mut scanner = Scanner::with_style(line.style);
-        let seen = line.text.iter().filter(|byte| scanner.push(**byte));
-        let seen: Vec<u8> = seen.copied().collect();
-        let seen = String::from_utf8_lossy(&seen);
-        text += &shortened(seen.trim_end(), LONGEST_LINE);
+        text += &shortened(line.plain().trim_end(), LONGEST_LINE);
         text.push('\n');
     }
     text

@@ -65,6 +65,8 @@ struct Contents {
     usual: String,
     reason: String,
     stop_reason: Option<String>,
+    /// The first error, and where it is.
+    error: Option<(String, String)>,
     trail: Vec<(Time, Vec<Piece>)>,
     logs_pruned: bool,
     buttons: Buttons,
@@ -172,6 +174,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         usual: usual(build, &before),
         reason: build.reason.clone(),
         stop_reason: build.stop_reason.clone(),
+        error: error_of(build),
         trail: trail(scene, &page),
         logs_pruned: page.logs_pruned,
         buttons: Buttons::of_build(state, scene, build)?,
@@ -396,6 +399,13 @@ fn trail(scene: &Scene, page: &BuildPage) -> Vec<(Time, Vec<Piece>)> {
     trail
         .map(|(at, pieces)| (scene.second(at), pieces))
         .collect()
+}
+
+/// The first error of a build, and where it is.
+fn error_of(build: &Build) -> Option<(String, String)> {
+    let error = build.first_error.as_ref()?;
+    let href = address::log_line(&build.builder, build.number, error);
+    Some((error.text.clone(), href))
 }
 
 impl StepRow {

@@ -91,6 +91,8 @@ struct Row {
     took: String,
     started: Time,
     text: String,
+    /// The first error, and where it is.
+    error: Option<(String, String)>,
 }
 
 /// A request that waits.
@@ -222,6 +224,10 @@ fn rows(state: &State, scene: &Scene, builds: &[Brief]) -> Result<Vec<Row>, Refu
             },
             started: scene.time(build.started_at),
             text: build.text.join(" "),
+            error: build.first_error.as_ref().map(|error| {
+                let href = address::log_line(&build.builder, build.number, error);
+                (error.text.clone(), href)
+            }),
         });
     }
     Ok(rows)

@@ -58,6 +58,8 @@ struct Broken {
     name: Link,
     branch: Option<String>,
     tail: Option<Tail>,
+    /// The first error, where no lines of the log are shown.
+    error: Option<(String, String)>,
     what: String,
     pills: Vec<Pill>,
     since: Time,
@@ -146,13 +148,18 @@ impl Broken {
         builds.retain(|build| build.result.is_some());
         let last = Build::find(state, name, line.last, scene.moment())?;
         let pills = builds.iter().rev();
+        let tail = last.as_ref().filter(|_| with_lines);
+        let tail = tail.and_then(|build| said(state, build));
+        let error = last.as_ref().filter(|_| tail.is_none());
+        let error = error.and_then(|build| build.first_error.as_ref());
         Ok(Self {
+            error: error.map(|error| {
+                let href = address::log_line(name, line.last, error);
+                (error.text.clone(), href)
+            }),
             name: Link::to(name.as_str(), &address::builder(name)),
             branch: line.branch.clone(),
-            tail: last
-                .as_ref()
-                .filter(|_| with_lines)
-                .and_then(|build| said(state, build)),
+            tail,
             what: last
                 .as_ref()
                 .map_or_else(String::new, |build| build.text.join(" ")),

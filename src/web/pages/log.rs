@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use askama::Template;
 
+use super::tail::first_error;
 use crate::logs::reader::{Extent, Found, pattern};
 use crate::logs::{Channel, LogReader};
-use crate::model::{Remaining, Results};
+use crate::model::Remaining;
 use crate::store::State;
 use crate::text::size;
 use crate::web::address;
@@ -55,9 +56,6 @@ const MOST_BYTES: usize = 512 * 1024;
 
 /// Lines that are looked through at most for those of one channel.
 const MOST_LOOKED_THROUGH: usize = 20_000;
-
-/// What usually stands in the first line that tells of a failure.
-pub(in crate::web) const FIRST_ERROR: &str = r"/error:|ERROR:|FAILED|Traceback|panicked at/";
 
 #[derive(Debug, Template)]
 #[template(path = "log.html", config = "src/web/askama.toml")]
@@ -215,7 +213,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         place.build.builder,
         place.build.number
     );
-    let page = LogPage::new(scene, &place, extent, aim, (lines, search, map));
+    let error = first_error(&mut reader, step, place.log());
+    let page = LogPage::new(scene, &place, extent, aim, error, (lines, search, map));
     let shown = Shown::new(title, &page)?.of(outcome);
     Ok(shown.running(is_growing).unkept())
 }
@@ -296,6 +295,7 @@ impl LogPage {
         place: &LogPlace,
         extent: Extent,
         aim: Aim,
+        error: Option<u64>,
         (lines, search, map): (Lines, Option<Search>, Option<Map>),
     ) -> Self {
         let args = &scene.args;
@@ -307,7 +307,6 @@ impl LogPage {
         let of = |log: &str| address::log(&build.builder, build.number, &step.name, log);
         let from = |line: u64| to("from", line.to_string());
         let follows = is_growing && aim == Aim::Live;
-        let failed = matches!(step.result, Some(Results::Failure | Results::Exception));
         let so_far = if is_growing { " so far" } else { "" };
         Self {
             place: Crumbs {
@@ -330,7 +329,10 @@ impl LogPage {
             others: logs
                 .map(|log| Link::to(&log.name, &of(&log.name)))
                 .collect(),
-            first_error: failed.then(|| address::with_args(&address, &[("q", FIRST_ERROR)])),
+            first_error: error.map(|line| {
+                let args = [("line", line.to_string())];
+                format!("{}#L{line}", address::with_args(&address, &args))
+            }),
             q: args.text("q").unwrap_or_default().to_owned(),
             line: args.text("line").unwrap_or_default().to_owned(),
             channel: args.text("channel").map(ToOwned::to_owned),

@@ -45,7 +45,7 @@ mod words;
 
 pub(super) use about::THEMES;
 pub(super) use health::{Component, components};
-pub(super) use log::FIRST_ERROR;
+pub(super) use tail::first_error;
 pub(super) use login::login;
 
 /// The page that says how the master is, and its other form.

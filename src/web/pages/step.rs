@@ -1,15 +1,17 @@
 //! A step: how it ended, the end of its log, and the same step in the builds around it.
 
+use std::time::Duration;
+
 use askama::Template;
 
 use super::tail::{self, Tail};
-use crate::model::BuildNumber;
+use crate::model::{BuildNumber, StepCommand};
 use crate::store::State;
 use crate::text::size;
 use crate::view::{Build, Log, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Pill, Progress, Time, took};
+use crate::web::parts::{Link, Outcome, Pill, Progress, Time, span, took};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -47,6 +49,15 @@ struct StepPage {
     numbers: Vec<(String, String)>,
     links: Vec<(String, Option<String>)>,
     logs: Vec<(Link, String)>,
+    commands: Vec<Command>,
+}
+
+/// A command of the step.
+#[derive(Debug)]
+struct Command {
+    line: String,
+    directory: String,
+    limits: String,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -114,12 +125,35 @@ impl StepPage {
                 .map(|(k, v)| (k.clone(), v.to_string()))
                 .collect(),
             links: step.links.iter().map(outside).collect(),
+            commands: step.commands.iter().map(Command::new).collect(),
             logs: step
                 .logs
                 .iter()
                 .map(|log| listed(build, step, log))
                 .collect(),
         })
+    }
+}
+
+impl Command {
+    fn new(command: &StepCommand) -> Self {
+        let limit = |seconds: Option<f64>, what: &str| {
+            let limit = Duration::try_from_secs_f64(seconds?).ok()?;
+            Some(format!("{} {what}", span(limit)))
+        };
+        let limits = [
+            limit(command.timeout, "without output"),
+            limit(command.max_time, "in all"),
+            command
+                .max_lines
+                .map(|lines| format!("{lines} lines of output")),
+        ];
+        let limits: Vec<_> = limits.into_iter().flatten().collect();
+        Self {
+            line: command.command.clone(),
+            directory: command.workdir.clone(),
+            limits: limits.join(", "),
+        }
     }
 }
 

@@ -1,10 +1,6 @@
 //! The lines of a log that say what went wrong, or its last ones.
 
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
-
-use crate::logs::reader::{self, Line};
+use crate::logs::reader::Line;
 use crate::logs::{Channel, LogReader};
 use crate::model::Results;
 use crate::store::State;
@@ -27,44 +23,8 @@ pub(super) struct Tail {
     pub(super) error: Option<u64>,
 }
 
-/// What error messages look like.
-static ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let like = [
-        r"\b(fatal |internal )?[Ee]rror(\[\w+\]|\s+\w*\d+)?:",
-        r"\bERROR\b",
-        r"\bFAIL(ED|URE)?\b",
-        r"^Traceback ",
-        r"\bpanicked at\b",
-        r"\bfatal:",
-        r"\b[Aa]ssertion\b.*\bfailed\b",
-        r"\bundefined reference\b",
-        r"\bcommand not found\b",
-        r"\bNo such file or directory\b",
-        r"\bSegmentation fault\b",
-    ];
-    reader::pattern(&format!("/{}/", like.join("|"))).ok()
-});
-
-/// How much of the end of a log is searched for an error: one block of the search.
-const SEARCHED: u64 = 1 << 20;
-
-/// How many lines are looked at that may be errors: a command may have the words of one.
-const HITS: usize = 20;
-
-/// Whether a line is of the output of a command, and not of what is told about the command.
-fn is_output(reader: &mut LogReader, line: u64) -> bool {
-    let window = reader.window(line, 1).ok();
-    let first = window.as_ref().and_then(|window| window.lines.first());
-    first.is_some_and(|line| {
-        line.pieces
-            .iter()
-            .any(|piece| piece.channel != Channel::Header)
-    })
-}
-
 impl Tail {
-    /// Some lines around the first error of a step that failed, in the last MiB of a log; else the
-    /// last ones. Nothing if the log cannot be read, which its own page explains.
+    /// Some lines around the first error of a step that failed; else the last ones. Nothing if the log cannot be read, which its own page explains.
     pub(super) fn read(
         state: &State,
         build: &Build,
@@ -74,13 +34,7 @@ impl Tail {
     ) -> Option<Self> {
         let mut reader = LogReader::open(state.basedir(), &log.path).ok()?;
         let extent = reader.extent().ok()?;
-        let has_failed = matches!(step.result, Some(Results::Failure | Results::Exception));
-        let error = ERROR.as_ref().filter(|_| has_failed).and_then(|pattern| {
-            let from = extent.bytes.saturating_sub(SEARCHED);
-            let found = reader.search(pattern, from, HITS, &mut || false).ok()?;
-            let mut lines = found.hits.iter().map(|hit| hit.line);
-            lines.find(|&line| is_output(&mut reader, line))
-        });
+        let error = first_error(&mut reader, step, log);
         let end = extent.lines.saturating_sub(most - 1).max(1);
         let first = error.map_or(end, |line| line.saturating_sub(most / 4).clamp(1, end));
         let window = reader.window(first, usize::try_from(most).ok()?).ok()?;
@@ -113,32 +67,15 @@ impl Tail {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn error_messages_of_usual_programs_are_found() {
-        let pattern = ERROR.as_ref().expect("it is a pattern");
-        for (line, is_error) in [
-            ("src/a.c:3:1: error: expected ';'", true),
-            ("include\\a.h(118): error C2061: syntax error", true),
-            ("error[E0382]: borrow of moved value", true),
-            (
-                "==31877==ERROR: AddressSanitizer: heap-buffer-overflow",
-                true,
-            ),
-            ("Traceback (most recent call last):", true),
-            ("thread 'main' panicked at src/main.rs:1:1:", true),
-            ("fatal: not a git repository", true),
-            ("test_a ... FAILED", true),
-            ("a.c:1: undefined reference to `x'", true),
-            ("sh: 1: nosuch: command not found", true),
-            ("0 errors, 0 warnings", false),
-            ("  OK test_error_handling", false),
-            ("terror: a film", false),
-        ] {
-            assert_eq!(pattern.is_match(line.as_bytes()), is_error, "{line}");
+/// The line of the first error in a log of a step that has failed. Of builds of earlier versions it
+/// is not on record.
+pub(in crate::web) fn first_error(reader: &mut LogReader, step: &Step, log: &Log) -> Option<u64> {
+    match &step.first_error {
+        Some(error) => Some(error.line).filter(|_| error.log == log.name),
+        None if matches!(step.result, Some(Results::Failure | Results::Exception)) => {
+            let found = reader.first_error(None).ok()?;
+            found.map(|(line, _)| line)
         }
+        None => None,
     }
 }

@@ -68,6 +68,12 @@ impl WatchPattern {
         Some((groups.get(0)?.as_str(), group))
     }
 
+    /// The regular expression as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
     /// Whether `line` matches somewhere.
     #[must_use]
     pub fn is_match(&self, line: &str) -> bool {
@@ -101,6 +107,17 @@ pub(in crate::config) static RULE: Shape = Shape {
     ],
     kinds: Vec::new,
 };
+
+/// Reads a regular expression.
+pub(in crate::config::steps) fn pattern(value: &Value<'_>) -> Option<WatchPattern> {
+    match WatchPattern::new(value.text()?) {
+        Ok(pattern) => Some(pattern),
+        Err(wrong) => {
+            value.error(&format!("is not a regular expression: {wrong}"), "");
+            None
+        }
+    }
+}
 
 /// Reads the rules.
 pub(super) fn read(value: &Value<'_>) -> Option<Vec<WatchRule>> {
@@ -185,24 +202,14 @@ fn read_rule(mut table: Table<'_>) -> Option<WatchRule> {
 }
 
 fn read_lines(table: &mut Table<'_>) -> Option<Lines> {
-    let pattern = |v: Value<'_>| {
-        let text = v.text()?;
-        match WatchPattern::new(text) {
-            Ok(pattern) => Some(pattern),
-            Err(wrong) => {
-                v.error(&format!("is not a regular expression: {wrong}"), "");
-                None
-            }
-        }
-    };
     match (table.take("match"), table.take("from"), table.take("to")) {
-        (Some(value), None, None) => pattern(value).map(Lines::Match),
+        (Some(value), None, None) => pattern(&value).map(Lines::Match),
         (None, Some(from), to) => {
             let to = match to {
-                Some(to) => Some(pattern(to)?),
+                Some(to) => Some(pattern(&to)?),
                 None => None,
             };
-            Some(Lines::Between(pattern(from)?, to))
+            Some(Lines::Between(pattern(&from)?, to))
         }
         _ => {
             let message = format!("{} does not say which lines it is about", table.label);

@@ -4,8 +4,8 @@ use rusqlite::StatementStatus;
 
 use super::*;
 use crate::model::journal::{BuildFinish, StepFinish};
-use crate::model::{ParentBuild, StepOutcome};
-use crate::store::read::{BuildRow, LogRow, StepRow};
+use crate::model::{FirstError, ParentBuild, StepOutcome};
+use crate::store::read::{BuildRow, LogRow, StepRow, Wanted};
 
 /// Its first step has ended with this outcome, the second runs.
 fn a_running_build(outcome: &StepOutcome) -> Vec<Op> {
@@ -253,4 +253,56 @@ fn steps_that_are_added_are_among_those_of_the_build() {
     apply_all(dir.path(), &ops);
     let build = open_state(dir.path()).build(&"quick".into(), BuildNumber(0));
     assert_eq!(build.unwrap().unwrap().planned, planned);
+}
+
+#[test]
+fn web_07_a_build_that_failed_keeps_its_first_error() {
+    let error = |text: &str| FirstError {
+        log: "stdio".to_owned(),
+        line: 7,
+        text: text.to_owned(),
+    };
+    let step = |index, result, error| {
+        let outcome = StepOutcome {
+            first_error: error,
+            ..StepOutcome::default()
+        };
+        [
+            step_started(7, index, &format!("step{index}")),
+            Op::StepFinished(StepFinish {
+                build: BuildId(7),
+                index,
+                result,
+                text: Vec::new(),
+                outcome: Box::new(outcome),
+                at: at(320),
+            }),
+        ]
+    };
+    for (result, expected) in [
+        (Results::Failure, Some("a.c:1: error: \"no\"")),
+        (Results::Warnings, None),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ops = vec![
+            Op::SetSubmitted(a_set(1, 1, &["quick"], vec![])),
+            started(7, "quick", 0, &[1]),
+        ];
+        ops.extend(step(0, Results::Success, None));
+        ops.extend(step(
+            1,
+            Results::Failure,
+            Some(error("a.c:1: error: \"no\"")),
+        ));
+        ops.extend(step(2, Results::Failure, Some(error("later"))));
+        ops.push(finished(7, result));
+        apply_all(dir.path(), &ops);
+        let state = open_state(dir.path());
+        let brief = &state
+            .brief_builds(&"quick".into(), Wanted::default(), 1)
+            .unwrap()[0];
+        let found = brief.first_error.as_ref();
+        assert_eq!(found.map(|error| error.text.as_str()), expected);
+        assert!(found.is_none_or(|error| error.step == "step1" && error.line == 7));
+    }
 }

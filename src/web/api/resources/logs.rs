@@ -13,7 +13,7 @@ use crate::web::address;
 use crate::web::api::resource::{Found, List, One, Resource, Span};
 use crate::web::args::Arg;
 use crate::web::page::Scene;
-use crate::web::pages::FIRST_ERROR;
+use crate::web::pages::first_error;
 use crate::web::place::{LogPlace, unreadable};
 use crate::web::refusal::Refusal;
 
@@ -68,7 +68,7 @@ struct LogPage {
     lines: u64,
     /// Whether nothing is added any more.
     complete: bool,
-    /// The first line that tells of an error; null if none was found in the time of a search.
+    /// The line that says first what went wrong, if the step has failed.
     first_error: Option<u64>,
     /// Where the text is.
     text: String,
@@ -109,7 +109,7 @@ fn open(state: &State, scene: &Scene) -> Result<(LogPlace, LogReader), Refusal> 
 fn log(state: &State, scene: &Scene) -> Result<LogPage, Refusal> {
     let (place, mut reader) = open(state, scene)?;
     let extent = reader.extent().map_err(unreadable)?;
-    let first = within_time(&mut reader, FIRST_ERROR, 0, 1)?;
+    let first_error = first_error(&mut reader, place.step(), place.log());
     Ok(LogPage {
         builder: place.build.builder.clone(),
         build: place.build.number,
@@ -118,7 +118,7 @@ fn log(state: &State, scene: &Scene) -> Result<LogPage, Refusal> {
         bytes: extent.bytes,
         lines: extent.lines,
         complete: !place.is_growing(),
-        first_error: first.hits.first().map(|hit| hit.line),
+        first_error,
         text: format!("{}/text", place.address()),
     })
 }
