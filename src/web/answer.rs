@@ -199,7 +199,8 @@ pub(super) fn stream(status: StatusCode, head: HeaderMap, body: Body) -> Respons
     response
 }
 
-fn as_page(head: &mut HeaderMap) {
+/// Sets the headers of a page.
+pub(super) fn as_page(head: &mut HeaderMap) {
     put(head, header::CONTENT_TYPE, HTML);
     put(head, header::CONTENT_SECURITY_POLICY, &POLICY);
     put(head, header::X_FRAME_OPTIONS, "DENY");

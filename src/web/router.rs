@@ -16,12 +16,11 @@ use super::api::events;
 use super::assets::{ICON, STYLE, STYLE_PATH};
 use super::gate;
 use super::hooks;
-use super::log::{self, Asked, Peer};
+use super::log::{self, Asked};
 use super::login;
 use super::outlet::Outlet;
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
-use super::reader::Reader;
 use super::site::{Inner, Site, act_routes, api_routes};
 use super::table::{OUTLETS, PAGES};
 
@@ -75,18 +74,18 @@ fn router(inner: Arc<Inner>) -> Router {
         inner.missing(&request.into_parts().0).await
     };
     let text = async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-        let answer = log::text::answer(&inner.streams, asked(&path, &request)).await;
+        let answer = log::text::answer(&inner.streams, asked(&path, request)).await;
         answer.unwrap_or_else(log::refused)
     };
     let follow =
         async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-            let answer = log::follow::answer(&inner.streams, asked(&path, &request)).await;
+            let answer = log::follow::answer(&inner.streams, asked(&path, request)).await;
             answer.unwrap_or_else(log::refused)
         };
     let happens =
         async |Shared(inner): Shared<Arc<Inner>>, path: RawPathParams, request: Request| {
-            let answer = inner.events.answer(&asked(&path, &request));
-            inner.opened(request.headers(), answer)
+            let asked = asked(&path, request);
+            inner.opened(&asked.headers, inner.events.answer(&asked))
         };
     let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
@@ -122,17 +121,7 @@ fn asks_for_json(uri: &Uri) -> bool {
 }
 
 /// A request for a stream.
-fn asked(path: &RawPathParams, request: &Request) -> Asked {
+fn asked(path: &RawPathParams, request: Request) -> Asked {
     let path = path.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-    let peer = request.extensions().get::<Peer>();
-    let reader = request.extensions().get::<Reader>();
-    Asked {
-        path: path.collect(),
-        query: request.uri().query().unwrap_or_default().to_owned(),
-        headers: request.headers().clone(),
-        peer: peer.and_then(|peer| peer.0),
-        hidden: reader
-            .map(|reader| reader.hidden().clone())
-            .unwrap_or_default(),
-    }
+    Asked::of(path.collect(), &request.into_parts().0)
 }

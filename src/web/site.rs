@@ -19,10 +19,10 @@ use super::args::Args;
 use super::cache::{Cache, Rendered, Version};
 use super::hook_limits::HookLimits;
 use super::limits::Limit;
-use super::log::{STREAMS, Streams};
+use super::log::{Asked, STREAMS, Streams, rows};
 use super::once::Once;
 use super::page::{Page, RefusedForm, Scene};
-use super::pages::{BUILDER, HEALTH, REQUEST, THEMES};
+use super::pages::{BUILDER, HEALTH, LOG, REQUEST, THEMES};
 use super::reader::{Means, Reader, cookie};
 use super::refusal::Refusal;
 use super::render::{Around, Made, Refused, make, refuse};
@@ -188,6 +188,7 @@ impl Inner {
             let refusal = Refusal::Argument { sentence };
             return self.refused(refusal, &reader, uri, headers).await;
         }
+        let parts = path.clone();
         let args = match Args::check(page.args, path, uri.query().unwrap_or_default()) {
             Ok(args) => args,
             Err(refusal) => return self.refused(refusal, &reader, uri, headers).await,
@@ -200,6 +201,15 @@ impl Inner {
             Ok(rendered) => {
                 if !rendered.kept {
                     self.cache.forget(&key, &slot);
+                }
+                if page.path == LOG
+                    && let Some(cut) = rows::Cut::of(&rendered.html)
+                {
+                    let asked = Asked::of(parts, request);
+                    return match rows::answer(&self.streams, asked, cut).await {
+                        Ok(answer) => answer,
+                        Err(refusal) => self.refused(refusal, &reader, uri, headers).await,
+                    };
                 }
                 answer::page(headers, rendered, reader.means() != Means::Nothing)
             }

@@ -50,6 +50,8 @@ fn a_growing_log_is_followed_over_cut_connections_without_loss() {
     let mut first = wait_for("the log", || ready(get(web, &text, "")));
     let mut second = get(web, &format!("{LOG}/follow?line=0"), "");
     assert_eq!(second.status, 200);
+    // A third one has no script, and gets one long page.
+    let without_script = thread::spawn(move || whole(web, &format!("{LOG}?follow=1")));
 
     // Both get a part of it, and are cut off.
     let mut all = String::new();
@@ -93,4 +95,11 @@ fn a_growing_log_is_followed_over_cut_connections_without_loss() {
     let count = u64::try_from(expected.lines().count()).unwrap();
     assert!(count > 4_000);
     assert_eq!(lines, (1..=count).collect::<Vec<_>>());
+    let page = without_script.join().unwrap();
+    let rows = page.split(" id=\"L").skip(1);
+    let rows = rows.map(|row| row.split('"').next().unwrap().parse().unwrap());
+    let rows: Vec<u64> = rows.collect();
+    let first = *rows.first().unwrap();
+    assert_eq!(rows, (first..=count).collect::<Vec<_>>());
+    assert!(page.ends_with("</html>"), "the page has no end");
 }

@@ -181,6 +181,14 @@ impl LogReader {
 }
 
 impl Line {
+    /// The position of the byte after it.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        let text = u64::try_from(self.text.len()).unwrap_or_default();
+        let cut = self.cut.map_or(0, |cut| cut.size_bytes);
+        self.byte + text + cut + u64::from(self.is_whole)
+    }
+
     /// The text without control sequences; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn plain(&self) -> String {

@@ -10,7 +10,6 @@ use axum::response::Response;
 use super::blocks::{Block, Blocks, Then, body};
 use super::{Asked, Streams};
 use crate::logs::LogReader;
-use crate::logs::reader::Line;
 use crate::web::answer;
 use crate::web::args::Arg;
 use crate::web::parts::{Look, Rows};
@@ -99,7 +98,7 @@ impl Blocks for Events {
         let look = Look::new(&address);
         let mut rest = None;
         for line in &window.lines {
-            self.seen_bytes = end_of(line);
+            self.seen_bytes = line.end();
             if line.is_whole || is_closed {
                 rows.push(line, &look);
                 self.line = line.number;
@@ -110,7 +109,7 @@ impl Blocks for Events {
         self.unfinished = match rest {
             None => None,
             Some(line) => {
-                let size = end_of(line) - line.byte;
+                let size = line.end() - line.byte;
                 let was_sent = self.unfinished == Some((size, true));
                 if is_quiet && !was_sent {
                     rows.push(line, &look);
@@ -160,13 +159,6 @@ impl Events {
         self.line = last;
         Ok(())
     }
-}
-
-/// The position after a line.
-fn end_of(line: &Line) -> u64 {
-    let text = u64::try_from(line.text.len()).unwrap_or_default();
-    let cut = line.cut.map_or(0, |cut| cut.size_bytes);
-    line.byte + text + cut + u64::from(line.is_whole)
 }
 
 /// Appends an event with this number.

@@ -6,10 +6,12 @@
 
 mod blocks;
 pub(super) mod follow;
+pub(super) mod rows;
 pub(super) mod text;
 
 use std::net::IpAddr;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
@@ -18,11 +20,12 @@ use super::args::{Arg, Args};
 use super::hidden::Hidden;
 use super::limits::{Limit, Taken};
 use super::outlet::in_words;
+use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::clock::Clock;
 use crate::logs::Growing;
 use crate::net::Tasks;
-use crate::store::Reader;
+use crate::store;
 use crate::view::Moment;
 
 pub(super) use blocks::through;
@@ -31,7 +34,7 @@ pub(super) use blocks::through;
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     /// Reads the state.
-    pub(super) reader: Reader,
+    pub(super) reader: store::Reader,
     /// The logs that grow.
     pub(super) growing: Growing,
     /// Where the streams run.
@@ -83,6 +86,21 @@ impl Streams {
 }
 
 impl Asked {
+    /// A request whose path has these variable parts.
+    pub(super) fn of(path: Vec<(String, String)>, request: &Parts) -> Self {
+        let peer = request.extensions.get::<Peer>();
+        let reader = request.extensions.get::<Reader>();
+        Self {
+            path,
+            query: request.uri.query().unwrap_or_default().to_owned(),
+            headers: request.headers.clone(),
+            peer: peer.and_then(|peer| peer.0),
+            hidden: reader
+                .map(|reader| reader.hidden().clone())
+                .unwrap_or_default(),
+        }
+    }
+
     fn args(&self, known: &[Arg]) -> Result<Args, Refusal> {
         Args::check(known, self.path.clone(), &self.query)
     }

@@ -12,6 +12,7 @@ use crate::store::State;
 use crate::text::size;
 use crate::web::address;
 use crate::web::args::{Arg, Args};
+use crate::web::log::rows::MARK;
 use crate::web::log::text::{CHANNELS, channel};
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Look, Mark, Outcome, Rows, Time, span};
@@ -32,6 +33,7 @@ pub(in crate::web) const PAGE: Page = Page {
         Arg::text("q"),
         Arg::word("channel", CHANNELS),
         Arg::flag("wrap"),
+        Arg::flag("follow"),
         Arg::flag("raw"),
         Arg::number("after", 0, u64::MAX),
     ],
@@ -81,8 +83,12 @@ struct LogPage {
     stop: Option<String>,
     wraps: bool,
     wrap: String,
-    /// The last line that is shown, if the page follows the log.
+    /// The last line that is shown, if the script follows the log.
     follow: Option<u64>,
+    /// The mark after which rows come as they are written, if the page does not end before the log.
+    rows_after: Option<String>,
+    /// The address of such a page.
+    follow_without_script: String,
     map: Option<Map>,
     rows: Rows,
 }
@@ -107,6 +113,8 @@ enum Aim {
     Last,
     /// The beginning and the end of a log that grows.
     Live,
+    /// The end of a log that grows; further rows come as they are written.
+    Following,
 }
 
 impl Aim {
@@ -121,6 +129,7 @@ impl Aim {
         }
         Ok(match args.number("from") {
             Some(from) => Self::From(from),
+            None if args.flag("follow") && is_growing => Self::Following,
             None if is_growing && args.text("channel").is_none() => Self::Live,
             None => Self::From(1),
         })
@@ -144,7 +153,7 @@ impl Aim {
         match self {
             Self::Around(first, _) => first.saturating_sub(BEFORE).clamp(1, latest),
             Self::From(first) => first.min(lines.max(1)),
-            Self::Last => latest,
+            Self::Last | Self::Following => latest,
             Self::Live => 1,
         }
     }
@@ -186,7 +195,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         pattern: wanted.as_ref(),
         chosen: match aim {
             Aim::Around(first, last) => Some((first, last)),
-            Aim::From(_) | Aim::Last | Aim::Live => None,
+            Aim::From(_) | Aim::Last | Aim::Live | Aim::Following => None,
         },
         only: args.text("channel").and_then(channel),
         is_raw: args.flag("raw"),
@@ -243,23 +252,29 @@ impl Lines {
             rows: Rows::default(),
             first,
             last: first - 1,
-            whole: 0,
+            whole: first - 1,
             is_end: false,
         };
         let (head, tail) = LIVE;
         if aim == Aim::Live && extent.lines > head + tail {
-            lines.add(reader, head, look)?;
+            lines.add(reader, head, aim, look)?;
             let between = extent.lines - head - tail;
             let href = format!("{}?from={}", look.log, head + 1);
             lines.rows.skip(&format!("{between} lines between"), &href);
             lines.last += between;
         }
-        lines.add(reader, WINDOW, look)?;
+        lines.add(reader, WINDOW, aim, look)?;
         Ok(lines)
     }
 
     /// Adds the next `count` lines of the wanted channel.
-    fn add(&mut self, reader: &mut LogReader, count: u64, look: &Look<'_>) -> std::io::Result<()> {
+    fn add(
+        &mut self,
+        reader: &mut LogReader,
+        count: u64,
+        aim: Aim,
+        look: &Look<'_>,
+    ) -> std::io::Result<()> {
         let (mut added, mut looked_at) = (0, 0);
         while added < count && looked_at < MOST_LOOKED_THROUGH && !self.is_end {
             let most = usize::try_from(count - added).unwrap_or(usize::MAX);
@@ -269,6 +284,9 @@ impl Lines {
             self.is_end = window.is_end || window.lines.is_empty();
             let all = window.lines.len();
             for (at, line) in window.lines.iter().enumerate() {
+                if !line.is_whole && aim == Aim::Following {
+                    continue;
+                }
                 self.last = line.number;
                 if line.is_whole {
                     self.whole = line.number;
@@ -306,7 +324,7 @@ impl LogPage {
         let logs = step.logs.iter().filter(|log| log.name != place.log().name);
         let of = |log: &str| address::log(&build.builder, build.number, &step.name, log);
         let from = |line: u64| to("from", line.to_string());
-        let follows = is_growing && aim == Aim::Live;
+        let follows = matches!(aim, Aim::Live | Aim::Following) && is_growing;
         let so_far = if is_growing { " so far" } else { "" };
         Self {
             place: Crumbs {
@@ -349,7 +367,9 @@ impl LogPage {
             stop: follows.then(|| from(lines.last.saturating_sub(LIVE.1).max(1))),
             wraps: args.flag("wrap"),
             wrap: address::with_args(&address, &[("wrap", "1")]),
-            follow: follows.then_some(lines.whole),
+            follow: (aim == Aim::Live).then_some(lines.whole),
+            rows_after: (aim == Aim::Following).then(|| format!("{}{}-->", MARK, lines.whole)),
+            follow_without_script: address::with_args(&address, &[("follow", "1")]),
             map,
             rows: lines.rows,
             address,

@@ -45,8 +45,9 @@ mod words;
 
 pub(super) use about::THEMES;
 pub(super) use health::{Component, components};
-pub(super) use tail::first_error;
+pub(super) const LOG: &str = log::PAGE.path;
 pub(super) use login::login;
+pub(super) use tail::first_error;
 
 /// The page that says how the master is, and its other form.
 pub(super) const HEALTH: &str = health::PAGE.path;

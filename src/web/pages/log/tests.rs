@@ -166,3 +166,23 @@ fn a_long_log_has_a_map_with_its_hits() {
     // In a short log all can be seen at once.
     assert!(!numbered(3_000, true).page(LOG).contains("class=\"map\""));
 }
+
+#[test]
+fn web_07_a_log_is_followed_without_script_until_its_end() {
+    let farm = numbered(1_000, false);
+    let live = farm.page(LOG);
+    let link = format!("<noscript><a class=\"btn\" href=\"{LOG}?follow=1\">");
+    assert!(live.contains(&link), "{live}");
+    // It grows still, so that the page has no end yet.
+    let text = farm.follow(&format!("{LOG}?follow=1"), &[]).text;
+    assert_eq!(shown(&text), range(801, 1_000));
+    assert!(!text.contains("data-follow") && !text.contains("<footer"));
+    assert!(text.contains("<title>"), "{text}");
+    // What has no end is not sent before it has.
+    let farm = self::farm(&[(Stdout, b"one\ntwo")], false);
+    let text = farm.follow(&format!("{LOG}?follow=1"), &[]).text;
+    assert_eq!(shown(&text), [1]);
+    // A log that is complete is a page like others.
+    let page = numbered(1_000, true).page(&format!("{LOG}?follow=1"));
+    assert!(page.contains("<footer") && !page.contains("<!--rows"));
+}
