@@ -22,7 +22,7 @@ pub(super) mod sources;
 mod walk;
 
 pub(super) use acts::KEPT_ACTS;
-pub use builders::{BuilderRow, SlaveRow};
+pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};

@@ -42,7 +42,7 @@ pub use overview::Overview;
 pub use queue::Queue;
 pub use request::{Request, RequestState};
 pub use scheduler::{LastSet, Scheduler, Tree};
-pub use slave::{Instance, Pause, Refusal, Slave};
+pub use slave::{Instance, Pause, Refusal, Slave, Visit};
 pub use sourced::{Sourced, StepSpan, Stretch, Timeline};
 pub use step::{Link, Log, Step};
 pub use trail::{BuildPage, Interrupted, OfChange, Trail};

@@ -9,7 +9,7 @@ use super::{Moment, json};
 use crate::botmaster::{InstanceState, Live, LiveSlave};
 use crate::config::Config;
 use crate::model::{self, BuilderName, SlaveName, Timestamp};
-use crate::store::read::SlaveRow;
+use crate::store::read::{SlaveRow, VisitRow};
 use crate::store::{State, StoreError};
 
 /// A slave.
@@ -70,6 +70,26 @@ impl From<model::Pause> for Pause {
     }
 }
 
+/// A time for which a slave was connected.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Visit {
+    /// When it came.
+    #[serde(serialize_with = "json::time")]
+    pub came_at: Timestamp,
+    /// When it went; null while it is connected.
+    #[serde(serialize_with = "json::time_if_any")]
+    pub went_at: Option<Timestamp>,
+}
+
+impl From<VisitRow> for Visit {
+    fn from(row: VisitRow) -> Self {
+        Self {
+            came_at: row.came_at,
+            went_at: row.went_at,
+        }
+    }
+}
+
 /// The instance of a latent slave.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Instance {
@@ -100,6 +120,15 @@ pub struct Refusal {
 }
 
 impl Slave {
+    /// Its newest visits, the latest first; as many as are kept.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn visits(&self, state: &State) -> Result<Vec<Visit>, StoreError> {
+        let rows = state.visits(&self.name)?.into_iter();
+        Ok(rows.map(Visit::from).collect())
+    }
+
     /// All slaves: of a running master as it knows them, of a stopped one as `config` lists them.
     ///
     /// # Errors

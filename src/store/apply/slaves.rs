@@ -14,6 +14,7 @@ pub(super) fn state(
     info: Option<&BTreeMap<String, String>>,
     at: Timestamp,
 ) -> rusqlite::Result<usize> {
+    visit(conn, slave, connected, at)?;
     conn.prepare_cached(
         "INSERT INTO slave (name, connected, info, seen_at)
          VALUES (?1, ?2, coalesce(?3, '{}'), ?4)
@@ -23,6 +24,40 @@ pub(super) fn state(
     )?
     .execute(params![slave.as_str(), connected, info.map(Json), at.0])
 }
+
+/// Begins or ends a visit of a slave, of which the newest are kept. What is told of a slave that
+/// stays connected ends nothing.
+fn visit(
+    conn: &Connection,
+    slave: &SlaveName,
+    connected: bool,
+    at: Timestamp,
+) -> rusqlite::Result<()> {
+    if !connected {
+        conn.prepare_cached(
+            "UPDATE slave_visit SET went_at = max(came_at, ?2) WHERE slave = ?1 AND went_at IS NULL",
+        )?
+        .execute(params![slave.as_str(), at.0])?;
+        return Ok(());
+    }
+    let begun = conn
+        .prepare_cached(
+            "INSERT INTO slave_visit (slave, came_at) SELECT ?1, ?2
+             WHERE NOT EXISTS (SELECT 1 FROM slave_visit WHERE slave = ?1 AND went_at IS NULL)",
+        )?
+        .execute(params![slave.as_str(), at.0])?;
+    if begun > 0 {
+        conn.prepare_cached(
+            "DELETE FROM slave_visit WHERE slave = ?1 AND id <= (SELECT id FROM slave_visit
+                 WHERE slave = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+        )?
+        .execute(params![slave.as_str(), KEPT_VISITS])?;
+    }
+    Ok(())
+}
+
+/// Visits of each slave that are kept.
+const KEPT_VISITS: u32 = 100;
 
 pub(super) fn heard(
     conn: &Connection,

@@ -17,7 +17,7 @@ use crate::model::{
     RequestId, Results, SchedulerName, SetId, SourceStamp, SourceStamps, StopMeans, Timestamp,
 };
 use crate::model::{begin_epoch, end_last_run};
-use crate::store::read;
+use crate::store::read::{self, VisitRow};
 use crate::store::{State, Store, StoreError, schema};
 
 // ---- what the tests of the store say things with ----
@@ -337,6 +337,37 @@ fn scheduler_states_come_back_with_the_changes_they_hold() {
     );
     let changes: Vec<_> = recovered.changes.into_values().collect();
     assert_eq!(changes, [a_change(1), a_change(2)]);
+}
+
+#[test]
+fn web_04_the_newest_comings_and_goings_of_a_slave_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |slave: &str, connected, secs| Op::SlaveState {
+        slave: slave.into(),
+        connected,
+        info: None,
+        at: at(secs),
+    };
+    let mut ops = vec![state("other", true, 1)];
+    for n in 0..130 {
+        ops.push(state("bot", true, 10 * n));
+        // What it tells of itself later is no coming.
+        ops.push(state("bot", true, 10 * n + 1));
+        ops.push(state("bot", false, 10 * n + 5));
+    }
+    ops.push(state("bot", true, 9_000));
+    apply_all(dir.path(), &ops);
+    let visits = open_state(dir.path()).visits(&"bot".into()).unwrap();
+    assert_eq!(visits.len(), 100);
+    let visit = |came, went: Option<i64>| VisitRow {
+        came_at: at(came),
+        went_at: went.map(at),
+    };
+    assert_eq!(visits[0], visit(9_000, None));
+    assert_eq!(visits[1], visit(1_290, Some(1_295)));
+    assert_eq!(visits[99], visit(310, Some(315)));
+    let others = open_state(dir.path()).visits(&"other".into()).unwrap();
+    assert_eq!(others, [visit(1, None)]);
 }
 
 #[test]

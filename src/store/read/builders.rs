@@ -45,7 +45,33 @@ pub struct SlaveRow {
     pub builders: Vec<BuilderName>,
 }
 
+/// A time for which a slave was connected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VisitRow {
+    /// When it came.
+    pub came_at: Timestamp,
+    /// When it went; absent while it is connected.
+    pub went_at: Option<Timestamp>,
+}
+
 impl State {
+    /// The newest visits of a slave, the latest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn visits(&self, slave: &SlaveName) -> Result<Vec<VisitRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(VISITS)?
+                .query_map([slave.as_str()], |row| {
+                    Ok(VisitRow {
+                        came_at: row.get::<_, Col<_>>(0)?.0,
+                        went_at: row.get::<_, Option<Col<_>>>(1)?.map(|at| at.0),
+                    })
+                })?
+                .collect()
+        })
+    }
+
     /// The configured builders, in the order of the configuration.
     ///
     /// # Errors
@@ -174,6 +200,8 @@ pub(super) const LAST_BUILD: &str = "SELECT b.number, b.result, b.finished_at FR
         AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
             WHERE r.id = b.requests ->> 0)
     ORDER BY b.number DESC LIMIT 1";
+pub(super) const VISITS: &str =
+    "SELECT came_at, went_at FROM slave_visit WHERE slave = ?1 ORDER BY id DESC";
 pub(super) const SLAVES: &str =
     "SELECT name, connected, seen_at, info, paused_at, paused_by, pause_reason,
         heard_at

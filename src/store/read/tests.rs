@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use super::acts::DONE_ACT;
 use super::builders::{
-    BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, SLAVES,
+    BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, SLAVES, VISITS,
 };
 use super::builds::{BUILD, BUILD_OF_ID, BUILDS, BUILDS_AFTER, BUILDS_OF_BUILDER, LOGS, STEPS};
 use super::changes::{
@@ -61,6 +61,7 @@ const QUERIES: &[&str] = &[
     BUILDING,
     LAST_BUILD,
     SLAVES,
+    VISITS,
     CHANGES,
     CHANGE,
     DECISIONS,

@@ -42,6 +42,7 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &queue::LOCKS,
     &slaves::ALL,
     &slaves::ONE,
+    &slaves::VISITS,
     &slaves::LOGINS,
     &schedulers::ALL,
     &schedulers::ONE,

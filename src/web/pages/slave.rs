@@ -8,11 +8,11 @@ use super::slaves::{RefusedRow, builds, state_of, strip};
 use super::words;
 use crate::config::{MOST_BUILDS, nearest};
 use crate::store::State;
-use crate::view::{Brief, Builder, Slave};
+use crate::view::{Brief, Builder, Slave, Visit};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{DayStrip, Link, Links, Pill, Time, Tone, took};
+use crate::web::parts::{DayStrip, Link, Links, Pill, Time, Tone, span, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -27,6 +27,9 @@ pub(in crate::web) const PAGE: Page = Page {
 
 /// How many builds the strip of 24 hours is made of at most.
 const STRIP: u32 = 200;
+
+/// How many visits are shown.
+const VISITS: usize = 10;
 
 #[derive(Debug, Template)]
 #[template(path = "slave.html", config = "src/web/askama.toml")]
@@ -43,6 +46,9 @@ struct Contents {
     builders: Links,
     info: Vec<(String, String)>,
     refused: Vec<RefusedRow>,
+    visits: Vec<VisitRow>,
+    /// Visits that are not shown.
+    more_visits: usize,
     buttons: Buttons,
 }
 
@@ -52,6 +58,25 @@ struct Row {
     took: String,
     started: Time,
     text: String,
+}
+
+/// A time for which the slave was connected.
+#[derive(Debug)]
+struct VisitRow {
+    came: Time,
+    went: Option<Time>,
+    long: String,
+}
+
+impl VisitRow {
+    fn new(scene: &Scene, visit: &Visit) -> Self {
+        let end = visit.went_at.unwrap_or(scene.now);
+        Self {
+            came: scene.time(visit.came_at),
+            went: visit.went_at.map(|at| scene.time(at)),
+            long: span(end.since(visit.came_at)),
+        }
+    }
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -81,6 +106,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let links = links.map(|b| Link::to(b.as_str(), &address::builder(b)));
     let refused = slave.refused.iter().chain(&slave.refused_others);
     let runs = !running.is_empty();
+    let visits = slave.visits(state)?;
     let contents = Contents {
         name: slave.name.to_string(),
         tone,
@@ -96,6 +122,12 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         refused: refused
             .map(|refused| RefusedRow::new(scene, refused))
             .collect(),
+        visits: visits
+            .iter()
+            .take(VISITS)
+            .map(|visit| VisitRow::new(scene, visit))
+            .collect(),
+        more_visits: visits.len().saturating_sub(VISITS),
         buttons: Buttons::of_slave(state, scene, slave)?,
     };
     let title = format!("{}: {word}", slave.name);
@@ -114,6 +146,8 @@ mod tests {
             "{page}"
         );
         assert!(page.contains("linux 2<b> still failing"), "{page}");
+        let came = "came <time";
+        assert_eq!(page.matches(came).count(), 1, "{page}");
         let answer = Farm::broken().get("/buildslaves/oka");
         assert_eq!(answer.status, 404);
         assert!(

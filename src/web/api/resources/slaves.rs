@@ -30,6 +30,13 @@ pub(in crate::web) const ALL: Resource = Resource::new(
 pub(in crate::web) const ONE: Resource =
     Resource::new("/api/v1/slaves/{slave}", "A slave.", &[], &One(one)).with(PARTS);
 
+pub(in crate::web) const VISITS: Resource = Resource::new(
+    "/api/v1/slaves/{slave}/visits",
+    "When a slave was connected, the latest first; the newest 100 are kept.",
+    &[],
+    &All(visits),
+);
+
 pub(in crate::web) const LOGINS: Resource = Resource::new(
     "/api/v1/logins",
     "Connections and logins that were refused lately, the latest first.",
@@ -82,12 +89,20 @@ fn all(state: &State, scene: &Scene) -> Result<Vec<SlavePage>, Refusal> {
 }
 
 fn one(state: &State, scene: &Scene) -> Result<SlavePage, Refusal> {
+    with_builds(state, scene, asked_for(state, scene)?)
+}
+
+fn asked_for(state: &State, scene: &Scene) -> Result<view::Slave, Refusal> {
     let asked = scene.args.part("slave");
     let mut all = read(state, scene)?;
-    let Some(place) = all.iter().position(|slave| slave.name.as_str() == asked) else {
-        return Err(missing("slave", asked, all.iter().map(|s| s.name.as_str())));
-    };
-    with_builds(state, scene, all.swap_remove(place))
+    match all.iter().position(|slave| slave.name.as_str() == asked) {
+        Some(place) => Ok(all.swap_remove(place)),
+        None => Err(missing("slave", asked, all.iter().map(|s| s.name.as_str()))),
+    }
+}
+
+fn visits(state: &State, scene: &Scene) -> Result<Vec<view::Visit>, Refusal> {
+    Ok(asked_for(state, scene)?.visits(state)?)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as all answers")]
