@@ -301,7 +301,11 @@ impl Subscription {
         }
     }
 
-    fn look(&mut self) -> Option<Result<Arc<Numbered>, Interruption>> {
+    /// The next news, if they are told already; then the caller calls again.
+    ///
+    /// # Errors
+    /// News were missed.
+    pub fn look(&mut self) -> Option<Result<Arc<Numbered>, Interruption>> {
         let ring = lock(&self.ring);
         let missed = ring.oldest().saturating_sub(self.next);
         if missed > 0 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::vitals::Vitals;
 use crate::botmaster::{Blocker, Live};
 use crate::config::Config;
-use crate::model::{BuilderName, Happening};
+use crate::model::{BuilderName, Facts, Happening};
 use crate::store;
 
 /// The builders that are hidden from a reader; cheap to clone.
@@ -58,7 +58,12 @@ impl Hidden {
 
     /// Whether the reader may hear of what has happened.
     pub(super) fn is_told(&self, happening: &Happening) -> bool {
-        let builder = happening.facts.builder.as_ref();
+        self.may_tell(&happening.facts)
+    }
+
+    /// Whether the reader may hear of something that these facts are about.
+    pub(super) fn may_tell(&self, facts: &Facts) -> bool {
+        let builder = facts.builder.as_ref();
         builder.is_none_or(|builder| !self.0.contains(builder))
     }
 }

@@ -74,6 +74,7 @@ mod outlet;
 mod page;
 mod pages;
 pub mod parts;
+mod passing;
 mod place;
 mod rate;
 mod reader;

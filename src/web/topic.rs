@@ -123,6 +123,27 @@ impl Topic {
         })
     }
 
+    /// Whether a page with this topic shows what has changed without being on record: where things
+    /// stand, and what is in the way of requests.
+    pub(super) fn shows(&self, facts: &Facts) -> bool {
+        match self {
+            Self::Summary | Self::Queue | Self::Request => true,
+            Self::Health => facts.slave.is_some(),
+            Self::Builder(builder) => facts.builder.as_ref() == Some(builder),
+            Self::Build(builder, number) => {
+                facts.builder.as_ref() == Some(builder) && facts.build == Some(*number)
+            }
+            Self::Slave(slave) => facts.slave.as_ref() == Some(slave),
+            Self::Log(..)
+            | Self::Scheduler(_)
+            | Self::Change
+            | Self::BuildSet(_)
+            | Self::Problem
+            | Self::Try
+            | Self::User => false,
+        }
+    }
+
     /// Whether something that has happened belongs to this topic.
     pub(super) fn has(&self, happening: &Happening) -> bool {
         self.is_about(happening.name, &happening.facts)
@@ -253,6 +274,21 @@ mod tests {
         ] {
             assert_eq!(Topic::parse(text), Ok(topic), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_on_record_changes_the_pages_that_show_it() {
+        let wait = facts();
+        let own = Topic::Build("a/b c".into(), BuildNumber(7));
+        let other = Topic::Build("a/b c".into(), BuildNumber(8));
+        assert!(own.shows(&wait) && !other.shows(&wait));
+        assert!(Topic::Queue.shows(&wait) && !Topic::Change.shows(&wait));
+        let held = Facts {
+            slave: Some("oak".into()),
+            ..Facts::default()
+        };
+        assert!(Topic::Slave("oak".into()).shows(&held) && Topic::Health.shows(&held));
+        assert!(!Topic::Slave("elm".into()).shows(&held) && !own.shows(&held));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use tracing::info_span;
 
 use super::problem::Problem;
 use crate::clock::Clock;
-use crate::control::Control;
-use crate::model::Happening;
+use crate::control::{self, Control, Interruption, Newsroom, Numbered, Subscription};
+use crate::model::{Facts, Happening};
 use crate::net::Tasks;
 use crate::store::{Events, Reader, StoreError};
 use crate::view::Event;
@@ -29,6 +29,7 @@ use crate::web::args::{Arg, Args};
 use crate::web::hidden::Hidden;
 use crate::web::limits::{Limit, Taken};
 use crate::web::log::{Asked, through};
+use crate::web::passing;
 use crate::web::refusal::Refusal;
 use crate::web::table;
 use crate::web::topic::Topic;
@@ -74,6 +75,7 @@ pub(in crate::web) struct EventStreams {
     tasks: Tasks,
     clock: Clock,
     limit: Limit,
+    newsroom: Newsroom,
 }
 
 impl EventStreams {
@@ -89,6 +91,7 @@ impl EventStreams {
             reader: control.reader().clone(),
             tasks,
             clock: *control.clock(),
+            newsroom: control.newsroom().clone(),
             limit: Limit::new(STREAMS.0, STREAMS.1),
         }
     }
@@ -106,9 +109,11 @@ impl EventStreams {
         let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
         let since = args.number("since").max(last);
         let audience = audience(&args, &asked.headers)?;
+        let is_page = matches!(audience, Audience::Page { .. });
         let (sender, receiver) = mpsc::channel(1);
         let stream = Stream {
             woken: self.events.follow(),
+            news: is_page.then(|| self.newsroom.subscribe_to(control::Topic::Events)),
             at: since.unwrap_or_else(|| self.events.last()),
             streams: self.clone(),
             audience,
@@ -232,6 +237,23 @@ impl Audience {
         }
     }
 
+    /// Takes in something that has changed and is not on record.
+    fn see(&mut self, facts: &Facts) {
+        if let Self::Page {
+            topics, changed, ..
+        } = self
+        {
+            *changed |= topics.iter().any(|topic| topic.shows(facts));
+        }
+    }
+
+    /// Anything that is not on record may have changed.
+    const fn see_anything(&mut self) {
+        if let Self::Page { changed, .. } = self {
+            *changed = true;
+        }
+    }
+
     /// Everything after `number` may be different.
     fn reset(&mut self, number: u64, out: &mut String) {
         match self {
@@ -306,6 +328,8 @@ struct Stream {
     audience: Audience,
     hidden: Hidden,
     woken: watch::Receiver<u64>,
+    /// What pages show besides what is on record.
+    news: Option<Subscription>,
     /// The number of the last one that the reader needs no more.
     at: u64,
     sender: mpsc::Sender<io::Result<Bytes>>,
@@ -323,6 +347,7 @@ impl Stream {
                     return;
                 }
             }
+            self.look_at_news();
             self.audience.tell_page(self.at, &mut out);
             if !self.send(&mut out).await || !self.wait(&mut out).await {
                 break;
@@ -352,6 +377,27 @@ impl Stream {
             }
         }
         told.len() == usize::from(TOGETHER)
+    }
+
+    /// Takes in the news of what is not on record that came so far.
+    fn look_at_news(&mut self) {
+        while let Some(heard) = self.news.as_mut().and_then(Subscription::look) {
+            self.hear_news(heard);
+        }
+    }
+
+    fn hear_news(&mut self, heard: Result<Arc<Numbered>, Interruption>) {
+        match heard {
+            Ok(heard) => {
+                let facts = passing::facts(&heard.news);
+                if let Some(facts) = facts.filter(|facts| self.hidden.may_tell(facts)) {
+                    self.audience.see(&facts);
+                }
+            }
+            // Some of it may be on the page.
+            Err(Interruption::Missed(_)) => self.audience.see_anything(),
+            Err(Interruption::Ended) => self.news = None,
+        }
     }
 
     async fn next(&self) -> Result<Next, StoreError> {
@@ -403,6 +449,7 @@ impl Stream {
                     return false;
                 }
             }
+            heard = next_of(self.news.as_mut()) => self.hear_news(heard),
             () = sleep(SILENCE) => {
                 *out += self.audience.sign_of_life();
                 return true;
@@ -411,6 +458,14 @@ impl Stream {
         // What happens together is sent together.
         sleep(PACE).await;
         true
+    }
+}
+
+/// Waits for the next news; for ever where none are heard. Cancel-safe.
+async fn next_of(news: Option<&mut Subscription>) -> Result<Arc<Numbered>, Interruption> {
+    match news {
+        Some(news) => news.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::Span;
 
 use super::{Answer, received};
 use crate::botmaster::{self, Ask, Blocker, Live};
-use crate::control::{Control, Poked, Question, Said};
+use crate::control::{Control, Newsroom, Poked, Question, Said};
 use crate::model::{
     AdmittedChange, AdmittedOffer, AuditRecord, BuildSet, ChangeNumber, Op, RequestId, SetId,
     SourceName, TakenChange,
@@ -37,7 +37,7 @@ pub(in crate::web) struct Visitor {
     core: Core,
     writer: Writer,
     /// How long a body is received.
-    pub(super) patience: Duration,
+    pub(in crate::web) patience: Duration,
     /// Headers that are sent with each request.
     pub(in crate::web) headers: Vec<(String, String)>,
     /// Where the visitor is.
@@ -183,6 +183,11 @@ impl Visitor {
     /// Hears when the source `name` is told to look.
     pub(in crate::web) fn listen(&self, name: &str) -> Poked {
         self.control.pokes().listen(&SourceName::from(name))
+    }
+
+    /// Where the news of the master are told.
+    pub(in crate::web) fn newsroom(&self) -> &Newsroom {
+        self.control.newsroom()
     }
 
     /// Looks at a page.

@@ -3,6 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::Value;
 
+use crate::botmaster::{Event, InstanceEvent};
+use crate::control::News;
 use crate::model::Results;
 use crate::web::testing::{Farm, ago};
 
@@ -138,4 +140,31 @@ fn a_wrong_topic_or_argument_is_answered_with_what_may_have_been_meant() {
         assert_eq!(problem["did_you_mean"], near);
         assert_eq!(problem["status"], 400);
     }
+}
+
+#[test]
+fn a_page_hears_of_what_is_not_on_record() {
+    let instance = || {
+        News::Event(Event::Instance(InstanceEvent::Stopped {
+            slave: "oak".into(),
+        }))
+    };
+    let hears = |page: &str| {
+        let address = format!("/api/v1/events?since=16&page={page}");
+        let text = farm().visit(async |visitor| {
+            visitor.patience = std::time::Duration::from_secs(10);
+            let newsroom = visitor.newsroom().clone();
+            let telling = async {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                newsroom.tell(instance());
+            };
+            let (answer, ()) = tokio::join!(visitor.get(&address), telling);
+            answer.text
+        });
+        text.matches("data: changed").count()
+    };
+    assert_eq!(hears("%2Fbuildslaves%2Foak"), 1);
+    assert_eq!(hears("%2Fqueue"), 1);
+    assert_eq!(hears("%2Fbuildslaves%2Felm"), 0);
+    assert_eq!(hears("%2Fchanges"), 0);
 }
