@@ -220,7 +220,7 @@ mod tests {
         Instant::now() + Duration::from_secs(600)
     }
 
-    /// Has a thread wait in this way, and hands in messages when it sleeps.
+    /// Has a thread wait in this way, and sends messages when it sleeps.
     fn sleeping<T: Send + 'static>(
         wait: Wait,
         hand_in: impl FnOnce(&Sender<T>),

@@ -276,7 +276,8 @@ impl Ring {
 }
 
 impl Subscription {
-    /// Waits for the next news of its topic. Cancel-safe: what was not returned comes with the next call.
+    /// Waits for the next news of its topic. Cancel-safe: what was not returned comes with the next
+    /// call.
     ///
     /// # Errors
     /// News were missed, or no more come.

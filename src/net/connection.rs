@@ -5,8 +5,8 @@
 //! the handles' requests never stop.
 //!
 //! Invariants: a connection holds no read buffer, for all of a thread share one; what is not yet
-//! written is bounded, else the connection is dropped; a burst of one peer is decoded a few messages
-//! at a time, with the other tasks in between.
+//! written is bounded, else the connection is dropped; a burst of one peer is decoded a few
+//! messages at a time, with the other tasks in between.
 
 use std::cell::Cell;
 use std::collections::HashMap;

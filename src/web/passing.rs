@@ -1,5 +1,6 @@
-//! What the core knows and nobody stores, but pages show: waits for locks, instances of latent slaves,
-//! slaves that are held back. Pages hear that it has changed; there is no row and no number for it.
+//! What the core knows and nobody stores, but pages show: waits for locks, instances of latent
+//! slaves, slaves that are held back. Pages hear that it has changed; it has neither a row nor a
+//! number.
 
 use crate::botmaster::{BuildEvent, Event, InstanceEvent, SlaveEvent};
 use crate::control::News;

@@ -351,7 +351,7 @@ fn web_04_the_newest_comings_and_goings_of_a_slave_are_kept() {
     let mut ops = vec![state("other", true, 1)];
     for n in 0..130 {
         ops.push(state("bot", true, 10 * n));
-        // What it tells of itself later is no coming.
+        // What it tells of itself later begins nothing.
         ops.push(state("bot", true, 10 * n + 1));
         ops.push(state("bot", false, 10 * n + 5));
     }

@@ -24,7 +24,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// Some lines around the first error of a step that failed; else the last ones. Nothing if the log cannot be read, which its own page explains.
+    /// Some lines around the first error of a step that failed; else the last ones. Nothing if the
+    /// log cannot be read, which its own page explains.
     pub(super) fn read(
         state: &State,
         build: &Build,

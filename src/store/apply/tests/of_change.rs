@@ -190,7 +190,7 @@ fn cbs_05_a_set_of_several_codebases_comes_back_with_each_stamp() {
         assert_eq!(builds.len(), 1, "change {change}");
     }
     drop(state);
-    let conn = rusqlite::Connection::open(dir.path().join("state.sqlite")).unwrap();
+    let conn = Connection::open(dir.path().join("state.sqlite")).unwrap();
     conn.execute("DELETE FROM build_set WHERE id = 1", [])
         .unwrap();
     let left = conn.query_row("SELECT count(*) FROM change_in_set", [], |row| row.get(0));
