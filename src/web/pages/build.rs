@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::buttons::Buttons;
 use super::common::{
-    Changes, Running, first_line, not_found, or_changes, pill_of_builder, properties,
+    Changes, Running, error_of, first_line, not_found, or_changes, pill_of_builder, properties,
 };
 use super::tail::{self, Tail};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
@@ -174,7 +174,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         usual: usual(build, &before),
         reason: build.reason.clone(),
         stop_reason: build.stop_reason.clone(),
-        error: error_of(build),
+        error: error_of(&build.builder, build.number, build.first_error.as_ref()),
         trail: trail(scene, &page),
         logs_pruned: page.logs_pruned,
         buttons: Buttons::of_build(state, scene, build)?,
@@ -399,13 +399,6 @@ fn trail(scene: &Scene, page: &BuildPage) -> Vec<(Time, Vec<Piece>)> {
     trail
         .map(|(at, pieces)| (scene.second(at), pieces))
         .collect()
-}
-
-/// The first error of a build, and where it is.
-fn error_of(build: &Build) -> Option<(String, String)> {
-    let error = build.first_error.as_ref()?;
-    let href = address::log_line(&build.builder, build.number, error);
-    Some((error.text.clone(), href))
 }
 
 impl StepRow {

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use super::common::{Began, ChangeLine, Changes, Running, outcome, pill, running};
+use super::common::{Began, ChangeLine, Changes, Running, error_of, outcome, pill, running};
 use super::force::Force;
 use super::words;
 use crate::botmaster::Live;
@@ -209,14 +209,9 @@ fn rows(state: &State, scene: &Scene, builds: &[Brief]) -> Result<Vec<Row>, Refu
     let mut changes = Changes::default();
     let mut rows = Vec::new();
     for build in builds {
-        let last = build
-            .changes
-            .len()
-            .saturating_sub(super::common::CHANGES_NAMED);
-        let named = build.changes.get(last..).unwrap_or_default();
         rows.push(Row {
             pill: pill(build),
-            changes: changes.lines(state, named)?,
+            changes: changes.last(state, &build.changes)?,
             slave: slave(&build.slave),
             took: match build.took {
                 Some(time) => took(time),
@@ -224,10 +219,7 @@ fn rows(state: &State, scene: &Scene, builds: &[Brief]) -> Result<Vec<Row>, Refu
             },
             started: scene.time(build.started_at),
             text: build.text.join(" "),
-            error: build.first_error.as_ref().map(|error| {
-                let href = address::log_line(&build.builder, build.number, error);
-                (error.text.clone(), href)
-            }),
+            error: error_of(&build.builder, build.number, build.first_error.as_ref()),
         });
     }
     Ok(rows)

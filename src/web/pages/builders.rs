@@ -12,7 +12,7 @@ use crate::view::{Brief, Builder, Slave, Standing};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Links, Outcome, Pill, Square, Time, Tone, span};
+use crate::web::parts::{Links, Outcome, Pill, Square, Time, Tone, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -216,7 +216,7 @@ impl Row {
             running,
             waiting: builder.pending,
             queue: address::with_args("/queue", &[("builder", &builder.name)]),
-            usually: Brief::usual(&builds).map_or_else(String::new, span),
+            usually: Brief::usual(&builds).map_or_else(String::new, took),
             slaves: slaves(&builder.slaves),
             name: builder.name.clone(),
         })

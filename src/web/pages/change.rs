@@ -2,13 +2,13 @@
 
 use askama::Template;
 
-use super::common::{first_line, not_found, number_of, pill_of_builder, properties};
+use super::common::{first_line, not_found, number_of, outcome, pill_of_builder, properties};
 use crate::model::ChangeNumber;
 use crate::store::State;
 use crate::view::{Brief, ChangePage, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Pill, Time, person, revision, took};
+use crate::web::parts::{Link, Pill, Time, Tone, person, revision, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -74,7 +74,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         return Err(not_found("change", &number.to_string()));
     };
     let change = &page.change;
-    let builds = Brief::of_change(state, number)?;
+    let mut builds = Brief::of_change(state, number)?;
+    // What is wrong is seen first, of however many builds.
+    builds.sort_by_key(|build| outcome(build).tone() == Tone::Ok);
     let runs = builds.iter().any(|build| build.result.is_none());
     let waits = page.requests.iter().filter(|request| {
         matches!(

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use askama::Template;
 
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, Properties, SlaveName};
+use crate::model::{BuildError, BuildNumber, BuilderName, ChangeNumber, Properties, SlaveName};
 use crate::store::{State, StoreError};
 use crate::view::{Brief, Build, Builder, Change};
 use crate::web::address;
@@ -130,6 +130,17 @@ pub(super) fn pill(build: &Brief) -> Pill {
     Pill::number(&build.builder, build.number, outcome(build))
 }
 
+/// The first error of a build, and where it is.
+pub(super) fn error_of(
+    builder: &BuilderName,
+    number: BuildNumber,
+    error: Option<&BuildError>,
+) -> Option<(String, String)> {
+    let error = error?;
+    let href = address::log_line(builder, number, error);
+    Some((error.text.clone(), href))
+}
+
 /// The first line of what somebody wrote.
 pub(super) fn first_line(comments: &str) -> String {
     let line = comments.trim_start().lines().next().unwrap_or_default();
@@ -166,6 +177,19 @@ impl Changes {
             }
         };
         Ok(known.as_ref())
+    }
+
+    /// The lines of the last of these changes, as many as a row has room for.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn last(
+        &mut self,
+        state: &State,
+        numbers: &[ChangeNumber],
+    ) -> Result<Vec<ChangeLine>, StoreError> {
+        let left_out = numbers.len().saturating_sub(CHANGES_NAMED);
+        self.lines(state, numbers.get(left_out..).unwrap_or_default())
     }
 
     /// The lines of these changes; those that were pruned have no title.

@@ -3,13 +3,13 @@
 use askama::Template;
 
 use super::changes::Row as ChangeRow;
-use super::common::{Began, Running, outcome, pill_of_builder, running};
+use super::common::{Began, Running, error_of, outcome, pill_of_builder, running};
 use super::tail::Tail;
 use super::words;
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Wanted;
-use crate::view::{Brief, Build, Builder, Change, Overview, Scheduler, Slave, Standing, Step};
+use crate::view::{Brief, Build, Builder, Change, Overview, Slave, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Ago, Link, Numbers, Pill, Time, Tone, change, person, slave, span};
@@ -112,7 +112,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         }),
         broken,
         waiting: waiting(scene, &builders),
-        soon: soon(state, scene)?,
+        soon: words::soon(state, scene)?,
         changes,
         lately: lately
             .iter()
@@ -153,10 +153,7 @@ impl Broken {
         let error = last.as_ref().filter(|_| tail.is_none());
         let error = error.and_then(|build| build.first_error.as_ref());
         Ok(Self {
-            error: error.map(|error| {
-                let href = address::log_line(name, line.last, error);
-                (error.text.clone(), href)
-            }),
+            error: error_of(name, line.last, error),
             name: Link::to(name.as_str(), &address::builder(name)),
             branch: line.branch.clone(),
             tail,
@@ -193,24 +190,6 @@ fn waiting(scene: &Scene, builders: &[Builder]) -> Vec<Waiting> {
         }
     });
     waiting.collect()
-}
-
-/// What schedulers will do by themselves.
-fn soon(state: &State, scene: &Scene) -> Result<Vec<(Link, String)>, Refusal> {
-    let configs = scene.config.schedulers.iter().map(AsRef::as_ref);
-    let schedulers = Scheduler::all(Some(state), configs, scene.now)?;
-    let busy = schedulers
-        .iter()
-        .filter(|s| s.next.is_some() || !s.waiting.is_empty());
-    let rows = busy.map(|scheduler| {
-        let name = scheduler.name.as_str();
-        let link = Link::to(name, &address::scheduler(&scheduler.name));
-        let held = scheduler.waiting.first();
-        let says = held.map(|tree| words::held(scene, tree));
-        let says = says.unwrap_or_else(|| words::scheduler(scene, scheduler));
-        (link, says)
-    });
-    Ok(rows.collect())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use askama::Template;
 
-use super::common::{Began, Changes, not_found};
+use super::common::{Began, Changes, error_of, not_found};
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::Wanted;
@@ -55,6 +55,8 @@ struct Contents {
 struct Row {
     builder: Link,
     what: String,
+    /// The first error of the last build, and where it is.
+    error: Option<(String, String)>,
     began: Began,
     since: Time,
     long: String,
@@ -139,6 +141,11 @@ impl Row {
         Ok(Self {
             builder: Link::to(name.as_str(), &address::builder(name)),
             what: last.map_or_else(String::new, |build| build.text.join(" ")),
+            error: error_of(
+                name,
+                line.last,
+                last.and_then(|last| last.first_error.as_ref()),
+            ),
             began: Began::new(name, line.since, &line.began),
             since: scene.time(line.since_at),
             long: span(scene.since(line.since_at)),

@@ -3,6 +3,8 @@
 use askama::Template;
 
 use super::buttons::Buttons;
+use super::common::{ChangeLine, Changes};
+use super::words;
 use crate::model::{BuilderName, RequestId};
 use crate::store::{State, StoreError};
 use crate::view::{LockWait, Queue, Request};
@@ -41,6 +43,16 @@ struct Contents {
     /// What is built after the requests on the page.
     next: Option<String>,
     locks: Vec<String>,
+    /// What schedulers hold.
+    soon: Vec<(Link, String)>,
+}
+
+/// What a request is to be made of.
+#[derive(Debug)]
+struct Of {
+    change: Option<ChangeLine>,
+    /// Its branch and revision, and whether it has a patch.
+    words: String,
 }
 
 #[derive(Debug)]
@@ -48,6 +60,7 @@ struct Row {
     number: Link,
     builder: Link,
     why: String,
+    of: Of,
     reason: String,
     since: Time,
     priority: i32,
@@ -73,8 +86,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let has_more = requests.len() > shown;
     requests.truncate(shown);
     let mut rows = Vec::new();
+    let mut changes = Changes::default();
     for request in &requests {
-        rows.push(row(state, scene, request)?);
+        rows.push(row(state, scene, request, &mut changes)?);
     }
     let last = requests.last().filter(|_| has_more);
     let contents = Contents {
@@ -85,6 +99,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         is_further: after.is_some(),
         next: last.map(|last| further(of, last.id)),
         locks: locks(scene),
+        soon: words::soon(state, scene)?,
     };
     let (title, icon) = match count {
         0 => ("Queue".to_owned(), Tone::Ok),
@@ -94,7 +109,12 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     Ok(Shown::new(title, &contents)?.with_icon(icon))
 }
 
-fn row(state: &State, scene: &Scene, request: &Request) -> Result<Row, StoreError> {
+fn row(
+    state: &State,
+    scene: &Scene,
+    request: &Request,
+    changes: &mut Changes,
+) -> Result<Row, StoreError> {
     let (live, builder) = (&scene.live, &request.builder);
     let first = live.queues.as_ref().and_then(|queues| queues.get(builder));
     let why = match (first, live.waits.get(builder)) {
@@ -108,11 +128,40 @@ fn row(state: &State, scene: &Scene, request: &Request) -> Result<Row, StoreErro
         number: Link::to(&request.id.to_string(), &address::request(request.id)),
         builder: Link::to(builder.as_str(), &address::builder(builder)),
         why,
+        of: Of::read(state, request, changes)?,
         reason: request.reason.clone(),
         since: scene.time(request.submitted_at),
         priority: request.priority,
         cancel: Buttons::of_row(state, scene, request.id)?,
     })
+}
+
+impl Of {
+    fn read(state: &State, request: &Request, changes: &mut Changes) -> Result<Self, StoreError> {
+        let Some(origin) = state.origin_of(&[request.id])? else {
+            return Ok(Self {
+                change: None,
+                words: String::new(),
+            });
+        };
+        let newest = origin.newest.as_slice();
+        let change = changes.lines(state, newest)?.pop();
+        let mut words = Vec::new();
+        if origin.is_try {
+            words.push("patch on".to_owned());
+        }
+        match (&change, origin.revision, origin.line.branch) {
+            (_, Some(revision), _) if change.is_none() => words.push(revision),
+            (Some(_), _, Some(branch)) => words.push(branch),
+            (None, _, Some(branch)) => words.push(format!("newest of {branch}")),
+            (None, _, None) => words.push("newest".to_owned()),
+            (Some(_), _, None) => {}
+        }
+        Ok(Self {
+            change,
+            words: words.join(" "),
+        })
+    }
 }
 
 /// The address of what is built after a request.

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use super::common::pill_of_builder;
+use super::common::{ChangeLine, Changes, pill_of_builder};
 use super::slaves::{RefusedRow, builds, state_of, strip};
 use super::words;
 use crate::config::{MOST_BUILDS, nearest};
@@ -55,6 +55,7 @@ struct Contents {
 #[derive(Debug)]
 struct Row {
     pill: Pill,
+    changes: Vec<ChangeLine>,
     took: String,
     started: Time,
     text: String,
@@ -96,12 +97,17 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let running = builds(&builders, slave);
     let (tone, word) = state_of(slave, !running.is_empty());
     let found = Brief::on_slave(state, &slave.name, scene.num_builds())?;
-    let rows = found.iter().map(|build| Row {
-        pill: pill_of_builder(build),
-        took: build.took.map_or_else(String::new, took),
-        started: scene.time(build.started_at),
-        text: build.text.join(" "),
-    });
+    let mut changes = Changes::default();
+    let mut rows = Vec::new();
+    for build in &found {
+        rows.push(Row {
+            pill: pill_of_builder(build),
+            changes: changes.last(state, &build.changes)?,
+            took: build.took.map_or_else(String::new, took),
+            started: scene.time(build.started_at),
+            text: build.text.join(" "),
+        });
+    }
     let links = slave.builders.iter();
     let links = links.map(|b| Link::to(b.as_str(), &address::builder(b)));
     let refused = slave.refused.iter().chain(&slave.refused_others);
@@ -116,7 +122,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         seen: slave.last_seen.map(|at| scene.time(at)),
         running,
         strip: strip(state, scene, slave, STRIP)?,
-        builds: rows.collect(),
+        builds: rows,
         builders: Links::new(links, "", usize::MAX),
         info: slave.info.clone().into_iter().collect(),
         refused: refused

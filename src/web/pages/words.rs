@@ -1,10 +1,12 @@
 //! What schedulers and slaves do, in words.
 
 use crate::model::Timestamp;
+use crate::store::{State, StoreError};
 use crate::text::commas;
 use crate::view::{Scheduler, Slave, Tree};
+use crate::web::address;
 use crate::web::page::Scene;
-use crate::web::parts::span;
+use crate::web::parts::{Link, span};
 
 /// What a scheduler holds, in words.
 pub(super) fn held(scene: &Scene, tree: &Tree) -> String {
@@ -31,7 +33,12 @@ pub(super) fn scheduler(scene: &Scene, scheduler: &Scheduler) -> String {
         (Some(next), _, 0) => format!("runs in {next}"),
         (Some(next), _, held) => format!("runs in {next}, holds {held} changes"),
         (None, Some(upstream), _) => format!("follows {upstream}"),
-        (None, None, 0) => "waits for changes".to_owned(),
+        (None, None, 0) => match scheduler.kind {
+            "ForceScheduler" => "waits for users who force builds".to_owned(),
+            "Triggerable" | "NightlyTriggerable" => "waits for a build that triggers it".to_owned(),
+            "Try_Jobdir" | "Try_Userpass" => "waits for try jobs".to_owned(),
+            _ => "waits for changes".to_owned(),
+        },
         (None, None, 1) => "holds 1 change".to_owned(),
         (None, None, held) => format!("holds {held} changes"),
     }
@@ -74,4 +81,25 @@ pub(super) fn slave(scene: &Scene, slave: &Slave) -> String {
         ));
     }
     commas(says)
+}
+
+/// What schedulers hold and will do by themselves, one row each.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn soon(state: &State, scene: &Scene) -> Result<Vec<(Link, String)>, StoreError> {
+    let configs = scene.config.schedulers.iter().map(AsRef::as_ref);
+    let schedulers = Scheduler::all(Some(state), configs, scene.now)?;
+    let busy = schedulers
+        .iter()
+        .filter(|s| s.next.is_some() || !s.waiting.is_empty());
+    let rows = busy.map(|scheduler| {
+        let name = scheduler.name.as_str();
+        let link = Link::to(name, &address::scheduler(&scheduler.name));
+        let first = scheduler.waiting.first();
+        let says = first.map(|tree| held(scene, tree));
+        let says = says.unwrap_or_else(|| self::scheduler(scene, scheduler));
+        (link, says)
+    });
+    Ok(rows.collect())
 }
