@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{
     ChangeNumber, InstanceRecord, InstanceStop, PatchBody, SetId, SlaveName, StopMeans, Timestamp,
 };
-use crate::store::read::SetRow;
+use crate::store::read::{SetRow, VisitRow};
 use crate::store::{State, Store};
 
 /// The state, brought to the schema of this program.
@@ -377,6 +377,41 @@ fn slaves_from_before_it_was_known_when_they_were_heard_have_the_time_they_went(
     let slaves = state(&dir).slaves().unwrap();
     let heard: Vec<_> = slaves.iter().map(|slave| slave.heard_at).collect();
     assert_eq!(heard, [Some(Timestamp(77)), None]);
+}
+
+#[test]
+fn requests_from_before_they_had_priorities_have_those_of_their_sets() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = open_before(&dir, "ALTER TABLE request ADD COLUMN priority");
+    conn.execute_batch(
+        r#"INSERT INTO build_set (id, reason, submitted_at, stamp, properties, priority) VALUES
+               (3, '', 200, '{}', '{}', 0), (4, '', 201, '{}', '{}', 7);
+           INSERT INTO request (id, build_set, builder, submitted_at) VALUES
+               (5, 3, 'b', 200), (6, 4, 'b', 201), (7, 3, 'b', 202);"#,
+    )
+    .unwrap();
+    drop(conn);
+    let places = state(&dir).places_in_queue(&"b".into(), None, true, 9);
+    let places = places.unwrap().into_iter();
+    let places: Vec<_> = places.map(|place| (place.priority, place.id.0)).collect();
+    assert_eq!(places, [(7, 6), (0, 5), (0, 7)]);
+}
+
+#[test]
+fn slaves_that_were_connected_before_visits_were_kept_are_on_a_visit() {
+    let dir = tempfile::tempdir().unwrap();
+    let conn = open_before(&dir, "CREATE TABLE slave_visit");
+    conn.execute_batch(
+        "INSERT INTO slave (name, seen_at, connected) VALUES ('here', 77, 1), ('gone', 78, 0)",
+    )
+    .unwrap();
+    drop(conn);
+    let visits = |slave: &str| state(&dir).visits(&slave.into()).unwrap();
+    let lasts = VisitRow {
+        came_at: Timestamp(77),
+        went_at: None,
+    };
+    assert_eq!((visits("here"), visits("gone")), (vec![lasts], vec![]));
 }
 
 #[test]
