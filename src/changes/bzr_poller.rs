@@ -199,7 +199,7 @@ impl BzrPoller {
         change.files = revision.files;
         change.files_left_out = revision.files_left_out;
         change.branch.clone_from(&self.config.branch);
-        change.repository.clone_from(&self.config.repourl);
+        change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("bzr".to_owned());
         change
     }

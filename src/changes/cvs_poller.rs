@@ -122,7 +122,7 @@ impl CvsPoller {
         let left_out = commit.files.len().saturating_sub(MOST_FILES);
         change.files_left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
         change.branch.clone_from(&commit.branch);
-        change.repository = without_password(&self.config.cvsroot);
+        change.repository = poller.repository_at(&without_password(&self.config.cvsroot));
         change.src = Some("cvs".to_owned());
         change
     }

@@ -328,7 +328,7 @@ impl GitPoller {
             change.files_left_out += 1;
         }
         change.branch = Some(short(&work.name).to_owned());
-        change.repository.clone_from(&self.config.repourl);
+        change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("git".to_owned());
         if is_tag(&work.name) && change.category.is_none() {
             change.category = Some("tag".to_owned());

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Batch, LONGEST_MESSAGE, MOST_CHANGES, MOST_FILES, MOST_OF_A_POLL, PollError, Tool, change,
-    message, mirror_dir, stands_for,
+    message, mirror_dir, ssh, stands_for,
 };
 use crate::config::HgPollerConfig;
 use crate::model::NewChange;
@@ -26,6 +26,8 @@ pub(super) struct HgPoller {
     config: HgPollerConfig,
     tool: Tool,
     mirror: PathBuf,
+    /// The command line of ssh.
+    ssh: String,
     /// The newest changeset at the last poll that was completed.
     seen: Option<String>,
     /// The newest changeset of the poll that is being worked on.
@@ -42,7 +44,7 @@ impl HgPoller {
     /// A poller that keeps its mirror below the directory `mirrors`.
     ///
     /// # Errors
-    /// The base directory is gone.
+    /// The base directory is gone, or the key of the server cannot be written.
     pub(super) fn new(
         config: HgPollerConfig,
         mirrors: &Path,
@@ -52,8 +54,10 @@ impl HgPoller {
         // Without settings that change the output, and without questions.
         tool.set("HGPLAIN", "1");
         tool.set("HGENCODING", "UTF-8");
+        let mirror = mirror_dir(mirrors, &config.repourl, "hg")?;
         Ok(Self {
-            mirror: mirror_dir(mirrors, &config.repourl, "hg")?,
+            ssh: ssh(&config.ssh, &mirror.with_extension("known_hosts"))?,
+            mirror,
             tool,
             config,
             seen: None,
@@ -121,7 +125,10 @@ impl HgPoller {
     /// Looks whether something has changed, and pulls it. Returns the newest changeset.
     async fn begin(&self) -> Result<Option<String>, PollError> {
         let url = self.config.repourl.as_str();
-        let words = ["identify", "--id", "--debug", "-r", "tip", "--", url];
+        let ssh = format!("ui.ssh={}", self.ssh);
+        let words = [
+            "--config", &ssh, "identify", "--id", "--debug", "-r", "tip", "--", url,
+        ];
         let tip = self.tool.output(words, None, MOST_SAID).await?;
         let tip = String::from_utf8_lossy(&tip).trim().to_owned();
         if self.seen.as_ref() == Some(&tip) {
@@ -136,8 +143,8 @@ impl HgPoller {
                 .output(["init", "--", &dir], None, MOST_SAID)
                 .await?;
         }
-        self.inside(["pull", "--quiet", "--", url].map(str::to_owned).to_vec())
-            .await?;
+        let words = ["--config", &ssh, "pull", "--quiet", "--", url];
+        self.inside(words.map(str::to_owned).to_vec()).await?;
         Ok(Some(tip))
     }
 
@@ -200,7 +207,7 @@ impl HgPoller {
         change.files = set.files.iter().map(|file| decode(file)).collect();
         change.files_left_out = set.files_left_out;
         change.branch = Some(branch);
-        change.repository.clone_from(&self.config.repourl);
+        change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("hg".to_owned());
         Some(change)
     }

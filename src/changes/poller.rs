@@ -139,6 +139,7 @@ impl Poller {
             }
             ChangeSourceKind::Svn(config) => Ok(Self::Svn(Box::new(SvnPoller::new(
                 (**config).clone(),
+                &mirrors,
                 stop,
             )?))),
             ChangeSourceKind::Hg(config) => Ok(Self::Hg(Box::new(HgPoller::new(

@@ -5,6 +5,7 @@ mod batch;
 mod place;
 mod schedule;
 #[cfg(test)]
+mod ssh;
 pub(super) mod testing;
 mod tool;
 
@@ -18,3 +19,4 @@ pub(super) use self::place::{digest, mirror_dir};
 pub(super) use self::schedule::Schedule;
 pub(super) use self::tool::PollError;
 pub(super) use self::tool::Tool;
+pub(super) use self::ssh::ssh;

@@ -4,13 +4,14 @@
 //! revisions in between are read in windows, so that none is missed however many there are.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Backlog, Batch, LONGEST_MESSAGE, MOST_FILES, PollError, Tool, change, first_after, message,
-    stands_for,
+    mirror_dir, ssh, stands_for,
 };
 use crate::config::{Place, SvnPollerConfig};
 use crate::control::read_password;
@@ -49,26 +50,33 @@ struct Cursor {
 }
 
 impl SvnPoller {
-    /// A poller.
+    /// A poller that keeps the key of its server below the directory `mirrors`.
     ///
     /// # Errors
-    /// The password cannot be read.
-    pub(super) fn new(config: SvnPollerConfig, stop: CancellationToken) -> Result<Self, PollError> {
+    /// The password cannot be read, or the key cannot be written.
+    pub(super) fn new(
+        config: SvnPollerConfig,
+        mirrors: &Path,
+        stop: CancellationToken,
+    ) -> Result<Self, PollError> {
         let mut options = ["--non-interactive", "--no-auth-cache"]
             .map(str::to_owned)
             .to_vec();
         options.extend(config.extra_args.iter().cloned());
         let mut password = None;
-        if let Some(user) = &config.username {
+        if let Some(user) = &config.login.username {
             options.extend(["--username".to_owned(), user.clone()]);
         }
-        if let Some(secret) = &config.password {
-            let secret = read_password(secret, std::path::Path::new("."));
+        if let Some(secret) = &config.login.password {
+            let secret = read_password(secret, Path::new("."));
             password = Some(secret.map_err(PollError::new)?);
             options.push("--password-from-stdin".to_owned());
         }
+        let mut tool = Tool::new(&config.svn, config.poller.timeout, stop);
+        let place = mirror_dir(mirrors, &config.repourl, "known_hosts")?;
+        tool.set("SVN_SSH", ssh(&config.ssh, &place)?);
         Ok(Self {
-            tool: Tool::new(&config.svn, config.poller.timeout, stop),
+            tool,
             config,
             options,
             password,
@@ -242,7 +250,7 @@ impl SvnPoller {
         change.files_left_out = entry.paths_left_out;
         change.branch = branch;
         change.project = project.unwrap_or(change.project);
-        change.repository.clone_from(&self.config.repourl);
+        change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("svn".to_owned());
         change
     }

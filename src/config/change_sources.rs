@@ -4,6 +4,7 @@
 //! [`ChangeSourceKind`] with a line in each of its two `match`es, and a row of `KINDS`. Its
 //! driver, if it acts by itself, is a file of `changes` with a line in `changes::drivers`.
 
+mod access;
 mod bzr_poller;
 mod change_hook;
 mod cvs_poller;
@@ -29,13 +30,15 @@ use self::slave_port::SlavePort;
 use super::reader::Table;
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
+use super::repositories::RepositoryConfig;
 use crate::model::SourceName;
 
 pub use self::bzr_poller::BzrPollerConfig;
 pub use self::change_hook::ChangeHookConfig;
+pub use self::access::{LoginAccess, SshAccess};
 pub use self::cvs_poller::CvsPollerConfig;
 pub use self::fields::ChangeFields;
-pub use self::git_poller::{GitPollerAccess, GitPollerConfig, GitStart, History, NewBranch};
+pub use self::git_poller::{GitPollerConfig, GitStart, History, NewBranch};
 pub use self::hg_poller::HgPollerConfig;
 pub use self::maildir::MaildirConfig;
 pub use self::network::Network;
@@ -104,15 +107,31 @@ static KINDS: [Kind; 8] = [
     kind("Maildir", &[maildir::KEYS, fields::KEYS], || {
         ChangeSourceKind::Maildir(Box::default())
     }),
-    kind("GitPoller", &[git_poller::KEYS, poller::KEYS], || {
-        ChangeSourceKind::Git(Box::default())
-    }),
-    kind("SVNPoller", &[svn_poller::KEYS, poller::KEYS], || {
-        ChangeSourceKind::Svn(Box::default())
-    }),
-    kind("HgPoller", &[hg_poller::KEYS, poller::KEYS], || {
-        ChangeSourceKind::Hg(Box::default())
-    }),
+    kind(
+        "GitPoller",
+        &[
+            git_poller::KEYS,
+            poller::KEYS,
+            access::LOGIN_KEYS,
+            access::SSH_KEYS,
+        ],
+        || ChangeSourceKind::Git(Box::default()),
+    ),
+    kind(
+        "SVNPoller",
+        &[
+            svn_poller::KEYS,
+            poller::KEYS,
+            access::LOGIN_KEYS,
+            access::SSH_KEYS,
+        ],
+        || ChangeSourceKind::Svn(Box::default()),
+    ),
+    kind(
+        "HgPoller",
+        &[hg_poller::KEYS, poller::KEYS, access::SSH_KEYS],
+        || ChangeSourceKind::Hg(Box::default()),
+    ),
     kind("BzrPoller", &[bzr_poller::KEYS, poller::KEYS], || {
         ChangeSourceKind::Bzr(Box::default())
     }),
@@ -161,6 +180,8 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Maildir(_)
             | ChangeSourceKind::Git(_)
             | ChangeSourceKind::Svn(_)
+    /// The register of repositories.
+    pub(super) repositories: &'n [RepositoryConfig],
             | ChangeSourceKind::Hg(_)
             | ChangeSourceKind::Bzr(_)
             | ChangeSourceKind::Cvs(_) => None,
@@ -278,6 +299,7 @@ pub(super) fn read<'a>(
 }
 
 /// Reports a source that has the name of one before it.
+    repositories: &[RepositoryConfig],
 fn check_name(
     table: &Table<'_>,
     place: Range<usize>,
@@ -288,6 +310,7 @@ fn check_name(
     // What else two PB sources share is reported there: their user, or their port.
     let is_reported = |other: &ChangeSourceConfig| {
         let usual = [other, source].map(|one| one.pb().map(SourceSettings::usual_name));
+            repositories,
         usual
             .iter()
             .all(|usual| usual.as_deref() == Some(source.name.as_str()))

@@ -62,10 +62,11 @@ pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
-    BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig, ChangeSourceConfig,
-    ChangeSourceKind, CvsPollerConfig, GitPollerAccess, GitPollerConfig, GitStart, HgPollerConfig,
-    History, Layout, MaildirConfig, Network, NewBranch, PbSourceConfig, Place, PollerConfig,
-    SetField, SetFields, SourceRules, SvnPollerConfig,
+    BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig,
+    ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GitPollerConfig, GitStart,
+    HgPollerConfig, History, Layout, LoginAccess, MaildirConfig, Network, NewBranch,
+    PbSourceConfig, Place, PollerConfig, SetField, SetFields,
+    SourceRules, SshAccess, SvnPollerConfig,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;

@@ -202,6 +202,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("sshKnownHosts", "ssh_known_hosts_file"),
 ];
 
+    ("sshHostKey", "ssh_host_key"),
 /// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
     (

@@ -324,7 +324,7 @@ impl Config {
         };
         checks::slaves_find_the_master(root.sink, &self.slaves, &port);
         self.repositories = Arc::new(repositories::read(root));
-        self.change_sources = change_sources::read(root, &port);
+        self.change_sources = change_sources::read(root, &port, &self.repositories);
         let mut factory_names = Names::new("factory");
         let factories = factories::read(root, &mut factory_names, &mut locks);
         let known = Known {

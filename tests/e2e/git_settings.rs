@@ -242,7 +242,7 @@ fn worker_430_has_keys_and_passwords_only_during_the_step() {
 }
 
 /// Records its words, and the permissions and lines of its files, and serves a repository here.
-const SSH: &str = "for word; do \
+pub(crate) const SSH: &str = "for word; do \
     case $before in -i) stat -c %a \"$word\"; cat \"$word\";; esac; \
     case $word in UserKnownHostsFile=*) eval cat ${word#*=};; esac; before=$word; \
     done >>\"$0.log\"; echo \"$*\" >>\"$0.log\"; eval last=\\${$#}; exec sh -c \"$last\"";
@@ -313,14 +313,14 @@ fn has_keys_and_passwords_only_during_the_step(kind: Kind) {
     }
 }
 
-fn program(dir: &Path, name: &str, script: &str) {
+pub(crate) fn program(dir: &Path, name: &str, script: &str) {
     let path = dir.join(name);
     fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Serves the files below `dir` to those who have `authorization`, as long as the tests run.
-fn serve(dir: PathBuf, authorization: &'static str) -> u16 {
+pub(crate) fn serve(dir: PathBuf, authorization: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::git_settings::{SSH, program, serve};
 use crate::harness::master::ShownChange;
 use crate::harness::{Master, Repository, Sandbox, Setup, run, shell, wait_until};
 
@@ -256,4 +257,68 @@ fn pol_11_pol_12_repositories_of_other_systems_are_polled() {
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         wait_for_changes(&master, &all);
     }
+}
+
+#[test]
+fn grd_05_pol_09_a_poller_logs_in_with_the_credentials_of_its_repository() {
+    let sandbox = Sandbox::new();
+    let repository = Repository::new(&sandbox);
+    repository.git(&["symbolic-ref", "HEAD", "refs/heads/main"]);
+    repository.commit("one", b"1");
+    repository.git(&["branch", "other"]);
+    repository.git(&["update-server-info"]);
+    let port = serve(repository.dir.join(".git"), "Basic bWU6aHVzaC1odXNo");
+    let programs = sandbox.private_dir("programs");
+    program(&programs, "ssh", SSH);
+    let path = format!("PATH={}:$PATH exec git \"$@\"", programs.display());
+    program(&programs, "git-here", &path);
+    let (git, dir) = (programs.join("git-here"), repository.dir.display());
+    let secrets = sandbox.private_dir("secrets");
+    sandbox.file("secrets/password", "hush-hush\n");
+    sandbox.file("secrets/key", "first-of-key\nsecond-of-key\n");
+    let register = format!(
+        r#"
+[[repositories]]
+name = "by-ssh"
+urls = "git@host:{dir}"
+default_branch = "main"
+codebase = "core"
+credentials = {{ ssh_key_file = "{secrets}/key", ssh_host_key = "ssh-rsa AAAA" }}
+[[repositories]]
+name = "by-http"
+urls = "http://127.0.0.1:{port}/"
+default_branch = "main"
+project = "widget"
+credentials = {{ user = "me", password_file = "{secrets}/password" }}
+[[change_sources]]
+type = "GitPoller"
+repository = "by-http"
+start = "tip"
+poll_interval = "200ms"
+"#,
+        secrets = secrets.display()
+    );
+    let lines = format!("repository = \"by-ssh\"\nstart = \"tip\"\ngit = {git:?}\n{register}");
+    let master = Master::start(&sandbox, &setup("GitPoller", &lines));
+    wait_until("both pollers have found the commit", || {
+        changes(&master).len() >= 2
+    });
+    let all: Vec<ShownChange> = master.show(&["changes", "--limit", "9"]);
+    let mut shown: Vec<_> = all
+        .iter()
+        .map(|change| {
+            let place = [&change.repository, &change.codebase, &change.project];
+            format!(
+                "{} {}",
+                change.branch.as_deref().unwrap_or("-"),
+                place.map(String::as_str).join(" ")
+            )
+        })
+        .collect();
+    shown.sort();
+    assert_eq!(shown, ["main by-http  widget", "main by-ssh core "]);
+    let ssh = std::fs::read_to_string(programs.join("ssh.log")).unwrap();
+    let told: Vec<_> = ssh.lines().skip(1).take(3).collect();
+    assert_eq!(told, ["first-of-key", "second-of-key", "* ssh-rsa AAAA"]);
+    assert!(ssh.contains("BatchMode=yes"), "{ssh}");
 }

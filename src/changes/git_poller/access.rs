@@ -3,39 +3,26 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::changes::polling::{PollError, Tool};
+use crate::changes::polling::{PollError, Tool, ssh};
 use crate::config::GitPollerConfig;
 use crate::control::read_password;
-use crate::vc::git::access::ssh_command;
 
-/// Prepares a program that talks to the server of `config`.
+/// Prepares a program that talks to the server of `config`, whose mirror is at `mirror`.
 ///
 /// # Errors
-/// The password cannot be read.
-pub(super) fn prepare(tool: &mut Tool, config: &GitPollerConfig) -> Result<(), PollError> {
-    let access = &config.access;
-    let path = |path: &Option<PathBuf>| {
-        let path = path.as_ref().map(std::path::absolute)?.ok()?;
-        Some(path.to_string_lossy().into_owned())
-    };
-    let key = path(&access.ssh_private_key_file);
-    let servers = path(&access.ssh_known_hosts_file);
-    let mut ssh = ssh_command(key.as_deref(), servers.as_deref());
-    if access.ssh_accept_new {
-        ssh = ssh.replace(
-            "StrictHostKeyChecking=yes",
-            "StrictHostKeyChecking=accept-new",
-        );
-        if servers.is_none() {
-            ssh.push_str(" -o StrictHostKeyChecking=accept-new");
-        }
-    }
+/// The password cannot be read, or the key of the server cannot be written.
+pub(super) fn prepare(
+    tool: &mut Tool,
+    config: &GitPollerConfig,
+    mirror: &Path,
+) -> Result<(), PollError> {
+    let ssh = ssh(&config.ssh, &mirror.with_extension("known_hosts"))?;
     tool.set("GIT_SSH_COMMAND", ssh);
     tool.set("SSH_ASKPASS_REQUIRE", "never");
     let mut settings = Vec::new();
-    if let (Some(user), Some(secret)) = (&access.username, &access.password) {
+    if let (Some(user), Some(secret)) = (&config.login.username, &config.login.password) {
         let password = read_password(secret, Path::new(".")).map_err(PollError::new)?;
         tool.set("BUILDMASTER_GIT_USER", user);
         tool.set("BUILDMASTER_GIT_PASSWORD", OsString::from_vec(password));

@@ -47,11 +47,11 @@ impl Mirror {
         let mut local = Tool::new(&config.git, config.poller.timeout, stop);
         local.set("GIT_TERMINAL_PROMPT", "0");
         local.set("GIT_NO_REPLACE_OBJECTS", "1");
+        let dir = mirror_dir(mirrors, &config.repourl, "git")?;
         let mut remote = local.clone();
-        access::prepare(&mut remote, config)?;
+        access::prepare(&mut remote, config, &dir)?;
         // What is not in the mirror is not there.
         local.set("GIT_NO_LAZY_FETCH", "1");
-        let dir = mirror_dir(mirrors, &config.repourl, "git")?;
         Ok(Self {
             url: config.repourl.clone(),
             space: format!("refs/pollers/{}", digest(source.as_bytes(), 8)),

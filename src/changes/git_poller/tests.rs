@@ -443,10 +443,10 @@ async fn pol_09_passwords_are_given_to_the_configured_server_alone() {
     let world = World::new(|_| ());
     let mut config = world.config.clone();
     config.repourl = "https://me@git.example.org/p.git".to_owned();
-    config.access.username = Some("bot".to_owned());
-    config.access.password = Some(Secret::Inline("pass'word".to_owned()));
+    config.login.username = Some("bot".to_owned());
+    config.login.password = Some(Secret::Inline("pass'word".to_owned()));
     let mut tool = Tool::new("git", Duration::from_secs(60), CancellationToken::new());
-    access::prepare(&mut tool, &config).unwrap();
+    access::prepare(&mut tool, &config, &world.dir.dir().join("mirror")).unwrap();
     tool.set("GIT_TERMINAL_PROMPT", "0");
     let fill = async |host: &str| {
         let question = format!("protocol=https\nhost={host}\n\n");

@@ -42,7 +42,7 @@ async fn pol_11_revisions_come_by_number_split_by_branches() {
         return;
     };
     shell.run(SETUP);
-    let new = || SvnPoller::new(config(&shell, ""), CancellationToken::new()).unwrap();
+    let new = || SvnPoller::new(config(&shell, ""), shell.dir(), CancellationToken::new()).unwrap();
     let (mut poller, mut cursor) = (new(), None);
     assert_eq!(poll(&mut poller, &mut cursor).await, Default::default());
     shell.run(
@@ -75,7 +75,7 @@ async fn pol_11_nothing_falls_out_however_long_the_master_was_away() {
     shell.run(SETUP);
     let mut settings = config(&shell, "/trunk");
     settings.split_file = Layout::Trunk;
-    let mut poller = SvnPoller::new(settings, CancellationToken::new()).unwrap();
+    let mut poller = SvnPoller::new(settings, shell.dir(), CancellationToken::new()).unwrap();
     let mut cursor = None;
     poll(&mut poller, &mut cursor).await;
     // Three windows, made as a dump, which is faster than commits.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Around;
 use super::kind::SourceSettings;
-use super::poller::{PollerConfig, program, read_url};
+use super::poller::{PollerConfig, address, program, without_password};
 use crate::config::reader::{Table, Value};
 
 /// Settings of `BzrPoller`.
@@ -30,19 +30,23 @@ impl SourceSettings for BzrPollerConfig {
     }
 
     fn usual_name(&self) -> String {
-        self.repourl.clone()
+        self.poller.repository_at(&self.repourl)
     }
 
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
 
-    fn read(&mut self, table: &mut Table<'_>, _: &Around<'_, '_>) {
-        let url = table.require("repourl", "\"https://bzr.example.org/project/trunk\"");
-        if let Some(url) = url.as_ref().and_then(read_url) {
-            self.repourl = url;
-        }
-        self.poller.read(table);
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let known = self.poller.read(table, around, "bzr");
+        let example = "\"https://bzr.example.org/project/trunk\"";
+        self.repourl = address(table, &self.poller, known, example);
+        without_password(
+            table,
+            known,
+            "write it in the master's authentication.conf, and remove it there",
+        );
+        self.branch = known.and_then(|known| known.default_branch.clone());
         let text = |v: &Value<'_>| v.text().map(str::to_owned);
         table.set_some("branch", &mut self.branch, text);
         self.bzr = program(table, "bzr");

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::Around;
 use super::kind::SourceSettings;
-use super::poller::{PollerConfig, program};
+use super::poller::{PollerConfig, program, without_password};
 use crate::config::reader::{Table, Value};
+use crate::config::repositories::RepositoryConfig;
 
 /// Settings of `CVSPoller`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -30,14 +31,21 @@ impl SourceSettings for CvsPollerConfig {
     }
 
     fn usual_name(&self) -> String {
-        format!("{}/{}", self.cvsroot, self.cvsmodule)
+        let module = format!("{}/{}", self.cvsroot, self.cvsmodule);
+        self.poller.repository_at(&module)
     }
 
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
 
-    fn read(&mut self, table: &mut Table<'_>, _: &Around<'_, '_>) {
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let known = self.poller.read(table, around, "cvs");
+        without_password(
+            table,
+            known,
+            "log in with `cvs login` as the user of the master, and remove it there",
+        );
         for (key, example, setting) in [
             (
                 "cvsroot",
@@ -46,7 +54,15 @@ impl SourceSettings for CvsPollerConfig {
             ),
             ("cvsmodule", "\"project\"", &mut self.cvsmodule),
         ] {
-            let value = table.require(key, example);
+            let own = known.and_then(RepositoryConfig::url);
+            let own = own.filter(|_| key == "cvsroot" && table.place(key).is_none());
+            let value = match own {
+                Some(url) => {
+                    url.clone_into(setting);
+                    continue;
+                }
+                None => table.require(key, example),
+            };
             let word = value.as_ref().and_then(Value::name);
             match (value.as_ref(), word) {
                 (Some(value), Some(word)) if word.starts_with('-') => {
@@ -56,7 +72,6 @@ impl SourceSettings for CvsPollerConfig {
                 (_, None) => {}
             }
         }
-        self.poller.read(table);
         self.cvs = program(table, "cvs");
     }
 }

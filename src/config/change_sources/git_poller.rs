@@ -1,16 +1,14 @@
 //! `type = "GitPoller"`: changes that the master finds in a repository of git (POL-03 to POL-09).
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 
 use super::Around;
+use super::access::{LoginAccess, SshAccess};
 use super::kind::SourceSettings;
-use super::poller::{PollerConfig, login, program, read_url};
+use super::poller::{PollerConfig, address, program};
 use super::ref_rules::BranchRules;
 use crate::config::pattern::FilePatterns;
 use crate::config::reader::{Table, Value};
-use crate::config::secret::Secret;
 
 /// Settings of `GitPoller`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,24 +32,12 @@ pub struct GitPollerConfig {
     pub history: History,
     /// Program: `git`.
     pub git: String,
-    /// How the repository is accessed.
+    /// User and password for addresses with `http`.
     #[serde(flatten)]
-    pub access: GitPollerAccess,
-}
-
-/// How a poller gets access to a repository of git (POL-09).
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct GitPollerAccess {
-    /// User for addresses with `http`.
-    pub username: Option<String>,
-    /// Password of the user.
-    pub password: Option<Secret>,
-    /// File with the private key for ssh.
-    pub ssh_private_key_file: Option<PathBuf>,
-    /// File with the servers that ssh trusts; absent: those that the user of the master knows.
-    pub ssh_known_hosts_file: Option<PathBuf>,
-    /// Whether ssh trusts a server that it does not know yet.
-    pub ssh_accept_new: bool,
+    pub login: LoginAccess,
+    /// Settings of ssh.
+    #[serde(flatten)]
+    pub ssh: SshAccess,
 }
 
 /// What the first poll of a repository gives (POL-03).
@@ -98,13 +84,6 @@ pub(super) const KEYS: &[&str] = &[
     "new_branch",
     "history",
     "git",
-    "username",
-    "password",
-    "password_file",
-    "password_env",
-    "ssh_private_key_file",
-    "ssh_known_hosts_file",
-    "ssh_accept_new",
 ];
 
 impl SourceSettings for GitPollerConfig {
@@ -113,19 +92,18 @@ impl SourceSettings for GitPollerConfig {
     }
 
     fn usual_name(&self) -> String {
-        self.repourl.clone()
+        self.poller.repository_at(&self.repourl)
     }
 
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
 
-    fn read(&mut self, table: &mut Table<'_>, _: &Around<'_, '_>) {
-        let url = table.require("repourl", "\"https://example.org/project.git\"");
-        if let Some(url) = url.as_ref().and_then(read_url) {
-            self.repourl = url;
-        }
-        self.poller.read(table);
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let known = self.poller.read(table, around, "git");
+        let example = "\"https://example.org/project.git\"";
+        self.repourl = address(table, &self.poller, known, example);
+        self.branches = BranchRules::of(known);
         table.set("branches", &mut self.branches, BranchRules::read);
         table.set("tags", &mut self.tags, Value::flag);
         table.set_some("refs", &mut self.refs, read_refs);
@@ -144,17 +122,8 @@ impl SourceSettings for GitPollerConfig {
             })
         });
         self.git = program(table, "git");
-        self.access.read(table);
-    }
-}
-
-impl GitPollerAccess {
-    fn read(&mut self, table: &mut Table<'_>) {
-        (self.username, self.password) = login(table);
-        let path = |v: &Value<'_>| v.name().map(PathBuf::from);
-        table.set_some("ssh_private_key_file", &mut self.ssh_private_key_file, path);
-        table.set_some("ssh_known_hosts_file", &mut self.ssh_known_hosts_file, path);
-        table.set("ssh_accept_new", &mut self.ssh_accept_new, Value::flag);
+        self.login.read(table, known);
+        self.ssh.read(table, known);
     }
 }
 

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::Around;
+use super::access::SshAccess;
 use super::kind::SourceSettings;
-use super::poller::{PollerConfig, program, read_url};
+use super::poller::{PollerConfig, address, program, without_password};
 use super::ref_rules::BranchRules;
 use crate::config::reader::Table;
 
@@ -20,6 +21,9 @@ pub struct HgPollerConfig {
     pub branches: BranchRules,
     /// Program: `hg`.
     pub hg: String,
+    /// Settings of ssh.
+    #[serde(flatten)]
+    pub ssh: SshAccess,
 }
 
 /// The keys that only these change sources have.
@@ -31,19 +35,24 @@ impl SourceSettings for HgPollerConfig {
     }
 
     fn usual_name(&self) -> String {
-        self.repourl.clone()
+        self.poller.repository_at(&self.repourl)
     }
 
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
 
-    fn read(&mut self, table: &mut Table<'_>, _: &Around<'_, '_>) {
-        let url = table.require("repourl", "\"https://hg.example.org/project\"");
-        if let Some(url) = url.as_ref().and_then(read_url) {
-            self.repourl = url;
-        }
-        self.poller.read(table);
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let known = self.poller.read(table, around, "hg");
+        let example = "\"https://hg.example.org/project\"";
+        self.repourl = address(table, &self.poller, known, example);
+        without_password(
+            table,
+            known,
+            "write it in the section [auth] of the master's hgrc, and remove it there",
+        );
+        self.branches = BranchRules::of(known);
+        self.ssh.read(table, known);
         table.set("branches", &mut self.branches, BranchRules::read);
         self.hg = program(table, "hg");
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Around;
 use crate::config::needs::Needed;
-use crate::config::passwords;
 use crate::config::quantities::LONGEST;
 use crate::config::reader::{Table, Value};
-use crate::config::secret::Secret;
+use crate::config::repositories::RepositoryConfig;
+use crate::config::spelling::nearest;
 use crate::text::Encoding;
 
 /// What all sources have that look for changes themselves.
@@ -26,6 +27,8 @@ pub struct PollerConfig {
     /// Whether the times of commits count as times that the sender gave, as in Buildbot: no
     /// (TIM-01).
     pub commit_times: bool,
+    /// Repository of the changes, by its name in the register; absent: its address.
+    pub repository: Option<String>,
     /// Project of the changes.
     pub project: String,
     /// Codebase of the changes.
@@ -43,6 +46,7 @@ pub(super) const KEYS: &[&str] = &[
     "timeout",
     "encoding",
     "timestamps",
+    "repository",
     "project",
     "codebase",
     "category",
@@ -60,6 +64,7 @@ impl Default for PollerConfig {
             timeout: Duration::from_secs(10 * 60),
             encoding: Encoding::default(),
             commit_times: false,
+            repository: None,
             project: String::new(),
             codebase: String::new(),
             category: None,
@@ -69,8 +74,23 @@ impl Default for PollerConfig {
 }
 
 impl PollerConfig {
-    /// Takes what the table has.
-    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+    /// What its changes have as their repository, which is at `address`.
+    #[must_use]
+    pub fn repository_at(&self, address: &str) -> String {
+        self.repository.as_deref().unwrap_or(address).to_owned()
+    }
+
+    /// Takes what the table has. Gives the repository that it names, which is of one of the version
+    /// control systems `vc`.
+    pub(super) fn read<'n>(
+        &mut self,
+        table: &mut Table<'_>,
+        around: &Around<'_, 'n>,
+        vc: &str,
+    ) -> Option<&'n RepositoryConfig> {
+        let name = table.text_of("repository");
+        self.repository = name.map(|(name, _)| name.to_owned());
+        let known = named_repository(table, around, Some(vc));
         let text = |v: &Value<'_>| v.text().map(str::to_owned);
         table.set("poll_interval", &mut self.poll_interval, |v| {
             v.duration(INTERVALS)
@@ -87,7 +107,68 @@ impl PollerConfig {
         table.set("codebase", &mut self.codebase, text);
         table.set_some("category", &mut self.category, text);
         table.set("revlink", &mut self.revlink, text);
+        known
     }
+}
+
+/// The repository that a change source names.
+pub(super) fn named_repository<'n>(
+    table: &mut Table<'_>,
+    around: &Around<'_, 'n>,
+    vc: Option<&str>,
+) -> Option<&'n RepositoryConfig> {
+    let value = table.take("repository")?;
+    let name = value.name()?;
+    let known = around.repositories.iter().find(|known| known.name == name);
+    let Some(known) = known else {
+        let names = around.repositories.iter().map(|known| known.name.as_str());
+        let help = match nearest(name, names) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write the name of a repository in `[[repositories]]`".to_owned(),
+        };
+        value.error("is not the name of a repository", help);
+        return None;
+    };
+    match (known.vc, vc) {
+        (Some(own), Some(vc)) if own != vc => {
+            let what = format!("is a repository of {own}, and this source polls {vc}");
+            value.error(&what, "write the name of another repository");
+            None
+        }
+        _ => Some(known),
+    }
+}
+
+/// The address to poll: `repourl`, or else that of the repository.
+pub(super) fn address(
+    table: &mut Table<'_>,
+    poller: &PollerConfig,
+    known: Option<&RepositoryConfig>,
+    example: &str,
+) -> String {
+    let own = known.and_then(RepositoryConfig::url);
+    // A name that is unknown is reported.
+    let is_unknown = known.is_none() && poller.repository.is_some();
+    let value = match own.is_some() || is_unknown {
+        true => table.take("repourl"),
+        false => table.require("repourl", example),
+    };
+    match value {
+        Some(value) => read_url(&value).unwrap_or_default(),
+        None => own.unwrap_or_default().to_owned(),
+    }
+}
+
+/// Reports that a source does not log in with what the register says of its repository.
+pub(super) fn without_password(table: &Table<'_>, known: Option<&RepositoryConfig>, help: &str) {
+    let Some(known) = known.filter(|known| known.credentials.password.is_some()) else {
+        return;
+    };
+    let message = format!(
+        "{} cannot use the password of the repository `{}`",
+        table.label, known.name
+    );
+    table.sink.error(table.span.clone(), message, help);
 }
 
 fn read_encoding(value: &Value<'_>) -> Option<Encoding> {
@@ -100,25 +181,6 @@ fn read_encoding(value: &Value<'_>) -> Option<Encoding> {
         );
     }
     encoding
-}
-
-/// A user with or without a password.
-pub(super) fn login(table: &mut Table<'_>) -> (Option<String>, Option<Secret>) {
-    let user = table.take("username");
-    let has_password = passwords::KEYS.iter().any(|key| table.place(key).is_some());
-    let password = if has_password {
-        table.password(false)
-    } else {
-        None
-    };
-    if let (None, Some(_)) = (&user, &password) {
-        let message = format!("{} has a password and no user", table.label);
-        table
-            .sink
-            .missing(table.span.clone(), message, "add `username = \"…\"`");
-    }
-    let user = user.as_ref().and_then(|v| v.name().map(str::to_owned));
-    (user, password)
 }
 
 /// The program of a poller, which the key of its name may set.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::config::pattern::{FilePatterns, PatternError, TextMatch};
 use crate::config::reader::Value;
+use crate::config::repositories::RepositoryConfig;
 use crate::config::shape::Shape;
 
 /// Which branches a poller follows. Two lists are equal if they were written alike.
@@ -43,6 +44,15 @@ impl BranchRules {
         Ok(Self {
             rules: rules.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What is followed of a repository where the settings do not say it: its default branch, if it
+    /// is known, or else all branches.
+    pub(super) fn of(known: Option<&RepositoryConfig>) -> Self {
+        let branch = known.and_then(|known| known.default_branch.clone());
+        Self {
+            rules: branch.map(BranchRule::Named).into_iter().collect(),
+        }
     }
 
     /// Whether the poller follows `branch`: a rule selects it, or all rules only leave branches

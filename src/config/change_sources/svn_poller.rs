@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::Around;
+use super::access::{LoginAccess, SshAccess};
 use super::kind::SourceSettings;
-use super::poller::{PollerConfig, login, program, read_url};
+use super::poller::{PollerConfig, address, program};
 use crate::config::pattern::LinePattern;
 use crate::config::reader::{Table, Value};
-use crate::config::secret::Secret;
 
 /// Settings of `SVNPoller`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,10 +21,12 @@ pub struct SvnPollerConfig {
     pub split_file: Layout,
     /// The last revision that is not a change; absent: the newest one at the first poll.
     pub start: Option<u64>,
-    /// User.
-    pub username: Option<String>,
-    /// Password of the user.
-    pub password: Option<Secret>,
+    /// User and password.
+    #[serde(flatten)]
+    pub login: LoginAccess,
+    /// Settings of ssh, for addresses with `svn+ssh`.
+    #[serde(flatten)]
+    pub ssh: SshAccess,
     /// Program: `svn`.
     pub svn: String,
     /// Further options of the program.
@@ -105,17 +107,7 @@ impl Layout {
 }
 
 /// The keys that only these change sources have.
-pub(super) const KEYS: &[&str] = &[
-    "repourl",
-    "split_file",
-    "start",
-    "username",
-    "password",
-    "password_file",
-    "password_env",
-    "svn",
-    "extra_args",
-];
+pub(super) const KEYS: &[&str] = &["repourl", "split_file", "start", "svn", "extra_args"];
 
 impl SourceSettings for SvnPollerConfig {
     fn kind(&self) -> &'static str {
@@ -123,22 +115,21 @@ impl SourceSettings for SvnPollerConfig {
     }
 
     fn usual_name(&self) -> String {
-        self.repourl.clone()
+        self.poller.repository_at(&self.repourl)
     }
 
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
 
-    fn read(&mut self, table: &mut Table<'_>, _: &Around<'_, '_>) {
-        let url = table.require("repourl", "\"https://svn.example.org/project\"");
-        if let Some(url) = url.as_ref().and_then(read_url) {
-            self.repourl = url;
-        }
-        self.poller.read(table);
+    fn read(&mut self, table: &mut Table<'_>, around: &Around<'_, '_>) {
+        let known = self.poller.read(table, around, "svn");
+        let example = "\"https://svn.example.org/project\"";
+        self.repourl = address(table, &self.poller, known, example);
         table.set("split_file", &mut self.split_file, read_layout);
         table.set_some("start", &mut self.start, |v| v.integer(0..=u64::MAX >> 1));
-        (self.username, self.password) = login(table);
+        self.login.read(table, known);
+        self.ssh.read(table, known);
         self.svn = program(table, "svn");
         table.set("extra_args", &mut self.extra_args, |v| {
             let words = v.list()?;

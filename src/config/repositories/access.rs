@@ -136,6 +136,12 @@ impl RepositoryCredentials {
         if read.user.is_some() || has_password.iter().any(|key| table.place(key).is_some()) {
             read.password = table.password(false);
         }
+        if let (None, Some(_)) = (&read.user, &read.password) {
+            let message = format!("{} have a password and no user", table.label);
+            table
+                .sink
+                .missing(table.span.clone(), message, "add `user = \"…\"`");
+        }
         if let (Some(_), Some(place)) = (&read.ssh_host_key, table.place("ssh_known_hosts_file")) {
             let message = "`ssh_known_hosts_file` cannot be used with `ssh_host_key`".to_owned();
             table.sink.error(place, message, "remove one of the two");

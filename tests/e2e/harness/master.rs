@@ -69,6 +69,12 @@ pub(crate) struct ShownChange {
     pub(crate) comments: Option<String>,
     #[serde(default)]
     pub(crate) files: Vec<String>,
+    #[serde(default)]
+    pub(crate) repository: String,
+    #[serde(default)]
+    pub(crate) codebase: String,
+    #[serde(default)]
+    pub(crate) project: String,
     #[serde(default, deserialize_with = "optional_time")]
     pub(crate) made_at: Option<f64>,
 }
