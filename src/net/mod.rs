@@ -26,6 +26,7 @@ mod directory;
 mod door;
 mod end;
 mod gatekeeper;
+mod http;
 mod keepalive;
 mod known;
 #[cfg(unix)]
@@ -49,6 +50,7 @@ pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 pub use directory::{Directory, UserKind};
 pub use door::Door;
 pub use gatekeeper::Gatekeeper;
+pub use http::{error_chain, http_client};
 pub use known::network;
 pub use login::{Login, LoginAnswer};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};

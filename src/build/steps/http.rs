@@ -3,12 +3,9 @@
 //! The response goes to the logs piece by piece, so that its size costs no memory. A stop of the
 //! build ends the wait for it.
 
-use std::sync::OnceLock;
-
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Request, Response, Url};
+use reqwest::{Method, Request, Response, Url};
 
 use super::shell::{Unrenderable, describe, put_in};
 use crate::build::control::{FOREVER, Paused};
@@ -16,10 +13,8 @@ use crate::build::step::{Performed, StepRun};
 use crate::config::{HttpData, HttpStepConfig, Template};
 use crate::logs::Channel;
 use crate::model::Results;
+use crate::net::{error_chain, http_client};
 use crate::protocol::ShellCommand;
-
-/// Most redirections that are followed.
-const MOST_REDIRECTIONS: usize = 30;
 
 /// The log of the request and the response.
 const LOG: &str = "log";
@@ -40,7 +35,7 @@ pub(in crate::build) async fn perform(
     };
     step.begin(texts.0, texts.1, &[LOG]).await;
     step.logs.put((LOG, Channel::Header), job.told.into()).await;
-    let sent = match client(config) {
+    let sent = match http_client(config.allow_redirects, config.verify) {
         Ok(client) => disturbed_or(step, client.execute(job.request)).await,
         Err(problem) => return raised(step.name, problem),
     };
@@ -162,44 +157,6 @@ fn listed(title: &str, pairs: &[(String, String)], hidden: &[String]) -> String 
     }
 }
 
-/// A client with these settings, of which there are four.
-fn client(config: &HttpStepConfig) -> Result<&'static Client, String> {
-    static CLIENTS: [OnceLock<Result<Client, String>>; 4] = [const { OnceLock::new() }; 4];
-    let at = usize::from(config.allow_redirects) + 2 * usize::from(config.verify);
-    let made = CLIENTS.get(at).map(|client| {
-        client.get_or_init(|| {
-            // Another part of the program may have chosen it.
-            drop(rustls::crypto::ring::default_provider().install_default());
-            let policy = match config.allow_redirects {
-                true => Policy::limited(MOST_REDIRECTIONS),
-                false => Policy::none(),
-            };
-            let client = Client::builder()
-                .user_agent(concat!("buildmaster/", env!("CARGO_PKG_VERSION")))
-                .redirect(policy)
-                .tls_danger_accept_invalid_certs(!config.verify)
-                .build();
-            client.map_err(|e| chain(&e))
-        })
-    });
-    match made {
-        Some(Ok(client)) => Ok(client),
-        Some(Err(problem)) => Err(problem.clone()),
-        None => Err("no client".to_owned()),
-    }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 /// Waits for `work`, unless the build is stopped or its slave is lost meanwhile.
 async fn disturbed_or<T>(
     step: &mut StepRun<'_>,
@@ -223,7 +180,7 @@ async fn disturbed_or<T>(
 }
 
 async fn fail(step: &mut StepRun<'_>, error: &reqwest::Error) -> Performed {
-    let note = format!("the request failed: {}\n", chain(error));
+    let note = format!("the request failed: {}\n", error_chain(error));
     step.logs.put((LOG, Channel::Stderr), note.into()).await;
     Performed::Ended {
         result: Results::Failure,
