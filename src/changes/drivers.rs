@@ -15,7 +15,9 @@ pub fn driver(config: &ChangeSourceConfig) -> Option<Box<dyn Driver>> {
         | ChangeSourceKind::Svn(_)
         | ChangeSourceKind::Hg(_)
         | ChangeSourceKind::Bzr(_)
-        | ChangeSourceKind::Cvs(_) => {
+        | ChangeSourceKind::Cvs(_)
+        | ChangeSourceKind::P4(_)
+        | ChangeSourceKind::Pulls(_) => {
             let driver = PollerDriver::new(&config.kind)?;
             Some(Box::new(driver))
         }

@@ -15,9 +15,12 @@ use super::cvs_poller::CvsPoller;
 use super::driver::{Desk, Driver, Wake};
 use super::git_poller::GitPoller;
 use super::hg_poller::HgPoller;
+use super::p4_poller::P4Poller;
 use super::polling::{Batch, PollError, Schedule};
+use super::pull_poller::PullPoller;
 use super::svn_poller::SvnPoller;
 use crate::config::{ChangeSourceKind, PollerConfig};
+use crate::control::Approval;
 use crate::model::{Offer, OfferAnswer, Timestamp};
 use crate::text;
 
@@ -39,6 +42,8 @@ enum Poller {
     Hg(Box<HgPoller>),
     Bzr(Box<BzrPoller>),
     Cvs(Box<CvsPoller>),
+    P4(Box<P4Poller>),
+    Pulls(Box<PullPoller>),
 }
 
 impl PollerDriver {
@@ -65,7 +70,9 @@ impl PollerDriver {
             if !schedule.begin(Instant::now()) {
                 continue;
             }
-            let result = self.poll(&desk).await;
+            let approvals = desk.poked.approvals();
+            let result = self.poll(&desk, &approvals).await;
+            self.settle(approvals, &result);
             let now = Instant::now();
             schedule.finish(now, result.is_ok(), &mut rng);
             let next = schedule.next().map(|next| in_wall_time(&desk, next - now));
@@ -93,12 +100,38 @@ impl PollerDriver {
         }
     }
 
+    /// Answers those who have approved pull requests.
+    fn settle(&self, approvals: Vec<Approval>, result: &Result<Option<String>, PollError>) {
+        for approval in approvals {
+            let pull = approval.pull;
+            let answer = match (result, &self.poller) {
+                (Err(error), _) => Err(error.to_string()),
+                (Ok(_), Some(Poller::Pulls(pulls))) if pulls.has_approved(pull) => Ok(()),
+                (Ok(_), _) => Err(format!(
+                    "pull request {pull} does not wait for an approval of {}; `show sources` tells \
+                     which ones wait",
+                    approval.head
+                )),
+            };
+            approval.settle(answer);
+        }
+    }
+
     /// Polls once. Returns what was noticed.
-    async fn poll(&mut self, desk: &Desk) -> Result<Option<String>, PollError> {
+    async fn poll(
+        &mut self,
+        desk: &Desk,
+        approvals: &[Approval],
+    ) -> Result<Option<String>, PollError> {
         let poller = match &mut self.poller {
             Some(poller) => poller,
             none @ None => none.insert(Poller::new(&self.kind, desk)?),
         };
+        if let Poller::Pulls(pulls) = poller {
+            let approvals = approvals.iter();
+            let approvals = approvals.map(|approval| (approval.pull, approval.head.clone()));
+            pulls.approve(approvals.collect());
+        }
         let cursor = desk.control.source_cursor(&desk.source).await;
         let mut cursor = cursor.map_err(|error| PollError::new(error.to_string()))?;
         let mut notes = Vec::new();
@@ -115,6 +148,9 @@ impl PollerDriver {
             if desk.leaving.is_cancelled() {
                 return Err(PollError::Stopped);
             }
+        }
+        if let Poller::Pulls(pulls) = poller {
+            notes.extend_from_slice(pulls.standing());
         }
         notes.truncate(MOST_NOTES);
         Ok((!notes.is_empty()).then(|| notes.join("; ")))
@@ -159,6 +195,14 @@ impl Poller {
                     stop,
                 ))))
             }
+            ChangeSourceKind::P4(config) => {
+                Ok(Self::P4(Box::new(P4Poller::new((**config).clone(), stop)?)))
+            }
+            ChangeSourceKind::Pulls(config) => {
+                let clock = *desk.control.clock();
+                let poller = PullPoller::new((**config).clone(), clock, stop)?;
+                Ok(Self::Pulls(Box::new(poller)))
+            }
             ChangeSourceKind::Pb(_)
             | ChangeSourceKind::ChangeHook(_)
             | ChangeSourceKind::Maildir(_) => Err(PollError::new("this source cannot be polled")),
@@ -172,6 +216,8 @@ impl Poller {
             Self::Hg(poller) => poller.next(cursor).await,
             Self::Bzr(poller) => poller.next(cursor).await,
             Self::Cvs(poller) => poller.next(cursor).await,
+            Self::P4(poller) => poller.next(cursor).await,
+            Self::Pulls(poller) => poller.next(cursor).await,
         }
     }
 }

@@ -2,10 +2,11 @@
 
 mod backlog;
 mod batch;
+mod http;
 mod place;
 mod schedule;
-#[cfg(test)]
 mod ssh;
+#[cfg(test)]
 pub(super) mod testing;
 mod tool;
 
@@ -15,8 +16,9 @@ pub(super) use self::batch::{
     LONGEST_MESSAGE, LONGEST_NAME, MOST_CHANGES, MOST_FILES, MOST_OF_A_POLL, change, message,
     stands_for,
 };
+pub(super) use self::http::{HttpAnswer, HttpTool};
 pub(super) use self::place::{digest, mirror_dir};
 pub(super) use self::schedule::Schedule;
+pub(super) use self::ssh::ssh;
 pub(super) use self::tool::PollError;
 pub(super) use self::tool::Tool;
-pub(super) use self::ssh::ssh;

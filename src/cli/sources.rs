@@ -8,7 +8,7 @@ use super::asking::ask;
 use super::base_dir::Master;
 use crate::control::Service;
 
-/// Have change sources look for changes now.
+/// Have change sources look for changes now, and approve pull requests.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Sources {
     #[command(flatten)]
@@ -22,6 +22,8 @@ pub(super) struct Sources {
 enum What {
     /// Have a change source that polls look for changes now
     Poke(Poke),
+    /// Have a pull request built that waits for an approval
+    Approve(Approve),
 }
 
 /// Arguments of `poke`.
@@ -31,11 +33,35 @@ struct Poke {
     source: String,
 }
 
+/// Arguments of `approve`.
+#[derive(Clone, Debug, clap::Args)]
+struct Approve {
+    /// The change source that polls pull requests.
+    source: String,
+    /// Number of the pull request.
+    pull: u64,
+    /// The commit that was reviewed: its id, or at least 7 digits of it.
+    commit: String,
+}
+
 impl Sources {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let What::Poke(Poke { source }) = self.what;
-        let done = format!("change source {source} looks for changes now");
-        let source = source.into();
-        ask(&self.master.basedir, Service::Poke { source }, &done)
+        let (service, done) = match self.what {
+            What::Poke(Poke { source }) => {
+                let done = format!("change source {source} looks for changes now");
+                let source = source.into();
+                (Service::Poke { source }, done)
+            }
+            What::Approve(Approve {
+                source,
+                pull,
+                commit: head,
+            }) => {
+                let done = format!("pull request {pull} is built at {head}");
+                let source = source.into();
+                (Service::Approve { source, pull, head }, done)
+            }
+        };
+        ask(&self.master.basedir, service, &done)
     }
 }

@@ -14,8 +14,10 @@ mod hg_poller;
 mod kind;
 mod maildir;
 mod network;
+mod p4_source;
 mod pb;
 mod poller;
+mod pull_poller;
 pub(super) mod ref_rules;
 pub(super) mod rules;
 pub(super) mod slave_port;
@@ -28,22 +30,24 @@ use serde::Serialize;
 use self::kind::SourceSettings;
 use self::slave_port::SlavePort;
 use super::reader::Table;
+use super::repositories::RepositoryConfig;
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
-use super::repositories::RepositoryConfig;
 use crate::model::SourceName;
 
+pub use self::access::{LoginAccess, SshAccess};
 pub use self::bzr_poller::BzrPollerConfig;
 pub use self::change_hook::ChangeHookConfig;
-pub use self::access::{LoginAccess, SshAccess};
 pub use self::cvs_poller::CvsPollerConfig;
 pub use self::fields::ChangeFields;
 pub use self::git_poller::{GitPollerConfig, GitStart, History, NewBranch};
 pub use self::hg_poller::HgPollerConfig;
 pub use self::maildir::MaildirConfig;
 pub use self::network::Network;
+pub use self::p4_source::P4SourceConfig;
 pub use self::pb::PbSourceConfig;
 pub use self::poller::PollerConfig;
+pub use self::pull_poller::{Approval, PullPollerConfig};
 pub use self::ref_rules::{BranchRule, BranchRules};
 pub use self::rules::{SetField, SetFields, SourceRules};
 pub use self::svn_poller::{Layout, Place, SvnPollerConfig};
@@ -87,6 +91,12 @@ pub enum ChangeSourceKind {
     /// `CVSPoller`.
     #[serde(rename = "CVSPoller")]
     Cvs(Box<CvsPollerConfig>),
+    /// `P4Source`.
+    #[serde(rename = "P4Source")]
+    P4(Box<P4SourceConfig>),
+    /// `PullRequestPoller`: pull requests at code hosts.
+    #[serde(rename = "PullRequestPoller")]
+    Pulls(Box<PullPollerConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -97,7 +107,7 @@ struct Kind {
 }
 
 /// The kinds of change source.
-static KINDS: [Kind; 8] = [
+static KINDS: [Kind; 10] = [
     kind("PB", &[pb::KEYS], || {
         ChangeSourceKind::Pb(PbSourceConfig::default())
     }),
@@ -138,6 +148,16 @@ static KINDS: [Kind; 8] = [
     kind("CVSPoller", &[cvs_poller::KEYS, poller::KEYS], || {
         ChangeSourceKind::Cvs(Box::default())
     }),
+    kind(
+        "P4Source",
+        &[p4_source::KEYS, poller::KEYS, access::LOGIN_KEYS],
+        || ChangeSourceKind::P4(Box::default()),
+    ),
+    kind(
+        "PullRequestPoller",
+        &[pull_poller::KEYS, poller::KEYS],
+        || ChangeSourceKind::Pulls(Box::default()),
+    ),
 ];
 
 const fn kind(
@@ -160,6 +180,8 @@ pub(super) static SHAPE: Shape = Shape {
 pub(super) struct Around<'a, 'n> {
     /// The slave port.
     pub(super) slave_port: &'n SlavePort<'a, 'n>,
+    /// The register of repositories.
+    pub(super) repositories: &'n [RepositoryConfig],
     /// The change sources before this one.
     pub(super) before: &'n [ChangeSourceConfig],
 }
@@ -180,11 +202,11 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Maildir(_)
             | ChangeSourceKind::Git(_)
             | ChangeSourceKind::Svn(_)
-    /// The register of repositories.
-    pub(super) repositories: &'n [RepositoryConfig],
             | ChangeSourceKind::Hg(_)
             | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_) => None,
+            | ChangeSourceKind::Cvs(_)
+            | ChangeSourceKind::P4(_)
+            | ChangeSourceKind::Pulls(_) => None,
         }
     }
 
@@ -199,7 +221,9 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Svn(_)
             | ChangeSourceKind::Hg(_)
             | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_) => None,
+            | ChangeSourceKind::Cvs(_)
+            | ChangeSourceKind::P4(_)
+            | ChangeSourceKind::Pulls(_) => None,
         }
     }
 
@@ -214,7 +238,9 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Svn(_)
             | ChangeSourceKind::Hg(_)
             | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_) => None,
+            | ChangeSourceKind::Cvs(_)
+            | ChangeSourceKind::P4(_)
+            | ChangeSourceKind::Pulls(_) => None,
         }
     }
 }
@@ -224,6 +250,12 @@ impl ChangeSourceKind {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.settings().kind()
+    }
+
+    /// Whether it builds some changes only after somebody has approved them.
+    #[must_use]
+    pub const fn takes_approvals(&self) -> bool {
+        matches!(self, Self::Pulls(_))
     }
 
     /// What it has in common with all sources that look for changes themselves.
@@ -242,6 +274,8 @@ impl ChangeSourceKind {
             Self::Hg(hg) => hg.as_ref(),
             Self::Bzr(bzr) => bzr.as_ref(),
             Self::Cvs(cvs) => cvs.as_ref(),
+            Self::P4(p4) => p4.as_ref(),
+            Self::Pulls(pulls) => pulls.as_ref(),
         }
     }
 
@@ -255,6 +289,8 @@ impl ChangeSourceKind {
             Self::Hg(hg) => hg.as_mut(),
             Self::Bzr(bzr) => bzr.as_mut(),
             Self::Cvs(cvs) => cvs.as_mut(),
+            Self::P4(p4) => p4.as_mut(),
+            Self::Pulls(pulls) => pulls.as_mut(),
         }
     }
 }
@@ -263,6 +299,7 @@ impl ChangeSourceKind {
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
     slave_port: &SlavePort<'a, '_>,
+    repositories: &[RepositoryConfig],
 ) -> Vec<ChangeSourceConfig> {
     let mut sources: Vec<ChangeSourceConfig> = Vec::new();
     let tables = root.take("change_sources").map(|v| v.tables(&SHAPE));
@@ -273,6 +310,7 @@ pub(super) fn read<'a>(
         let mut kind = (kind.usual)();
         let around = Around {
             slave_port,
+            repositories,
             before: &sources,
         };
         kind.settings_mut().read(&mut table, &around);
@@ -299,7 +337,6 @@ pub(super) fn read<'a>(
 }
 
 /// Reports a source that has the name of one before it.
-    repositories: &[RepositoryConfig],
 fn check_name(
     table: &Table<'_>,
     place: Range<usize>,
@@ -310,7 +347,6 @@ fn check_name(
     // What else two PB sources share is reported there: their user, or their port.
     let is_reported = |other: &ChangeSourceConfig| {
         let usual = [other, source].map(|one| one.pb().map(SourceSettings::usual_name));
-            repositories,
         usual
             .iter()
             .all(|usual| usual.as_deref() == Some(source.name.as_str()))

@@ -62,10 +62,10 @@ pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
-    BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig,
+    Approval, BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig,
     ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GitPollerConfig, GitStart,
     HgPollerConfig, History, Layout, LoginAccess, MaildirConfig, Network, NewBranch,
-    PbSourceConfig, Place, PollerConfig, SetField, SetFields,
+    P4SourceConfig, PbSourceConfig, Place, PollerConfig, PullPollerConfig, SetField, SetFields,
     SourceRules, SshAccess, SvnPollerConfig,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};

@@ -93,18 +93,14 @@ const PLANNED: &[Row] = &[
         "change_sources.type",
         "have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = \"PB\"` here",
         &[
-            "BitbucketPullrequestPoller",
             "BonsaiPoller",
             "FreshCVSSource",
             "FreshCVSSourceNewcred",
             "GerritChangeSource",
             "GerritEventLogPoller",
-            "GitHubPullrequestPoller",
             "GoogleCodeAtomPoller",
             "MonotonePoller",
             "MonotoneSource",
-            "P4Poller",
-            "P4Source",
         ],
     ),
     (

@@ -42,6 +42,7 @@ pub use self::dependent::DependentConfig;
 pub(in crate::config) use self::force::PARAMETER;
 pub use self::force::{ChoicesCommand, ForceConfig, Parameter, ParameterKind, full_name};
 pub use self::nightly::NightlyConfig;
+pub(in crate::config) use self::nightly::read_zone;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;
 pub use self::rules::{ChangeRules, Importance};

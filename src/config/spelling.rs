@@ -195,14 +195,16 @@ const ALIASES: &[(&str, &str)] = &[
     ("usetimestamps", "timestamps"),
     ("useTimestamps", "timestamps"),
     ("svnuser", "username"),
+    ("p4user", "username"),
+    ("p4bin", "p4"),
     ("svnurl", "repourl"),
     ("revlinktmpl", "revlink"),
     ("fetch_refspec", "refs"),
     ("sshPrivateKey", "ssh_private_key_file"),
     ("sshKnownHosts", "ssh_known_hosts_file"),
+    ("sshHostKey", "ssh_host_key"),
 ];
 
-    ("sshHostKey", "ssh_host_key"),
 /// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
     (
@@ -228,6 +230,11 @@ const HINTS: &[(&str, &str, &str)] = &[
     (
         "change_sources",
         "svnpasswd",
+        "write `password_file = \"FILE\"`",
+    ),
+    (
+        "change_sources",
+        "p4passwd",
         "write `password_file = \"FILE\"`",
     ),
     (
@@ -346,6 +353,9 @@ const VALUE_ALIASES: &[(&str, &str)] = &[
     ("worker", "slave"),
     ("LocalWorker", "local"),
     ("PBChangeSource", "PB"),
+    ("P4Poller", "P4Source"),
+    ("BitbucketPullrequestPoller", "PullRequestPoller"),
+    ("GitHubPullrequestPoller", "PullRequestPoller"),
     ("Hook", "ChangeHook"),
     ("hook", "ChangeHook"),
     ("BonsaiMaildirSource", "Maildir"),

@@ -59,7 +59,7 @@ pub use news::{
 pub use object::{Target, object};
 pub use offers::{Offered, PendingOffer};
 pub use people::UserAct;
-pub use pokes::{Poked, Pokes};
+pub use pokes::{Approval, Poked, Pokes};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use request::{Request, Service};
 pub use snapshot::Snapshots;

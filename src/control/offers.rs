@@ -159,6 +159,32 @@ impl Control {
         })
     }
 
+    /// Has the source `name` build pull request `pull` at the commit `head`, which waits for an
+    /// approval. Returns when the change is on disk (POL-13).
+    ///
+    /// # Errors
+    /// Why it is not built.
+    pub async fn approve(&self, name: &SourceName, pull: u64, head: &str) -> Result<(), String> {
+        let config = self.config();
+        let mut sources = config.change_sources.iter();
+        let is_meant = |source: &&crate::config::ChangeSourceConfig| source.name == *name;
+        let Some(source) = sources.find(is_meant) else {
+            return Err(format!("there is no change source {name}"));
+        };
+        if !source.kind.takes_approvals() {
+            let why = format!("change source {name} does not poll pull requests");
+            return Err(why);
+        }
+        let is_id = (7..=64).contains(&head.len()) && head.bytes().all(|b| b.is_ascii_hexdigit());
+        if !is_id {
+            let why = "is not the id of a commit; write at least 7 digits of it";
+            return Err(format!("{head:?} {why}"));
+        }
+        self.pokes
+            .approve(name, pull, head.to_ascii_lowercase())
+            .await
+    }
+
     /// Puts on record how an attempt of a source went (INT-01). An offer that was taken is on
     /// record without it, but for when the source tries next.
     pub fn source_tried(&self, attempt: SourceAttempt) {

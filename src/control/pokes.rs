@@ -1,23 +1,66 @@
-//! How sources that act by themselves are told to look now (INT-11).
+//! How sources that act by themselves are told to look now (INT-11), and what is approved (POL-13).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::model::SourceName;
 
 /// The sources that can be told. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Pokes {
-    sources: Arc<Mutex<BTreeMap<SourceName, Arc<Notify>>>>,
+    sources: Arc<Mutex<BTreeMap<SourceName, Arc<Ear>>>>,
+}
+
+/// What a source is told.
+#[derive(Debug, Default)]
+struct Ear {
+    notify: Notify,
+    approvals: Mutex<Vec<Approval>>,
+}
+
+/// Somebody wants a pull request to be built.
+#[derive(Debug)]
+pub struct Approval {
+    /// The number of the pull request.
+    pub pull: u64,
+    /// The commit that is approved; the beginning of its id may do.
+    pub head: String,
+    answer: oneshot::Sender<Result<(), String>>,
+}
+
+impl Ear {
+    /// Adds an approval, unless there are too many.
+    fn hand_in(&self, pull: u64, head: String) -> Option<oneshot::Receiver<Result<(), String>>> {
+        let (answer, answered) = oneshot::channel();
+        let mut approvals = self
+            .approvals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if approvals.len() >= MOST_APPROVALS {
+            return None;
+        }
+        approvals.push(Approval { pull, head, answer });
+        drop(approvals);
+        self.notify.notify_one();
+        Some(answered)
+    }
+}
+
+impl Approval {
+    /// Answers whoever approves.
+    pub fn settle(self, result: Result<(), String>) {
+        // Whoever approves may be gone; what follows from it remains.
+        drop(self.answer.send(result));
+    }
 }
 
 /// Hears when its source is told to look; until it is dropped.
 #[derive(Debug)]
 pub struct Poked {
     source: SourceName,
-    notify: Arc<Notify>,
+    ear: Arc<Ear>,
     pokes: Pokes,
 }
 
@@ -27,7 +70,21 @@ impl Pokes {
     #[must_use]
     pub fn poke(&self, name: &SourceName) -> bool {
         let found = self.sources().get(name).cloned();
-        found.inspect(|source| source.notify_one()).is_some()
+        found.inspect(|source| source.notify.notify_one()).is_some()
+    }
+
+    /// Hands the source `name` an approval, and has it look now. Gives its answer.
+    ///
+    /// # Errors
+    /// The source does not act by itself, or it refuses, or it has ended.
+    pub async fn approve(&self, name: &SourceName, pull: u64, head: String) -> Result<(), String> {
+        let ended = || format!("change source {name} does not run");
+        let answered = {
+            let ear = self.sources().get(name).cloned().ok_or_else(ended)?;
+            ear.hand_in(pull, head)
+                .ok_or_else(|| format!("change source {name} has too many approvals to look at"))?
+        };
+        answered.await.map_err(|_| ended())?
     }
 
     /// The sources that can be told.
@@ -39,16 +96,16 @@ impl Pokes {
     /// Lets the source `name` hear.
     #[must_use]
     pub fn listen(&self, name: &SourceName) -> Poked {
-        let notify = Arc::new(Notify::new());
-        self.sources().insert(name.clone(), Arc::clone(&notify));
+        let ear = Arc::new(Ear::default());
+        self.sources().insert(name.clone(), Arc::clone(&ear));
         Poked {
             source: name.clone(),
-            notify,
+            ear,
             pokes: self.clone(),
         }
     }
 
-    fn sources(&self) -> MutexGuard<'_, BTreeMap<SourceName, Arc<Notify>>> {
+    fn sources(&self) -> MutexGuard<'_, BTreeMap<SourceName, Arc<Ear>>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,7 +114,14 @@ impl Poked {
     /// Waits until the source is told to look; returns at once if it was told since the last call.
     /// Cancel-safe.
     pub async fn wait(&self) {
-        self.notify.notified().await;
+        self.ear.notify.notified().await;
+    }
+
+    /// The approvals that have not been looked at.
+    #[must_use]
+    pub fn approvals(&self) -> Vec<Approval> {
+        let approvals = self.ear.approvals.lock();
+        std::mem::take(&mut *approvals.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -65,11 +129,14 @@ impl Drop for Poked {
     fn drop(&mut self) {
         let mut sources = self.pokes.sources();
         let own = sources.get(&self.source);
-        if own.is_some_and(|own| Arc::ptr_eq(own, &self.notify)) {
+        if own.is_some_and(|own| Arc::ptr_eq(own, &self.ear)) {
             sources.remove(&self.source);
         }
     }
 }
+
+/// Approvals that wait for a source to look at them.
+const MOST_APPROVALS: usize = 100;
 
 #[cfg(test)]
 mod tests {
@@ -89,5 +156,22 @@ mod tests {
         next.wait().await;
         drop(next);
         assert!(pokes.names().is_empty());
+    }
+    #[tokio::test]
+    async fn pol_13_an_approval_is_answered_by_its_source() {
+        let (pokes, name) = (Pokes::default(), SourceName::from("pulls"));
+        assert!(pokes.approve(&name, 7, "abcdef0".to_owned()).await.is_err());
+        let poked = pokes.listen(&name);
+        let asked = tokio::spawn({
+            let (pokes, name) = (pokes.clone(), name.clone());
+            async move { pokes.approve(&name, 7, "abcdef0".to_owned()).await }
+        });
+        poked.wait().await;
+        for approval in poked.approvals() {
+            let said = format!("{} {}", approval.pull, approval.head);
+            approval.settle(Err(said));
+        }
+        assert!(poked.approvals().is_empty());
+        assert!(matches!(asked.await, Ok(Err(said)) if said == "7 abcdef0"));
     }
 }

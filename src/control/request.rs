@@ -59,6 +59,15 @@ pub enum Service {
         /// The source.
         source: SourceName,
     },
+    /// Have a pull request built that waits for an approval (POL-13).
+    Approve {
+        /// The source.
+        source: SourceName,
+        /// The number of the pull request.
+        pull: u64,
+        /// The commit that is approved; at least seven digits of its id.
+        head: String,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -94,6 +103,7 @@ impl Service {
                 | "reconfigure"
                 | "submit-change"
                 | "poke"
+                | "approve"
                 | "user"
                 | "status"
                 | "live"
@@ -118,6 +128,9 @@ impl Service {
             }
             Self::SubmitChange { .. } => Some("asked to accept a change".to_owned()),
             Self::Poke { source } => Some(format!("asked change source {source} to look now")),
+            Self::Approve { source, pull, head } => Some(format!(
+                "approved pull request {pull} of change source {source} at {head}"
+            )),
             Self::User { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
@@ -167,6 +180,10 @@ impl Control {
             Service::Why { request } => json!(self.why(request).await?),
             Service::Poke { source } => {
                 self.poke(&source)?;
+                Value::Null
+            }
+            Service::Approve { source, pull, head } => {
+                self.approve(&source, pull, &head).await?;
                 Value::Null
             }
             Service::SubmitChange { change } => {

@@ -37,6 +37,18 @@ impl Zone {
         i64::from(offset.local_minus_utc())
     }
 
+    /// The instant of a local time, which is given in seconds since 1970 began on local clocks. The
+    /// first of two; if clocks were set forward over it, as if they had been set forward later.
+    #[must_use]
+    pub fn instant_of(self, local: i64) -> i64 {
+        let offsets = self.0.offset_from_local_datetime(&naive(local));
+        let ahead = match offsets.earliest() {
+            Some(offset) => i64::from(offset.fix().local_minus_utc()),
+            None => self.offset_at(local.saturating_sub(DAY)),
+        };
+        local.saturating_sub(ahead)
+    }
+
     /// The first instant with the same local time as `at`. Earlier than `at` if clocks were set
     /// back in between.
     #[must_use]
@@ -64,6 +76,9 @@ impl fmt::Display for Zone {
     }
 }
 
+/// Seconds of a day: longer than any offset.
+const DAY: i64 = 86_400;
+
 /// Converts seconds since the epoch to a calendar time; values out of range become the epoch.
 fn naive(secs: i64) -> NaiveDateTime {
     DateTime::from_timestamp(secs, 0)
@@ -74,6 +89,18 @@ fn naive(secs: i64) -> NaiveDateTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn local_times_have_instants() {
+        let new_york = Zone::named("America/New_York").expect("it exists");
+        // 2009-02-13 18:31:30 there.
+        assert_eq!(new_york.instant_of(1_234_549_890), 1_234_567_890);
+        // 2009-03-08 02:30 did not exist: 03:30 in summer time.
+        assert_eq!(new_york.instant_of(1_236_479_400), 1_236_497_400);
+        // 2009-11-01 01:30 was twice.
+        assert_eq!(new_york.instant_of(1_257_039_000), 1_257_053_400);
+        assert_eq!(Zone::UTC.instant_of(7), 7);
+    }
 
     #[test]
     fn offsets_and_first_passes() {

@@ -14,8 +14,8 @@ mod github;
 mod gitlab;
 mod gitorious;
 mod googlecode;
-mod payload;
-mod push;
+pub(super) mod payload;
+pub(super) mod push;
 mod signature;
 
 use super::change::keep_within_limits;

@@ -13,6 +13,7 @@ pub mod jobfile;
 pub mod mail;
 mod malformed;
 mod prompt;
+pub mod pulls;
 mod shell;
 pub mod slave;
 pub mod source;

@@ -1,5 +1,7 @@
 //! Perforce.
 
+pub(crate) mod log;
+
 pub(crate) const LAST_CHANGE: [&str; 3] = ["changes", "-m1", "..."];
 
 /// Parses the number from `Change 12 on …`.

@@ -1,5 +1,7 @@
 //! Pollers of real repositories, with a master that is stopped and killed in between.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
 use serde::Deserialize;
 
 use crate::git_settings::{SSH, program, serve};
@@ -14,6 +16,8 @@ struct ShownSource {
     last_error: Option<String>,
     #[serde(default)]
     last_success: Option<String>,
+    #[serde(default)]
+    note: Option<String>,
     #[serde(default)]
     taken: u64,
 }
@@ -321,4 +325,77 @@ poll_interval = "200ms"
     let told: Vec<_> = ssh.lines().skip(1).take(3).collect();
     assert_eq!(told, ["first-of-key", "second-of-key", "* ssh-rsa AAAA"]);
     assert!(ssh.contains("BatchMode=yes"), "{ssh}");
+}
+
+/// A code host in the form of Gitea with one pull request of a stranger.
+fn serve_a_pull_request(head: String) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(&stream);
+            let mut lines = reader.by_ref().lines().map_while(Result::ok);
+            let asked = lines.next().unwrap_or_default();
+            // The rest of the head; the server closes the connection after its answer.
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let body = match asked.contains("/files") {
+                true => r#"[{"filename": "text"}]"#.to_owned(),
+                false => format!(
+                    r#"[{{"number": 7, "title": "Speed it up", "user": {{"login": "eve"}},
+                    "head": {{"sha": "{head}", "repo": {{"full_name": "eve/widget"}}}},
+                    "base": {{"ref": "main", "repo": {{"full_name": "ann/widget"}}}}}}]"#
+                ),
+            };
+            let length = body.len();
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+            // A client that has gone is of no interest.
+            drop(write!(stream, "{head} {length}\r\n\r\n{body}"));
+        }
+    });
+    port
+}
+
+#[test]
+fn pol_13_a_pull_request_of_a_stranger_is_built_after_its_approval() {
+    let sandbox = Sandbox::new();
+    let head = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
+    let port = serve_a_pull_request(head.to_owned());
+    let register = format!(
+        "[[repositories]]\nname = \"widget\"\nurls = \"https://h/ann/widget\"\n\
+         host = {{ type = \"gitea\", api = \"http://127.0.0.1:{port}\" }}\n"
+    );
+    let lines = format!("repository = \"widget\"\nstart = \"open\"\n{register}");
+    let mut master = Master::start(&sandbox, &polled_every("1h", "PullRequestPoller", &lines));
+    wait_until("the pull request waits", || {
+        source(&master)
+            .note
+            .is_some_and(|note| note.contains("pull request 7 of eve waits"))
+    });
+    let approve = |master: &Master<'_>, commit: &str| {
+        let mut command = sandbox.buildmaster();
+        run(command
+            .args(["sources", "approve", "code", "7", commit])
+            .current_dir(master.dir()))
+    };
+    let refused = approve(&master, "7dcb09b5b5").fails_with(1);
+    assert!(
+        refused.contains("does not wait for an approval"),
+        "{refused}"
+    );
+    assert!(approve(&master, "6d").fails_with(1).contains("7 digits"));
+    assert_eq!(changes(&master), [""; 0]);
+    master.kill();
+    master.run();
+    approve(&master, head.get(..12).unwrap()).ok();
+    let all: Vec<ShownChange> = master.show(&["changes"]);
+    let [change] = all.as_slice() else {
+        panic!("{all:?}");
+    };
+    assert_eq!(change.branch.as_deref(), Some("refs/pull/7/head"));
+    assert_eq!(change.revision.as_deref(), Some(head));
+    assert_eq!(
+        (change.who.as_str(), change.repository.as_str()),
+        ("eve", "widget")
+    );
+    assert_eq!(change.files, ["text"]);
 }

@@ -161,6 +161,7 @@ const ERRORS: &[&str] = &[
     "error: ",
     "abort: ",
     "svn: ",
+    "Perforce ",
     "bzr: ERROR",
     "brz: ERROR",
 ];

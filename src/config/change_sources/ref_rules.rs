@@ -72,6 +72,19 @@ impl BranchRules {
         (all || selecting.any(|rule| rule.is_match(branch))) && !self.rules.iter().any(is_left_out)
     }
 
+    /// Whether one of several names is selected, as if they were branches, and none is left out.
+    /// Without rules, no name is needed.
+    #[must_use]
+    pub fn selects_one_of(&self, names: &[String]) -> bool {
+        let is_left_out = |name: &String| {
+            let mut leaving = self.rules.iter().filter(|rule| rule.leaves_out());
+            leaving.any(|rule| !rule.is_match(name))
+        };
+        let selects_all = self.rules.iter().all(BranchRule::leaves_out);
+        !names.iter().any(is_left_out)
+            && (selects_all || names.iter().any(|name| self.selects(name)))
+    }
+
     /// The branches that the rules name.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().filter_map(|rule| match rule {

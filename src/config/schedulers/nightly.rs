@@ -257,7 +257,7 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-fn read_zone(value: &Value<'_>) -> Option<Zone> {
+pub(in crate::config) fn read_zone(value: &Value<'_>) -> Option<Zone> {
     let name = value.text()?;
     let zone = Zone::named(name);
     if zone.is_none() {

@@ -27,7 +27,7 @@ pub(super) fn in_form(post: &Post) -> Result<Value, Misread> {
 }
 
 /// Parses JSON that is not nested too deeply.
-pub(super) fn json(text: &[u8]) -> Result<Value, Misread> {
+pub(in crate::protocol) fn json(text: &[u8]) -> Result<Value, Misread> {
     let value: Value = serde_json::from_slice(text)
         .map_err(|error| Misread::Malformed(format!("the payload is not JSON: {error}")))?;
     if is_deeper(&value, DEEPEST) {
@@ -57,36 +57,36 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 }
 
 /// The text at a path such as `/repository/url`; empty if it is missing.
-pub(super) fn text(value: &Value, path: &str) -> String {
+pub(in crate::protocol) fn text(value: &Value, path: &str) -> String {
     let text = value.pointer(path).and_then(Value::as_str);
     text.unwrap_or_default().to_owned()
 }
 
 /// The first of the texts at these paths that is not empty.
-pub(super) fn first_text(value: &Value, paths: &[&str]) -> String {
+pub(in crate::protocol) fn first_text(value: &Value, paths: &[&str]) -> String {
     let mut texts = paths.iter().map(|path| text(value, path));
     texts.find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// The list at a path; empty if it is missing.
-pub(super) fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
+pub(in crate::protocol) fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
     let list = value.pointer(path).and_then(Value::as_array);
     list.map_or(&[], Vec::as_slice)
 }
 
 /// The flag at a path; false if it is missing.
-pub(super) fn flag(value: &Value, path: &str) -> bool {
+pub(in crate::protocol) fn flag(value: &Value, path: &str) -> bool {
     let flag = value.pointer(path).and_then(Value::as_bool);
     flag.unwrap_or_default()
 }
 
 /// The number at a path.
-pub(super) fn number(value: &Value, path: &str) -> Option<u64> {
+pub(in crate::protocol) fn number(value: &Value, path: &str) -> Option<u64> {
     value.pointer(path).and_then(Value::as_u64)
 }
 
 /// The time at a path, in RFC 3339 with a `T` or a blank.
-pub(super) fn time(value: &Value, path: &str) -> Option<Timestamp> {
+pub(in crate::protocol) fn time(value: &Value, path: &str) -> Option<Timestamp> {
     let text = text(value, path).replacen(' ', "T", 1);
     let time = chrono::DateTime::parse_from_rfc3339(&text).ok()?;
     Some(Timestamp(time.timestamp_micros()))

@@ -133,26 +133,34 @@ pub(super) fn files(commit: &Value) -> Vec<String> {
 
 /// A pull request, as far as it is spelled alike by all.
 #[derive(Debug, Default)]
-pub(super) struct Pull {
+pub(in crate::protocol) struct Pull {
     /// What it is called: `GitHub Pull Request`.
-    pub(super) noun: &'static str,
+    pub(in crate::protocol) noun: &'static str,
     /// Its number.
-    pub(super) number: u64,
+    pub(in crate::protocol) number: u64,
     /// How many commits it has, if it is said.
-    pub(super) commits: Option<u64>,
+    pub(in crate::protocol) commits: Option<u64>,
     /// The branch on which the master sees it.
-    pub(super) branch: String,
+    pub(in crate::protocol) branch: String,
     /// Its text.
-    pub(super) title: String,
+    pub(in crate::protocol) title: String,
     /// The branch into which it shall go.
-    pub(super) target: String,
+    pub(in crate::protocol) target: String,
     /// The change, without branch, category, comments and properties.
-    pub(super) change: NewChange,
+    pub(in crate::protocol) change: NewChange,
 }
 
 impl Pull {
-    /// Its change: on a branch of its own, with what is known of it as properties.
+    /// Its change, as what a hook tells.
     pub(super) fn told(self) -> Told {
+        Told::Changes(Pushed {
+            changes: vec![self.change()],
+            missing: 0,
+        })
+    }
+
+    /// Its change: on a branch of its own, with what is known of it as properties.
+    pub(in crate::protocol) fn change(self) -> NewChange {
         let Self { noun, number, .. } = self;
         let count = match self.commits {
             None => String::new(),
@@ -169,17 +177,13 @@ impl Pull {
                 properties.set(name, value, SOURCE);
             }
         }
-        let change = NewChange {
+        NewChange {
             comments: format!("{noun} #{number}{count}"),
             branch: Some(self.branch),
             category: Some("pull".to_owned()),
             properties,
             src: Some("git".to_owned()),
             ..self.change
-        };
-        Told::Changes(Pushed {
-            changes: vec![change],
-            missing: 0,
-        })
+        }
     }
 }

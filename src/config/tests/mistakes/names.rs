@@ -286,12 +286,12 @@ password = "x""#,
         r#"builders = ["full"]"#,
         r#"builders = ["full"]
 [[change_sources]]
-type = "P4Source"
+type = "GerritChangeSource"
 [[change_sources]]
 type="PBChangeSource"
 [[change_sources]]
 type = "PB""#,
-        r#"21:8: `type = "P4Source"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
+        r#"21:8: `type = "GerritChangeSource"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
 24:1: change source needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );
@@ -527,7 +527,6 @@ fn kinds_that_buildbot_has_are_refused_by_name_with_what_to_do() {
         ("change_sources", "FreshCVSSource", "sendchange"),
         ("change_sources", "BonsaiPoller", "sendchange"),
         ("change_sources", "GoogleCodeAtomPoller", "sendchange"),
-        ("change_sources", "BitbucketPullrequestPoller", "sendchange"),
         ("slaves", "OpenStackLatentWorker", "type = \"command\""),
     ] {
         let text = format!("[[{table}]]\ntype = {kind:?}\nname = \"n\"\nbuilders = []\n");
