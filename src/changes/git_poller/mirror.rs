@@ -47,11 +47,12 @@ impl Mirror {
         let mut local = Tool::new(&config.git, config.poller.timeout, stop);
         local.set("GIT_TERMINAL_PROMPT", "0");
         local.set("GIT_NO_REPLACE_OBJECTS", "1");
+        // What is not in the mirror is not there. A fetch of a server without packs of its own would
+        // otherwise ask the server for each object by another fetch, which does the same.
+        local.set("GIT_NO_LAZY_FETCH", "1");
         let dir = mirror_dir(mirrors, &config.repourl, "git")?;
         let mut remote = local.clone();
         access::prepare(&mut remote, config, &dir)?;
-        // What is not in the mirror is not there.
-        local.set("GIT_NO_LAZY_FETCH", "1");
         Ok(Self {
             url: config.repourl.clone(),
             space: format!("refs/pollers/{}", digest(source.as_bytes(), 8)),
