@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::polling::{
-    Backlog, Batch, MOST_FILES, PollError, Tool, change, first_after, message, stands_for,
+    Backlog, Batch, LONGEST_MESSAGE, MOST_FILES, PollError, TextLines, Tool, change, first_after,
+    message, stands_for,
 };
 use crate::config::BzrPollerConfig;
 use crate::model::NewChange;
-use crate::vc::bzr::{Revision, log, parse_log, parse_revision_info, revision_info};
+use crate::vc::bzr::{LogLimits, LogReader, Revision, log, parse_revision_info, revision_info};
 
 /// A poller of one branch.
 #[derive(Debug)]
@@ -182,10 +183,13 @@ impl BzrPoller {
 
     async fn read(&self, from: u64, to: u64) -> Result<Vec<NewChange>, PollError> {
         let words = log(from, to, &self.config.repourl);
-        let printed = self.tool.output(words, None, MOST_LOG).await?;
-        let printed = self.config.poller.encoding.decode(&printed);
-        let revisions = parse_log(&printed, MOST_FILES);
-        Ok(revisions
+        let mut reader = LogReader::new(LIMITS);
+        let encoding = self.config.poller.encoding;
+        let mut lines = TextLines::new(encoding, |line: &str| reader.line(line));
+        self.tool.run(words, None, &mut lines, false).await?;
+        lines.finish();
+        Ok(reader
+            .finish()
             .into_iter()
             .map(|revision| self.change(revision))
             .collect())
@@ -209,8 +213,12 @@ impl BzrPoller {
 const WINDOW: u64 = 100;
 /// Bytes of the output of short commands.
 const MOST_SAID: usize = 64 * 1024;
-/// Bytes of the log of a window.
-const MOST_LOG: usize = 64 << 20;
+
+const LIMITS: LogLimits = LogLimits {
+    message: LONGEST_MESSAGE,
+    files: MOST_FILES,
+    total: 8 << 20,
+};
 
 #[cfg(test)]
 mod tests;

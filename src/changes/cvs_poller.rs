@@ -13,11 +13,13 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use self::gather::{Gathered, gather};
-use super::polling::{Batch, MOST_CHANGES, MOST_FILES, PollError, Tool, change, message};
+use super::polling::{
+    Batch, LONGEST_MESSAGE, MOST_CHANGES, MOST_FILES, PollError, TextLines, Tool, change, message,
+};
 use crate::clock::Clock;
 use crate::config::CvsPollerConfig;
 use crate::model::NewChange;
-use crate::vc::cvs::{FileRevision, log, parse_log, time, without_password};
+use crate::vc::cvs::{FileRevision, LogReader, log, time, without_password};
 
 /// A poller of one module.
 #[derive(Debug)]
@@ -103,12 +105,15 @@ impl CvsPoller {
             cvsroot, cvsmodule, ..
         } = &self.config;
         let words = log(cvsroot, cvsmodule, &time(since));
-        let printed = self.tool.output(words, None, MOST_LOG).await?;
-        let printed = self.config.poller.encoding.decode(&printed);
         let root = cvsroot
             .rsplit_once(':')
             .map_or(cvsroot.as_str(), |(_, path)| path);
-        Ok(parse_log(&printed, root, cvsmodule))
+        let mut reader = LogReader::new(root, cvsmodule, LONGEST_MESSAGE);
+        let encoding = self.config.poller.encoding;
+        let mut lines = TextLines::new(encoding, |line: &str| reader.line(line));
+        self.tool.run(words, None, &mut lines, false).await?;
+        lines.finish();
+        Ok(reader.finish())
     }
 
     fn change(&self, commit: &Gathered) -> NewChange {
@@ -143,8 +148,6 @@ fn batch(changes: Vec<NewChange>, cursor: &Cursor) -> Result<Batch, PollError> {
 
 /// Seconds that are read again, because clocks of a server may go back.
 const OVERLAP: i64 = 60;
-/// Bytes of the log of a poll.
-const MOST_LOG: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests;

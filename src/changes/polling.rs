@@ -3,6 +3,7 @@
 mod backlog;
 mod batch;
 mod http;
+mod lines;
 mod place;
 mod schedule;
 mod ssh;
@@ -17,6 +18,7 @@ pub(super) use self::batch::{
     stands_for,
 };
 pub(super) use self::http::{HttpAnswer, HttpTool};
+pub(super) use self::lines::TextLines;
 pub(super) use self::place::{digest, mirror_dir};
 pub(super) use self::schedule::Schedule;
 pub(super) use self::ssh::ssh;

@@ -2,7 +2,7 @@
 
 mod log;
 
-pub(crate) use log::{Revision, log, parse_log, parse_revision_info, revision_info};
+pub(crate) use log::{LogLimits, LogReader, Revision, log, parse_revision_info, revision_info};
 
 use super::patch::differing_binaries;
 

@@ -2,7 +2,7 @@
 
 mod log;
 
-pub(crate) use log::{FileRevision, log, parse_log};
+pub(crate) use log::{FileRevision, LogReader, log};
 
 use chrono::{DateTime, Utc};
 

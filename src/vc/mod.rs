@@ -11,7 +11,7 @@ pub(crate) mod darcs;
 pub(crate) mod git;
 pub(crate) mod hg;
 mod identity;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod mtn;
 pub(crate) mod p4;
 pub(crate) mod patch;

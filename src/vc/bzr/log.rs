@@ -48,38 +48,74 @@ pub(crate) struct Revision {
     pub(crate) files_left_out: u64,
 }
 
-/// Parses the output of [`log`], and keeps at most `most_files` of a revision.
-pub(crate) fn parse_log(printed: &str, most_files: usize) -> Vec<Revision> {
-    let mut all: Vec<Revision> = Vec::new();
-    let mut part = Part::Head;
-    for line in printed.lines() {
-        if line == RULE {
-            all.push(Revision::default());
-            part = Part::Head;
-            continue;
+/// Limits on what is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogLimits {
+    /// Bytes of a message.
+    pub(crate) message: usize,
+    /// Files of a revision.
+    pub(crate) files: usize,
+    /// Bytes of the names of the files of all revisions.
+    pub(crate) total: usize,
+}
+
+/// Reads the output of [`log`] line by line. Memory is bounded by the limits.
+#[derive(Debug)]
+pub(crate) struct LogReader {
+    limits: LogLimits,
+    all: Vec<Revision>,
+    part: Part,
+    /// Bytes of names that are kept.
+    kept: usize,
+}
+
+impl LogReader {
+    pub(crate) const fn new(limits: LogLimits) -> Self {
+        Self {
+            limits,
+            all: Vec::new(),
+            part: Part::Head,
+            kept: 0,
         }
-        let Some(revision) = all.last_mut() else {
-            continue;
+    }
+
+    /// The revisions.
+    pub(crate) fn finish(self) -> Vec<Revision> {
+        self.all
+    }
+
+    /// Reads a line without its end.
+    pub(crate) fn line(&mut self, line: &str) {
+        if line == RULE {
+            self.all.push(Revision::default());
+            self.part = Part::Head;
+            return;
+        }
+        let Some(revision) = self.all.last_mut() else {
+            return;
         };
         if let Some(text) = line.strip_prefix("  ") {
-            match part {
-                Part::Message => {
+            match self.part {
+                Part::Message if revision.message.len() + text.len() < self.limits.message => {
                     revision.message.push_str(text);
                     revision.message.push('\n');
                 }
-                Part::Files => revision.add_file(text, most_files),
-                Part::Head => {}
+                Part::Files => {
+                    let is_full = self.kept > self.limits.total;
+                    let most = if is_full { 0 } else { self.limits.files };
+                    self.kept += text.len();
+                    revision.add_file(text, most);
+                }
+                Part::Message | Part::Head => {}
             }
-            continue;
+            return;
         }
         let (key, value) = line.split_once(':').unwrap_or((line, ""));
         match (key, value.trim()) {
-            ("message", _) => part = Part::Message,
+            ("message", _) => self.part = Part::Message,
             ("revno", number) => {
-                let number = number
-                    .split(' ')
-                    .next()
-                    .and_then(|number| number.parse().ok());
+                let number = number.split(' ').next();
+                let number = number.and_then(|number| number.parse().ok());
                 revision.number = number.unwrap_or_default();
             }
             ("revision-id", id) => id.clone_into(&mut revision.id),
@@ -91,13 +127,13 @@ pub(crate) fn parse_log(printed: &str, most_files: usize) -> Vec<Revision> {
                 let time = chrono::DateTime::parse_from_str(time, "%a %Y-%m-%d %H:%M:%S %z").ok();
                 revision.date = time.map(|time| time.timestamp());
             }
-            (_, "") => part = Part::Files,
+            (_, "") => self.part = Part::Files,
             (_, _) => {}
         }
     }
-    all
 }
 
+#[derive(Debug)]
 enum Part {
     Head,
     Message,
@@ -157,6 +193,38 @@ message:
 modified:
   c                              c-20261127133102-ukoxrl7iqoda48xi-1
 ";
+
+    /// The revisions of a log, of which at most `files` files are kept.
+    fn parse_log(printed: &str, files: usize) -> Vec<Revision> {
+        let mut reader = LogReader::new(LogLimits {
+            message: 1_000,
+            files,
+            total: 1_000,
+        });
+        for line in printed.lines() {
+            reader.line(line);
+        }
+        reader.finish()
+    }
+
+    #[test]
+    fn int_09_what_exceeds_a_limit_is_left_out() {
+        let mut reader = LogReader::new(LogLimits {
+            message: 10,
+            files: 9,
+            total: 5,
+        });
+        LOG.lines().for_each(|line| reader.line(line));
+        let all = reader.finish();
+        let kept = all.iter().map(|revision| {
+            let (files, left_out) = (revision.files.len(), revision.files_left_out);
+            (revision.message.as_str(), files, left_out)
+        });
+        assert_eq!(
+            kept.collect::<Vec<_>>(),
+            [("two\n", 0, 2), ("merge\n", 0, 1)]
+        );
+    }
 
     #[test]
     fn pol_12_the_log_is_read() {

@@ -27,64 +27,98 @@ pub(crate) struct FileRevision {
     pub(crate) message: String,
 }
 
-/// Parses the output of [`log`]. `root` is the path of the repository.
-pub(crate) fn parse_log(printed: &str, root: &str, module: &str) -> Vec<FileRevision> {
-    let mut all = Vec::new();
-    let mut file = String::new();
-    let mut branches: BTreeMap<String, String> = BTreeMap::new();
-    let mut part = Part::Head;
-    let mut current: Option<FileRevision> = None;
-    for line in printed.lines() {
-        if line == RULE || line == END {
-            all.extend(current.take());
-            part = if line == END {
-                Part::Head
-            } else {
-                Part::Number
-            };
-            continue;
+/// Reads the output of [`log`] line by line.
+#[derive(Debug)]
+pub(crate) struct LogReader<'a> {
+    /// The path of the repository.
+    root: &'a str,
+    module: &'a str,
+    /// Bytes of a message that are kept.
+    longest_message: usize,
+    all: Vec<FileRevision>,
+    file: String,
+    /// The branches of the file, by their numbers.
+    branches: BTreeMap<String, String>,
+    part: Part,
+    current: Option<FileRevision>,
+}
+
+impl<'a> LogReader<'a> {
+    pub(crate) const fn new(root: &'a str, module: &'a str, longest_message: usize) -> Self {
+        Self {
+            root,
+            module,
+            longest_message,
+            all: Vec::new(),
+            file: String::new(),
+            branches: BTreeMap::new(),
+            part: Part::Head,
+            current: None,
         }
-        match (&part, &mut current) {
-            (Part::Head | Part::Symbols, _) => {
-                if let Some(path) = line.strip_prefix("RCS file: ") {
-                    file = plain_name(path, root, module);
-                    branches.clear();
-                } else if line == "symbolic names:" {
-                    part = Part::Symbols;
-                } else if let (Part::Symbols, Some(symbol)) = (&part, line.strip_prefix('\t')) {
-                    branches.extend(branch(symbol));
-                } else {
-                    part = Part::Head;
-                }
-            }
+    }
+
+    /// The revisions.
+    pub(crate) fn finish(self) -> Vec<FileRevision> {
+        self.all
+    }
+
+    /// Reads a line without its end.
+    pub(crate) fn line(&mut self, line: &str) {
+        if line == RULE || line == END {
+            let current = self.current.take();
+            self.all
+                .extend(current.filter(|revision| revision.date > 0));
+            self.part = match line == END {
+                true => Part::Head,
+                false => Part::Number,
+            };
+            return;
+        }
+        match (&self.part, &mut self.current) {
+            (Part::Head | Part::Symbols, _) => self.head(line),
             (Part::Number, _) => {
                 let number = line.strip_prefix("revision ").unwrap_or_default();
                 let number = number.split_whitespace().next().unwrap_or_default();
                 let on = number.rsplit_once('.').map_or("", |(on, _)| on);
-                current = Some(FileRevision {
-                    file: file.clone(),
+                let branch = self.branches.get(on).cloned();
+                self.current = Some(FileRevision {
+                    file: self.file.clone(),
                     revision: number.to_owned(),
-                    branch: branches.get(on).cloned().or_else(|| unnamed(on)),
+                    branch: branch.or_else(|| unnamed(on)),
                     ..FileRevision::default()
                 });
-                part = Part::Facts;
+                self.part = Part::Facts;
             }
             (Part::Facts, Some(revision)) => {
                 revision.read_facts(line);
-                part = Part::Message;
+                self.part = Part::Message;
             }
             // A list of the branches that begin here comes before the message.
             (Part::Message, Some(revision))
                 if revision.message.is_empty() && line.starts_with("branches:  ") => {}
             (Part::Message, Some(revision)) => {
-                revision.message.push_str(line);
-                revision.message.push('\n');
+                if revision.message.len() + line.len() < self.longest_message {
+                    revision.message.push_str(line);
+                    revision.message.push('\n');
+                }
             }
             (Part::Facts | Part::Message, None) => {}
         }
     }
-    all.retain(|revision| revision.date > 0);
-    all
+
+    /// Reads a line of what is said of a file.
+    fn head(&mut self, line: &str) {
+        if let Some(path) = line.strip_prefix("RCS file: ") {
+            self.file = plain_name(path, self.root, self.module);
+            self.branches.clear();
+        } else if line == "symbolic names:" {
+            self.part = Part::Symbols;
+        } else if let (Part::Symbols, Some(symbol)) = (&self.part, line.strip_prefix('\t')) {
+            self.branches.extend(branch(symbol));
+        } else {
+            self.part = Part::Head;
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -197,7 +231,12 @@ onside
 
     #[test]
     fn pol_12_the_log_is_read() {
-        let shown: Vec<_> = parse_log(LOG, "/cvs", "project")
+        let parse = |printed: &str| {
+            let mut reader = LogReader::new("/cvs", "project", 1_000);
+            printed.lines().for_each(|line| reader.line(line));
+            reader.finish()
+        };
+        let shown: Vec<_> = parse(LOG)
             .into_iter()
             .map(|r| {
                 let branch = r.branch.as_deref().unwrap_or("-").to_owned();
@@ -217,6 +256,6 @@ onside
                 "d/x 1.1.2.1 side 1795786266 root 1006B0A \"onside\\n\"",
             ]
         );
-        assert!(parse_log("", "/cvs", "project").is_empty());
+        assert!(parse("").is_empty());
     }
 }
