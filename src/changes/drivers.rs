@@ -1,6 +1,7 @@
 //! The table of the kinds of change source that act by themselves.
 
 use super::driver::Driver;
+use super::gerrit::Gerrit;
 use super::mails::Mails;
 use super::poller::PollerDriver;
 use crate::config::{ChangeSourceConfig, ChangeSourceKind};
@@ -11,6 +12,7 @@ pub fn driver(config: &ChangeSourceConfig) -> Option<Box<dyn Driver>> {
     match &config.kind {
         ChangeSourceKind::Pb(_) | ChangeSourceKind::ChangeHook(_) => None,
         ChangeSourceKind::Maildir(maildir) => Some(Box::new(Mails::new(maildir))),
+        ChangeSourceKind::Gerrit(gerrit) => Some(Box::new(Gerrit::new(gerrit))),
         ChangeSourceKind::Git(_)
         | ChangeSourceKind::Svn(_)
         | ChangeSourceKind::Hg(_)

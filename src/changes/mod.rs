@@ -7,6 +7,7 @@ mod bzr_poller;
 mod cvs_poller;
 pub mod driver;
 pub mod drivers;
+mod gerrit;
 mod git_poller;
 mod hg_poller;
 mod maildir;

@@ -205,6 +205,7 @@ impl Poller {
             }
             ChangeSourceKind::Pb(_)
             | ChangeSourceKind::ChangeHook(_)
+            | ChangeSourceKind::Gerrit(_)
             | ChangeSourceKind::Maildir(_) => Err(PollError::new("this source cannot be polled")),
         }
     }
@@ -244,6 +245,6 @@ fn in_wall_time(desk: &Desk, pause: std::time::Duration) -> Timestamp {
 }
 
 /// Where mirrors are, below the base directory.
-const MIRRORS: &str = "repositories";
+pub(super) const MIRRORS: &str = "repositories";
 /// Notes of a poll that are shown.
 const MOST_NOTES: usize = 10;

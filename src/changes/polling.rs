@@ -23,4 +23,4 @@ pub(super) use self::place::{digest, mirror_dir};
 pub(super) use self::schedule::Schedule;
 pub(super) use self::ssh::ssh;
 pub(super) use self::tool::PollError;
-pub(super) use self::tool::Tool;
+pub(super) use self::tool::{Tool, reason};

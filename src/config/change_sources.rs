@@ -9,6 +9,7 @@ mod bzr_poller;
 mod change_hook;
 mod cvs_poller;
 mod fields;
+mod gerrit;
 mod git_poller;
 mod hg_poller;
 mod kind;
@@ -40,6 +41,7 @@ pub use self::bzr_poller::BzrPollerConfig;
 pub use self::change_hook::ChangeHookConfig;
 pub use self::cvs_poller::CvsPollerConfig;
 pub use self::fields::ChangeFields;
+pub use self::gerrit::GerritConfig;
 pub use self::git_poller::{GitPollerConfig, GitStart, History, NewBranch};
 pub use self::hg_poller::HgPollerConfig;
 pub use self::maildir::MaildirConfig;
@@ -97,6 +99,9 @@ pub enum ChangeSourceKind {
     /// `PullRequestPoller`: pull requests at code hosts.
     #[serde(rename = "PullRequestPoller")]
     Pulls(Box<PullPollerConfig>),
+    /// `GerritChangeSource`: events of a Gerrit server.
+    #[serde(rename = "GerritChangeSource")]
+    Gerrit(Box<GerritConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -107,7 +112,7 @@ struct Kind {
 }
 
 /// The kinds of change source.
-static KINDS: [Kind; 10] = [
+static KINDS: [Kind; 11] = [
     kind("PB", &[pb::KEYS], || {
         ChangeSourceKind::Pb(PbSourceConfig::default())
     }),
@@ -158,6 +163,11 @@ static KINDS: [Kind; 10] = [
         &[pull_poller::KEYS, poller::KEYS],
         || ChangeSourceKind::Pulls(Box::default()),
     ),
+    kind(
+        "GerritChangeSource",
+        &[gerrit::KEYS, access::SSH_KEYS],
+        || ChangeSourceKind::Gerrit(Box::default()),
+    ),
 ];
 
 const fn kind(
@@ -206,7 +216,8 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Bzr(_)
             | ChangeSourceKind::Cvs(_)
             | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_) => None,
+            | ChangeSourceKind::Pulls(_)
+            | ChangeSourceKind::Gerrit(_) => None,
         }
     }
 
@@ -223,7 +234,8 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Bzr(_)
             | ChangeSourceKind::Cvs(_)
             | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_) => None,
+            | ChangeSourceKind::Pulls(_)
+            | ChangeSourceKind::Gerrit(_) => None,
         }
     }
 
@@ -240,7 +252,8 @@ impl ChangeSourceConfig {
             | ChangeSourceKind::Bzr(_)
             | ChangeSourceKind::Cvs(_)
             | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_) => None,
+            | ChangeSourceKind::Pulls(_)
+            | ChangeSourceKind::Gerrit(_) => None,
         }
     }
 }
@@ -276,6 +289,7 @@ impl ChangeSourceKind {
             Self::Cvs(cvs) => cvs.as_ref(),
             Self::P4(p4) => p4.as_ref(),
             Self::Pulls(pulls) => pulls.as_ref(),
+            Self::Gerrit(gerrit) => gerrit.as_ref(),
         }
     }
 
@@ -291,6 +305,7 @@ impl ChangeSourceKind {
             Self::Cvs(cvs) => cvs.as_mut(),
             Self::P4(p4) => p4.as_mut(),
             Self::Pulls(pulls) => pulls.as_mut(),
+            Self::Gerrit(gerrit) => gerrit.as_mut(),
         }
     }
 }

@@ -63,7 +63,7 @@ pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
     Approval, BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig,
-    ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GitPollerConfig, GitStart,
+    ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GerritConfig, GitPollerConfig, GitStart,
     HgPollerConfig, History, Layout, LoginAccess, MaildirConfig, Network, NewBranch,
     P4SourceConfig, PbSourceConfig, Place, PollerConfig, PullPollerConfig, SetField, SetFields,
     SourceRules, SshAccess, SvnPollerConfig,

@@ -96,7 +96,6 @@ const PLANNED: &[Row] = &[
             "BonsaiPoller",
             "FreshCVSSource",
             "FreshCVSSourceNewcred",
-            "GerritChangeSource",
             "GerritEventLogPoller",
             "GoogleCodeAtomPoller",
             "MonotonePoller",

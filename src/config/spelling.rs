@@ -196,6 +196,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("useTimestamps", "timestamps"),
     ("svnuser", "username"),
     ("p4user", "username"),
+    ("identity_file", "ssh_private_key_file"),
     ("p4bin", "p4"),
     ("svnurl", "repourl"),
     ("revlinktmpl", "revlink"),

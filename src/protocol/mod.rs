@@ -8,6 +8,7 @@ pub mod bounds;
 pub mod change;
 pub mod command;
 pub mod files;
+pub mod gerrit;
 pub mod hook;
 pub mod jobfile;
 pub mod mail;

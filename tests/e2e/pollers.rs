@@ -399,3 +399,76 @@ fn pol_13_a_pull_request_of_a_stranger_is_built_after_its_approval() {
     );
     assert_eq!(change.files, ["text"]);
 }
+
+/// Prints what is in files instead of what a Gerrit server prints.
+const GERRIT: &str = "echo \"$*\" >>\"$0.log\"; case \"$*\" in \
+    *'bot@review gerrit stream-events') exec tail -n +1 -f \"${0%/*}/stream\";; \
+    *'bot@review gerrit query '*) cat \"${0%/*}/query\";; esac";
+
+#[test]
+fn pol_14_events_of_gerrit_come_once_whatever_is_missed() {
+    let sandbox = Sandbox::new();
+    let programs = sandbox.private_dir("programs");
+    program(&programs, "ssh", GERRIT);
+    let set = |number: u64, digit: &str, at: i64| {
+        let revision = digit.repeat(40);
+        let change = format!(
+            r#""project": "widget", "branch": "main", "number": {number}, "subject": "s{digit}","#
+        );
+        let set = format!(r#"{{"revision": "{revision}", "ref": "r", "createdOn": {at}}}"#);
+        (change, set)
+    };
+    let event = |number: u64, digit: &str, at: i64| {
+        let (change, set) = set(number, digit, at);
+        format!(
+            "{{\"type\": \"patchset-created\", \"eventCreatedOn\": {at}, \
+             \"change\": {{{change} \"url\": \"u\"}}, \"patchSet\": {set}}}\n"
+        )
+    };
+    let row = |number: u64, digit: &str, at: i64| {
+        let (change, set) = set(number, digit, at);
+        format!("{{{change} \"currentPatchSet\": {set}}}\n")
+    };
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    let now = i64::try_from(now).unwrap();
+    sandbox.file("programs/stream", "");
+    sandbox.file("programs/query", "{\"type\": \"stats\"}\n");
+    let key = sandbox.file("key", "of-key");
+    let source = format!(
+        "[[change_sources]]\nname = \"code\"\ntype = \"GerritChangeSource\"\n\
+         gerritserver = \"review\"\nusername = \"bot\"\nssh = \"{}/ssh\"\n\
+         ssh_private_key_file = \"{}\"\nssh_server_alive_interval = \"20s\"\n",
+        programs.display(),
+        key.display()
+    );
+    let setup = Setup::new(&[shell("nothing", "true", "")])
+        .slave("bot")
+        .tables(&source);
+    let mut master = Master::start(&sandbox, &setup);
+    wait_for_a_poll(&master);
+    let mut stream = event(1, "a", now);
+    sandbox.file("programs/stream", &stream);
+    wait_for_changes(&master, &["main/1 sa"]);
+    master.kill();
+    // One is missed, one is told again, and one of them both is of long ago.
+    let query = [
+        row(2, "b", now + 1),
+        row(1, "a", now),
+        row(3, "0", now - 9_999),
+    ]
+    .concat();
+    sandbox.file("programs/query", query + "{\"type\": \"stats\"}\n");
+    stream.push_str(&event(4, "c", now + 2));
+    sandbox.file("programs/stream", &stream);
+    master.run();
+    wait_for_changes(&master, &["main/1 sa", "main/2 sb", "main/4 sc"]);
+    let asked = std::fs::read_to_string(programs.join("ssh.log")).unwrap();
+    let first = asked.lines().next().unwrap();
+    assert!(first.contains("-o BatchMode=yes"), "{first}");
+    assert!(first.contains(&format!("-i {}", key.display())), "{first}");
+    let wanted = "-o ServerAliveInterval=20 -o ServerAliveCountMax=3 -p 29418 -- bot@review gerrit";
+    assert!(first.contains(wanted), "{first}");
+}

@@ -30,6 +30,10 @@ impl PollError {
 #[derive(Clone, Debug)]
 pub(in crate::changes) struct Tool {
     program: String,
+    /// The first words of each command.
+    before: Vec<OsString>,
+    /// What it is called in messages; absent: by the program and its command.
+    name: Option<String>,
     environment: Environment,
     time: Duration,
     stop: CancellationToken,
@@ -46,6 +50,8 @@ impl Tool {
         environment.insert("LC_ALL".into(), "C.UTF-8".into());
         Self {
             program: program.to_owned(),
+            before: Vec::new(),
+            name: None,
             environment,
             time,
             stop,
@@ -55,6 +61,27 @@ impl Tool {
     /// Sets a variable of its environment.
     pub(in crate::changes) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.environment.insert(name.into(), value.into());
+    }
+
+    /// Begins each command with `words`, and calls the program `name` in messages.
+    pub(in crate::changes) fn begin_with(&mut self, words: [&str; 5], name: &str) {
+        self.before = words.map(Into::into).into();
+        self.name = Some(name.to_owned());
+    }
+
+    /// The program with these words, for those who run it themselves.
+    pub(in crate::changes) fn program<W: Into<OsString>>(
+        &self,
+        words: impl IntoIterator<Item = W>,
+    ) -> Program {
+        let mut all = vec![OsString::from(&self.program)];
+        all.extend(self.before.iter().cloned());
+        all.extend(words.into_iter().map(Into::into));
+        Program {
+            words: all,
+            environment: Some(self.environment.clone()),
+            ..Program::default()
+        }
     }
 
     /// Runs it and returns its output of at most `most` bytes.
@@ -83,14 +110,9 @@ impl Tool {
         output: &mut dyn Sink,
         may_refuse: bool,
     ) -> Result<(), PollError> {
-        let mut all = vec![OsString::from(&self.program)];
-        all.extend(words.into_iter().map(Into::into));
-        let name = called(&all);
-        let program = Program {
-            words: all,
-            environment: Some(self.environment.clone()),
-            ..Program::default()
-        };
+        let program = self.program(words);
+        let name = self.name.clone();
+        let name = name.unwrap_or_else(|| called(&program.words));
         let mut errors = Beginning::up_to(MOST_ERRORS);
         let limits = Limits {
             time: Some(self.time),
@@ -136,7 +158,7 @@ fn called(words: &[OsString]) -> String {
 
 /// What a program has printed about a failure: the lines that are marked as errors, or else the
 /// last ones.
-fn reason(printed: &[u8]) -> String {
+pub(in crate::changes) fn reason(printed: &[u8]) -> String {
     let text = String::from_utf8_lossy(printed);
     let lines: Vec<_> = text
         .lines()

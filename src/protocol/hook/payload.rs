@@ -104,6 +104,6 @@ pub(super) fn person(value: &Value, path: &str, fields: (&str, &str)) -> String 
 }
 
 /// Whether a hash says that there is nothing: it has zeros alone.
-pub(super) fn is_nothing(hash: &str) -> bool {
+pub(in crate::protocol) fn is_nothing(hash: &str) -> bool {
     !hash.is_empty() && hash.bytes().all(|byte| byte == b'0')
 }

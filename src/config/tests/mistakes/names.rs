@@ -286,12 +286,12 @@ password = "x""#,
         r#"builders = ["full"]"#,
         r#"builders = ["full"]
 [[change_sources]]
-type = "GerritChangeSource"
+type = "MonotoneSource"
 [[change_sources]]
 type="PBChangeSource"
 [[change_sources]]
 type = "PB""#,
-        r#"21:8: `type = "GerritChangeSource"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
+        r#"21:8: `type = "MonotoneSource"` of change source is not available yet (have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = "PB"` here)
 23:6: unknown `type = "PBChangeSource"` of change source (it is called `"PB"` here)
 24:1: change source needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)"#,
     );
