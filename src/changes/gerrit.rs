@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The cursor is the time of the last event. What was missed since then is asked for by a query. It
-//! begins somewhat earlier, because commits that are known are taken once (INT-04). An event that is
-//! told again is the same delivery (INT-03).
+//! begins somewhat earlier, because commits that are known are taken once (INT-04). An event that
+//! is told again is the same delivery (INT-03).
 
 use std::future::Future;
 use std::pin::Pin;
@@ -298,7 +298,7 @@ async fn take(
     let change = match event.change {
         Ok(change) => change,
         Err(why) => {
-            debug!("an event of Gerrit is no change: {why:?}");
+            debug!("an event of Gerrit is not a change: {why:?}");
             return Ok(());
         }
     };

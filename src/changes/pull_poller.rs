@@ -2,8 +2,8 @@
 //!
 //! A poll asks the API for the open pull requests, the last changed first. If the host says that
 //! the list is the same as before, that is all. [decide] tells which ones are changes. For each of
-//! those, the host is asked for its files. What is remembered is in the cursor: the newest commit of
-//! each open pull request, and which of them wait for an approval.
+//! those, the host is asked for its files. What is remembered is in the cursor: the newest commit
+//! of each open pull request, and which of them wait for an approval.
 
 mod decide;
 

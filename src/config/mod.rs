@@ -57,6 +57,7 @@ mod validation;
 mod values;
 mod visible;
 mod web;
+mod zones;
 
 pub use address::Listen;
 pub use builders::BuilderConfig;
@@ -89,9 +90,9 @@ pub use repositories::{
 };
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, ChoicesCommand, DependentConfig, ForceConfig, Importance,
-    LongestWait, MachineZone, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind,
-    PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable,
-    TryJobdirConfig, TryUserpassConfig, full_name,
+    LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind, PeriodicConfig,
+    SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig,
+    TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{
@@ -118,6 +119,7 @@ pub use toplevel::Config;
 pub use validation::Validation;
 pub use values::{NamedValues, WorkedOut};
 pub use web::{MOST_BUILDS, Metrics, WebConfig};
+pub use zones::MachineZone;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use toml::de::DeTable;
 use super::needs::Need;
 use super::reader::{Sink, Table};
 use super::report::{ConfigError, ConfigErrors};
-use super::schedulers::MachineZone;
 use super::toplevel::{self, Config};
+use super::zones::MachineZone;
 
 /// What reading a configuration file has found.
 #[derive(Clone, Debug)]

@@ -18,7 +18,6 @@ mod triggerable;
 mod try_jobdir;
 pub(super) mod try_userpass;
 mod upstream;
-mod zones;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -34,6 +33,7 @@ use super::names::Names;
 use super::properties;
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape};
+use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 
 pub use self::any_branch::AnyBranchConfig;
@@ -42,7 +42,6 @@ pub use self::dependent::DependentConfig;
 pub(in crate::config) use self::force::PARAMETER;
 pub use self::force::{ChoicesCommand, ForceConfig, Parameter, ParameterKind, full_name};
 pub use self::nightly::NightlyConfig;
-pub(in crate::config) use self::nightly::read_zone;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;
 pub use self::rules::{ChangeRules, Importance};
@@ -51,7 +50,6 @@ pub use self::timed::TimedBuild;
 pub use self::tree_stable::{LongestWait, TreeStable};
 pub use self::try_jobdir::TryJobdirConfig;
 pub use self::try_userpass::TryUserpassConfig;
-pub use self::zones::MachineZone;
 
 /// A scheduler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -31,7 +31,7 @@ use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
 use super::repositories::{self, RepositoryConfig};
 use super::schedulers::try_userpass::Listeners;
-use super::schedulers::{self, Builders, MachineZone, SchedulerConfig};
+use super::schedulers::{self, Builders, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
@@ -40,6 +40,7 @@ use super::template::SecretSource;
 use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
+use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties};
 
 /// A whole configuration.

@@ -240,7 +240,7 @@ fn author(account: Option<&Value>, otherwise: &str) -> String {
     }
 }
 
-/// Sets a property for each field that is no table, by its path.
+/// Sets a property for each field that is not a table, by its path.
 fn flatten(properties: &mut Properties, base: &str, fields: &Map<String, Value>) {
     for (key, value) in fields {
         let name = format!("{base}.{key}");

@@ -47,8 +47,8 @@ impl Mirror {
         let mut local = Tool::new(&config.git, config.poller.timeout, stop);
         local.set("GIT_TERMINAL_PROMPT", "0");
         local.set("GIT_NO_REPLACE_OBJECTS", "1");
-        // What is not in the mirror is not there. A fetch of a server without packs of its own would
-        // otherwise ask the server for each object by another fetch, which does the same.
+        // What is not in the mirror is not there. A fetch from a plain web server would otherwise
+        // ask the server for each object by another fetch, which does the same.
         local.set("GIT_NO_LAZY_FETCH", "1");
         let dir = mirror_dir(mirrors, &config.repourl, "git")?;
         let mut remote = local.clone();

@@ -13,7 +13,7 @@ use crate::config::pattern::LinePattern;
 use crate::config::quantities::LONGEST;
 use crate::config::reader::{Table, Value};
 use crate::config::repositories::RepositoryConfig;
-use crate::config::schedulers::read_zone;
+use crate::config::zones::read_zone;
 use crate::model::Zone;
 
 /// Settings of `P4Source`.

@@ -6,10 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::kind::SchedulerSettings;
 use super::timed::TimedBuild;
-use super::zones::{self, MachineZone};
 use crate::config::calendar::{Calendar, Field};
 use crate::config::reader::{Table, Value};
-use crate::config::spelling;
+use crate::config::zones::{MachineZone, read_zone};
 use crate::model::Zone;
 
 /// Settings of `Nightly` (NIG-01, NIG-12).
@@ -256,24 +255,6 @@ const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
-
-pub(in crate::config) fn read_zone(value: &Value<'_>) -> Option<Zone> {
-    let name = value.text()?;
-    let zone = Zone::named(name);
-    if zone.is_none() {
-        let near = || spelling::nearest(name, Zone::names());
-        let help = match zones::meant(name) {
-            Some(help) => help,
-            None => match near() {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
-            },
-        };
-        let what = format!("`{}` is not the name of a time zone", name.escape_debug());
-        value.error(&what, help);
-    }
-    zone
-}
 
 fn machine_zone(table: &Table<'_>, zone: &MachineZone) -> Option<Zone> {
     match zone {

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::kind::SchedulerSettings;
 use super::nightly::NightlyConfig;
-use super::zones::MachineZone;
 use crate::config::reader::Table;
+use crate::config::zones::MachineZone;
 use crate::model::Zone;
 
 /// Settings of `NightlyTriggerable`: those of `Nightly` that say when it runs.

@@ -1,13 +1,34 @@
-//! What somebody meant who wrote an offset or an abbreviation where a time zone is named.
+//! Time zones, and what somebody meant who wrote an offset or an abbreviation instead of a name.
 
+use super::reader::Value;
+use super::spelling;
 use crate::model::Zone;
 
 /// The time zone of the machine, or why it cannot be told.
 pub type MachineZone = Result<Zone, String>;
 
+/// Reads the name of a time zone.
+pub(super) fn read_zone(value: &Value<'_>) -> Option<Zone> {
+    let name = value.text()?;
+    let zone = Zone::named(name);
+    if zone.is_none() {
+        let near = || spelling::nearest(name, Zone::names());
+        let help = match meant(name) {
+            Some(help) => help,
+            None => match near() {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "a name such as \"Europe/Berlin\" or \"UTC\"".to_owned(),
+            },
+        };
+        let what = format!("`{}` is not the name of a time zone", name.escape_debug());
+        value.error(&what, help);
+    }
+    zone
+}
+
 /// What to write instead of `name`, if it is an offset such as `GMT+1` or an abbreviation such as
 /// `CEST`.
-pub(super) fn meant(name: &str) -> Option<String> {
+fn meant(name: &str) -> Option<String> {
     let upper = name.trim().to_uppercase();
     if let Some((_, city)) = ABBREVIATIONS.iter().find(|(short, _)| *short == upper) {
         return Some(format!(
