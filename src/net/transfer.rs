@@ -3,9 +3,11 @@
 //! Invariant: no call of it is ever answered with an error, because slaves hang for ever when one
 //! is. After a problem the command is interrupted, and the transfer remembers why.
 //!
-//! A slave has one call outstanding, which is answered when the disk has taken the data, and its
-//! message keeps its room in the budget until then. Nothing grows.
+//! A slave has one call outstanding. Blocks that it writes are gathered and answered at once, until
+//! there is enough for the disk; that call is answered when the disk has taken all of them. So at
+//! most [`GATHERED_BYTES`] and one block wait for each transfer, outside the budget.
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tracing::info_span;
 
@@ -16,6 +18,8 @@ use crate::transfer::{Lent, Request};
 
 /// Calls that may wait; slaves have one outstanding at a time.
 const CALLS: usize = 4;
+/// Bytes of blocks that are written together.
+const GATHERED_BYTES: usize = 256 * 1024;
 
 /// Exports an object that serves a transfer, until it is retired. `interrupt` ends the command
 /// after a problem.
@@ -32,6 +36,7 @@ async fn answer(
     interrupt: mpsc::UnboundedSender<String>,
 ) {
     let mut is_interrupted = false;
+    let mut gathered = Gathered::default();
     while let Some(call) = calls.recv().await {
         let IncomingCall {
             method,
@@ -46,8 +51,16 @@ async fn answer(
         };
         drop(args);
         let is_read = matches!(request, Request::Read(_));
+        let Some(requests) = gathered.add(request) else {
+            drop(room);
+            reply.value(Value::None);
+            continue;
+        };
         let done = crate::blocking::run(move || {
-            let block = lent.answer(request);
+            let mut block = Bytes::new();
+            for request in requests {
+                block = lent.answer(request);
+            }
             (lent, block)
         });
         let block;
@@ -70,7 +83,34 @@ async fn answer(
         }
     }
     // If nobody waits for the transfer, files are removed.
-    crate::blocking::run(move || drop(lent));
+    crate::blocking::run(move || {
+        for request in gathered.requests {
+            lent.answer(request);
+        }
+    });
+}
+
+/// Blocks that wait until there is enough for the disk. A slave sends small ones, and a thread for
+/// each would cost more than all the rest.
+#[derive(Debug, Default)]
+struct Gathered {
+    requests: Vec<Request>,
+    bytes: usize,
+}
+
+impl Gathered {
+    /// Adds a request. Returns all that must be done now, in order; absent: nothing yet.
+    fn add(&mut self, request: Request) -> Option<Vec<Request>> {
+        let more = match &request {
+            Request::Write(data) => data.len(),
+            Request::Read(_) | Request::Close | Request::Times(..) | Request::Unpack => {
+                GATHERED_BYTES
+            }
+        };
+        self.requests.push(request);
+        self.bytes = self.bytes.saturating_add(more);
+        (self.bytes >= GATHERED_BYTES).then(|| std::mem::take(self).requests)
+    }
 }
 
 /// What a call asks for; absent if it is unknown or is invalid.
@@ -97,9 +137,19 @@ fn request(method: &[u8], args: &[Value]) -> Option<Request> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
+
+    #[test]
+    fn small_blocks_are_written_together_and_in_order() {
+        let block = |byte| Request::Write(Bytes::from(vec![byte; GATHERED_BYTES / 2]));
+        let mut gathered = Gathered::default();
+        assert_eq!(gathered.add(block(1)), None);
+        assert_eq!(gathered.add(block(2)), Some(vec![block(1), block(2)]));
+        assert_eq!(gathered.add(block(3)), None);
+        let end = vec![block(3), Request::Close];
+        assert_eq!(gathered.add(Request::Close), Some(end));
+        assert_eq!(gathered.add(Request::Read(1)), Some(vec![Request::Read(1)]));
+    }
 
     #[test]
     fn a_block_is_below_the_limit_of_strings_whatever_is_asked() {
