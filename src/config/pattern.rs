@@ -298,14 +298,19 @@ pub struct PatternError(String);
 
 /// `regex`, made to match only at the beginning of a string.
 fn anchored(regex: &str) -> Result<Regex, PatternError> {
-    // Compiled as written first, so that a pattern such as `a)(b` is refused and messages show what
-    // the user wrote.
-    let wrong = |e: &regex::Error| PatternError(reason(&e.to_string()));
-    Regex::new(regex).map_err(|e| wrong(&e))?;
+    anchored_within(regex, LARGEST_OF_FILTERS)
+}
+
+/// As [`anchored`], compiled to at most `largest` bytes.
+fn anchored_within(regex: &str, largest: usize) -> Result<Regex, PatternError> {
+    // Parsed as written first, so that a pattern such as `a)(b` is refused and messages show what
+    // the user wrote. Only the anchored pattern is compiled, because that is what takes time.
+    regex_syntax::parse(regex).map_err(|e| PatternError(reason(&e.to_string())))?;
+    let build = |text: &str| RegexBuilder::new(text).size_limit(largest).build();
     // An `x` pattern may end in a comment, which only a line break ends.
-    Regex::new(&format!("\\A(?:{regex})"))
-        .or_else(|_| Regex::new(&format!("\\A(?:{regex}\n)")))
-        .map_err(|e| wrong(&e))
+    build(&format!("\\A(?:{regex})"))
+        .or_else(|_| build(&format!("\\A(?:{regex}\n)")))
+        .map_err(|e| PatternError(reason(&e.to_string())))
 }
 
 /// A regular expression of an expression of the configuration, within its limits (CFL-70). It may
@@ -316,12 +321,11 @@ pub(super) fn limited(regex: &str, is_anchored: bool) -> Result<Regex, PatternEr
             "it has more than {LONGEST} characters"
         )));
     }
-    let compiled = RegexBuilder::new(regex).size_limit(LARGEST).build();
-    let compiled = compiled.map_err(|e| PatternError(reason(&e.to_string())))?;
     if is_anchored {
-        return anchored(regex);
+        return anchored_within(regex, LARGEST);
     }
-    Ok(compiled)
+    let compiled = RegexBuilder::new(regex).size_limit(LARGEST).build();
+    compiled.map_err(|e| PatternError(reason(&e.to_string())))
 }
 
 /// The longest regular expression in an expression, in characters.
@@ -329,6 +333,9 @@ const LONGEST: usize = 1000;
 
 /// The largest one, compiled, in bytes.
 const LARGEST: usize = 1 << 20;
+
+/// The largest regular expression of a filter, compiled, in bytes: the library's own limit.
+const LARGEST_OF_FILTERS: usize = 10 << 20;
 
 /// The last line of a message of the library; those before are a picture, which we have ourselves.
 fn reason(message: &str) -> String {
