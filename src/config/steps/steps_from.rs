@@ -141,7 +141,12 @@ impl StepsFromConfig {
                 table.sink.error(place, message, help);
             }
             let (sink, place) = (table.sink, table.span.clone());
-            let step = read_step(table, ("added", at), None, &steps, &mut locks);
+            let has_workdir = table.peek("workdir").is_some();
+            let mut step = read_step(table, ("added", at), None, &steps, &mut locks);
+            let shell = step.as_mut().and_then(|step| step.kind.shell_mut());
+            if let (false, Some(shell)) = (has_workdir, shell) {
+                shell.workdir = self.command.workdir.clone();
+            }
             let counts = |step: &StepConfig| matches!(&step.kind, StepKind::Shell(shell) if shell.release.is_some());
             let is_allowed = self.allow.iter().any(|kind| kind == "RpmBuild");
             if step.as_ref().is_some_and(counts) && !is_allowed {
@@ -191,6 +196,20 @@ mod tests {
             assert_eq!(names, ["shell", "test"]);
         }
         assert!(config.parse("steps = []", "output").unwrap().is_empty());
+    }
+
+    #[test]
+    fn added_steps_run_where_their_step_runs_unless_they_say_their_own() {
+        let mut config = StepsFromConfig::default();
+        config.command.workdir = Template::literal("src");
+        let text = "[[steps]]\ntype = \"Test\"\n\
+                    [[steps]]\ntype = \"Test\"\nworkdir = \"doc\"\n";
+        let steps = config.parse(text, "output").unwrap();
+        let workdirs: Vec<_> = steps
+            .into_iter()
+            .filter_map(|mut step| Some(step.kind.shell_mut()?.workdir.clone()))
+            .collect();
+        assert_eq!(workdirs, ["src", "doc"].map(Template::literal));
     }
 
     #[test]
