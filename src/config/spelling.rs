@@ -209,6 +209,12 @@ const ALIASES: &[(&str, &str)] = &[
 /// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
     (
+        "login.oidc",
+        "client_secret",
+        "secrets are not in this file: write `client_secret_file = \"FILE\"` or \
+         `client_secret_env = \"VARIABLE\"`",
+    ),
+    (
         "change_sources",
         "branch",
         "a GitPoller and a HgPoller have `branches = [\"NAME\"]`",

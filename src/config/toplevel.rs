@@ -21,6 +21,7 @@ use super::factories;
 use super::horizons::Horizons;
 use super::lock_circles;
 use super::locks::{LockConfig, Locks};
+use super::login::{LoginConfig, OidcConfig};
 use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
 use super::names::Names;
@@ -124,6 +125,8 @@ pub struct Config {
     pub horizons: Horizons,
     /// The web pages: none.
     pub web: Option<WebConfig>,
+    /// How people log in besides with a password of the master: not at all.
+    pub login: Option<LoginConfig>,
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -170,6 +173,7 @@ pub(super) static SHAPE: Shape = Shape {
         "mail_command",
         "mail_from",
         "web",
+        "login",
     ],
     kinds: Vec::new,
 };
@@ -207,6 +211,7 @@ impl Default for Config {
             log_rotation: LogRotation::default(),
             horizons: Horizons::default(),
             web: None,
+            login: None,
         }
     }
 }
@@ -269,6 +274,12 @@ impl Config {
         self.slaves.iter().find(|s| s.name.as_str() == name)
     }
 
+    /// The provider where people log in, if there is one.
+    #[must_use]
+    pub fn oidc(&self) -> Option<&OidcConfig> {
+        self.login.as_ref()?.oidc.as_ref()
+    }
+
     /// All passwords of slaves, change sources, users and status clients.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let slaves = self.slaves.iter().filter_map(|s| s.kind.password());
@@ -279,7 +290,9 @@ impl Config {
         let users = doors.flat_map(|door| &door.users);
         let clients = self.status.iter().filter_map(StatusConfig::password);
         let repositories = self.repositories.iter();
+        let provider = self.oidc().and_then(|oidc| oidc.client_secret.as_ref());
         slaves
+            .chain(provider)
             .chain(repositories.flat_map(RepositoryConfig::secrets))
             .chain(sources)
             .chain(users.map(|(_, password)| password))
@@ -364,6 +377,7 @@ impl Config {
 
     /// Takes the settings of the whole.
     fn read_settings(&mut self, root: &mut Table<'_>) {
+        let has_url = root.place("buildbot_url").is_some() || root.has_misspelt("buildbot_url");
         for (key, text) in [
             ("title", &mut self.title),
             ("title_url", &mut self.title_url),
@@ -406,5 +420,7 @@ impl Config {
         self.horizons.read(root);
         let slave_port = &self.slave_port;
         root.set_some("web", &mut self.web, |v| WebConfig::read(v, slave_port));
+        let url = has_url.then_some(self.buildbot_url.as_str());
+        root.set_some("login", &mut self.login, |v| LoginConfig::read(v, url));
     }
 }

@@ -57,6 +57,18 @@ pub fn read_password(secret: &Secret, basedir: &Path) -> Result<Vec<u8>, String>
 }
 
 impl Control {
+    /// The text that `secret` describes, as it is now.
+    ///
+    /// # Errors
+    /// It cannot be read, or is empty.
+    pub async fn secret(&self, secret: &Secret) -> Result<Vec<u8>, String> {
+        let secret = secret.clone();
+        let look =
+            move |state: &State| Ok::<_, StoreError>(read_password(&secret, state.basedir()));
+        let read = self.reader().read(look).await;
+        read.map_err(|error| error.to_string())?
+    }
+
     /// Whether `password` is that of the person `name`. This takes a fraction of a second, also if
     /// there is no such person.
     ///
@@ -92,6 +104,21 @@ impl Control {
         lasting: Lasting,
         origin: &Origin,
     ) -> Result<String, String> {
+        let by_password = (Vec::new(), "the password");
+        self.session_of(name, roles, lasting, origin, by_password)
+            .await
+    }
+
+    /// Begins a session in one transaction with other ops, which come before; `ground` says what has
+    /// shown who it is.
+    pub(super) async fn session_of(
+        &self,
+        name: &str,
+        roles: BTreeSet<String>,
+        lasting: Lasting,
+        origin: &Origin,
+        (mut ops, ground): (Vec<Op>, &str),
+    ) -> Result<String, String> {
         self.admit("nobody has logged in").await?;
         let begun_at = self.clock.wall();
         let session = secret("", rand::random());
@@ -104,8 +131,9 @@ impl Control {
             ends_at: begun_at + lasting.longest,
         };
         let begun = Op::Person(Box::new(PersonOp::SessionBegun(record)));
-        let audit = self.login_record(name, origin, "logged in", Outcome::Done, "the password");
-        self.writer.write_and_wait(vec![begun, audit]).await;
+        let audit = self.login_record(name, origin, "logged in", Outcome::Done, ground);
+        ops.extend([begun, audit]);
+        self.writer.write_and_wait(ops).await;
         Ok(session)
     }
 
@@ -121,9 +149,8 @@ impl Control {
         }
     }
 
-    /// Puts into the audit log that somebody could not log in as `name`.
-    pub fn login_refused(&self, name: &str, origin: &Origin) {
-        let ground = "the wrong name or password";
+    /// Puts into the audit log that somebody could not log in as `name`, and why.
+    pub fn login_refused(&self, name: &str, origin: &Origin, ground: &str) {
         let audit = self.login_record(name, origin, "tried to log in", Outcome::Refused, ground);
         self.writer.hand_in(None, vec![audit]);
     }

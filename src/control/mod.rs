@@ -16,6 +16,7 @@ mod measures;
 mod news;
 mod object;
 mod offers;
+mod oidc;
 mod people;
 mod pokes;
 mod rebuild;
@@ -58,6 +59,7 @@ pub use news::{
 };
 pub use object::{Target, object};
 pub use offers::{Offered, PendingOffer};
+pub use oidc::NotLoggedIn;
 pub use people::UserAct;
 pub use pokes::{Approval, Poked, Pokes};
 pub use reconfigure::{Reconfigure, Reconfigured};

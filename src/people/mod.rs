@@ -5,6 +5,7 @@
 //! [`may`](may()).
 
 mod may;
+pub mod oidc;
 mod proxy;
 mod register;
 mod secrets;

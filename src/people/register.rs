@@ -78,6 +78,12 @@ impl Register {
         people.find(|person| person.attributes.contains(attribute))
     }
 
+    /// The person who has this mail address.
+    #[must_use]
+    pub fn of_email(&self, address: &str) -> Option<&Person> {
+        self.iter().find(|person| has_email(person, address))
+    }
+
     /// The person whom `who`, the author text of a change in the version control system `vc`,
     /// means (WHO-03).
     #[must_use]
@@ -89,9 +95,7 @@ impl Register {
         if let Some(person) = exact(vc) {
             return Some((person, FoundBy::Identity));
         }
-        let address = address_in(who);
-        let mut people = self.iter();
-        if let Some(person) = address.and_then(|address| people.find(|p| has_email(p, address))) {
+        if let Some(person) = address_in(who).and_then(|address| self.of_email(address)) {
             return Some((person, FoundBy::Email));
         }
         let person = exact(AttributeKind::Any)?;

@@ -125,7 +125,7 @@ fn csrf_of_day(session: &str, day: i64) -> String {
 }
 
 /// HMAC-SHA-256 (RFC 2104).
-fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+pub(super) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     let mut block = [0; BLOCK_BYTES];
     let short: [u8; 32] = Sha256::digest(key).into();
     let key = if key.len() > BLOCK_BYTES {

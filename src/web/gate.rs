@@ -68,7 +68,7 @@ fn is_open(path: &str) -> bool {
         "/authfail",
         "/authzfail",
     ];
-    OPEN.contains(&path) || path.starts_with("/static/")
+    OPEN.contains(&path) || path.starts_with("/static/") || path.starts_with("/login/")
 }
 
 /// Where a request comes from, by which way.

@@ -130,7 +130,8 @@ impl Inner {
                 sentence: TOO_OFTEN,
             });
         }
-        self.control.login_refused(name, origin);
+        let ground = "the wrong name or password";
+        self.control.login_refused(name, origin, ground);
         tokio::time::sleep_until(at).await;
         Err(Refusal::LoginFailed {
             next: next.to_owned(),
@@ -158,7 +159,12 @@ impl Inner {
 }
 
 /// The cookie of a session. Without a wish to stay it ends with the browser.
-fn set_cookie(session: &str, lasting: Lasting, headers: &HeaderMap, config: &Config) -> String {
+pub(super) fn set_cookie(
+    session: &str,
+    lasting: Lasting,
+    headers: &HeaderMap,
+    config: &Config,
+) -> String {
     let is_https = is_https(headers, config);
     let name = cookie_name(is_https);
     let mut cookie = format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax");

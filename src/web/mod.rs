@@ -69,6 +69,7 @@ mod limits;
 mod log;
 mod login;
 mod metrics;
+mod oidc;
 mod once;
 mod outlet;
 mod page;

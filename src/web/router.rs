@@ -18,6 +18,7 @@ use super::gate;
 use super::hooks;
 use super::log::{self, Asked};
 use super::login;
+use super::oidc;
 use super::outlet::Outlet;
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
@@ -90,6 +91,8 @@ fn router(inner: Arc<Inner>) -> Router {
     let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
         .route("/login", post(login::log_in))
+        .route(oidc::BEGIN, get(oidc::begin))
+        .route(oidc::CALLBACK, get(oidc::finish))
         .route("/logout", post(login::log_out))
         .route(log::follow::PATH, get(follow))
         .route(log::text::PATH, get(text))

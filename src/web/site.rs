@@ -20,6 +20,7 @@ use super::cache::{Cache, Rendered, Version};
 use super::hook_limits::HookLimits;
 use super::limits::Limit;
 use super::log::{Asked, STREAMS, Streams, rows};
+use super::oidc::Provider;
 use super::once::Once;
 use super::page::{Page, RefusedForm, Scene};
 use super::pages::{BUILDER, HEALTH, LOG, REQUEST, THEMES};
@@ -77,6 +78,8 @@ pub(super) struct Inner {
     pub(super) hooks: HookLimits,
     /// The forms that were sent.
     pub(super) once: Once,
+    /// The provider where people log in.
+    pub(super) provider: Provider,
     /// Passwords that are checked at once.
     pub(super) checking: Semaphore,
     /// When somebody was warned of a header of a peer that is not a trusted proxy.
@@ -156,6 +159,7 @@ impl Site {
             seed: secret("", rand::random()),
             hooks: HookLimits::default(),
             once: Once::default(),
+            provider: Provider::default(),
             checking: Semaphore::new(CHECKING),
             warned_at: AtomicI64::new(i64::MIN),
         });

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, filter, horizons, locks, logs, people, permissions,
+    builders, change_sources, factories, filter, horizons, locks, login, logs, people, permissions,
     repositories, schedulers, slaves, status, steps, texts, toplevel, validation, web,
 };
 
@@ -69,6 +69,8 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("change_sources.branches", &change_sources::ref_rules::SHAPE),
         ("status", &status::SHAPE),
         ("web", &web::SHAPE),
+        ("login", &login::SHAPE),
+        ("login.oidc", &login::OIDC),
         ("schedulers.parameters", &schedulers::PARAMETER),
         ("validation", &validation::SHAPE),
         ("people.*", &people::SHAPE),
@@ -174,6 +176,10 @@ fn the_examples_show_every_key_there_is() {
                     .cloned(),
             );
         }
+        // The comment explains two that cannot be there together.
+        let explained = EXAMPLE.lines().filter_map(|line| line.strip_prefix("#   "));
+        let explained = explained.filter_map(|line| line.split_once(':'));
+        shown.extend(explained.flat_map(|(keys, _)| keys.split(", ").map(str::to_owned)));
         let missing: Vec<_> = known.difference(&shown).collect();
         assert!(
             missing.is_empty(),
@@ -323,6 +329,8 @@ fn the_examples_state_the_default_of_every_key() {
         "decode_rc",
         "web",
         "trusted_proxies",
+        "login",
+        "oidc",
     ];
     let inline = [
         "log_rotation",
@@ -353,6 +361,7 @@ fn the_examples_state_the_default_of_every_key() {
         "repositories.host",
         "repositories.credentials",
         "schedulers.parameters",
+        "login.oidc",
     ];
     let stated: BTreeSet<&str> = [EXAMPLE, STEPS]
         .into_iter()

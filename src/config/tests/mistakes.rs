@@ -4,6 +4,7 @@ use super::*;
 
 mod keys;
 mod locks;
+mod login;
 mod names;
 mod permissions;
 mod syntax;

@@ -4,6 +4,7 @@ use askama::Template;
 
 use crate::store::State;
 use crate::web::args::Arg;
+use crate::web::oidc;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::reader::is_ours;
 use crate::web::refusal::Refusal;
@@ -51,6 +52,8 @@ struct Login<'a> {
     is_open: bool,
     /// Who has logged in already.
     user: Option<&'a str>,
+    /// The provider where people can log in: its name and the address.
+    provider: Option<(String, String)>,
 }
 
 #[derive(Debug, Template)]
@@ -77,9 +80,11 @@ pub(in crate::web) fn login(
     next: &str,
     failed: Option<&str>,
 ) -> Result<Shown, Refusal> {
+    let next = if is_ours(next) { next } else { "/" };
     let page = Login {
         csrf: scene.reader.csrf(scene.now),
-        next: if is_ours(next) { next } else { "/" },
+        next,
+        provider: oidc::link(&scene.config, next),
         failed,
         is_open: scene.reader.may_look(&scene.config),
         user: scene.reader.user(),
