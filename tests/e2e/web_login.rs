@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::process::wait_for;
 use crate::harness::web::line;
-use crate::harness::{Master, Sandbox, Setup, free_port, shell};
+use crate::harness::{Master, Process, Sandbox, Setup, free_port, shell, wait_until};
 
 /// A browser: it keeps cookies, and the marks of the page that was seen last.
 #[derive(Debug)]
@@ -62,15 +64,11 @@ impl Browser {
             };
             match name.to_lowercase().as_str() {
                 "location" => value.clone_into(&mut location),
-                "set-cookie" => value.clone_into(&mut cookie),
+                "set-cookie" => {
+                    value.clone_into(&mut cookie);
+                    self.keep(value);
+                }
                 _ => {}
-            }
-        }
-        if let Some((name, rest)) = cookie.split_once('=') {
-            let value = rest.split(';').next().unwrap();
-            match value {
-                "" => drop(self.cookies.remove(name)),
-                value => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
             }
         }
         let mut text = String::new();
@@ -80,6 +78,14 @@ impl Browser {
             location,
             cookie,
             text,
+        }
+    }
+
+    fn keep(&mut self, cookie: &str) {
+        let (name, rest) = cookie.split_once('=').unwrap();
+        match rest.split(';').next().unwrap() {
+            "" => drop(self.cookies.remove(name)),
+            value => drop(self.cookies.insert(name.to_owned(), value.to_owned())),
         }
     }
 
@@ -309,4 +315,119 @@ fn may_02_acts_of_a_browser_are_done_or_refused_by_rule() {
     let stopped = ann.post("/shutdown", &[]);
     assert_eq!((stopped.status, stopped.location.as_str()), (303, "/about"));
     assert!(master.process().wait().success());
+}
+
+/// The program of the provider; absent where it cannot be had.
+fn provider_program() -> Option<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc_provider.sh");
+    let output = Command::new(script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "REQUIRE_PEERS=1");
+    let program = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    if program.is_empty() {
+        eprintln!("skipped: there is no login provider");
+        return None;
+    }
+    Some(program)
+}
+
+/// Starts the provider, which makes a new key.
+fn start_provider(sandbox: &Sandbox, program: &str, port: u16) -> Process {
+    let user = r#"{"sub": "77", "email": "ann@corp.example", "email_verified": true,
+        "groups": ["staff"]}"#;
+    let mut command = sandbox.command(program);
+    command.args(["--port", &port.to_string(), "--user-claims", user]);
+    let provider = Process::start("provider", &mut command);
+    wait_until("the provider answers", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    provider
+}
+
+/// Logs in at the provider as `sub`, or denies it, as a browser that was sent to `address` does;
+/// returns the address of the master to which the provider sends the browser back.
+fn at_provider(address: &str, port: u16, form: &str) -> String {
+    let mut other = Browser::new(port);
+    let path = address.strip_prefix(&format!("http://127.0.0.1:{port}"));
+    let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let answer = other.send("POST", path.unwrap(), kind, form);
+    assert_eq!(answer.status, 302, "{}", answer.text);
+    let (_, back) = answer.location.split_once("/login/oidc/").unwrap();
+    format!("/login/oidc/{back}")
+}
+
+#[test]
+fn lgn_04_people_log_in_at_a_real_provider() {
+    let Some(program) = provider_program() else {
+        return;
+    };
+    let sandbox = Sandbox::new();
+    let (web, port) = (free_port(), free_port());
+    let mut provider = start_provider(&sandbox, &program, port);
+    let secret = sandbox.file("client-secret", "s3cret:%\n");
+    let secret = secret.display();
+    let tables = format!(
+        "[web]\nport = \"tcp:{web}:interface=127.0.0.1\"\n{PEOPLE}\n[people.zoe]\n\
+         email = \"ann@corp.example\"\n[login]\noidc = {{ issuer = \"http://127.0.0.1:{port}\", \
+         client_id = \"ci\", client_secret_file = \"{secret}\", roles = {{ groups = {{ staff = \
+         \"admins\" }} }} }}\n"
+    );
+    let setup = Setup::new(&[shell("make", "true", "")])
+        .local_slave("here")
+        .url(&format!("http://127.0.0.1:{web}/"))
+        .tables(&tables);
+    let mut master = Master::start(&sandbox, &setup);
+    let mut browser = Browser::new(web);
+    let mut codes = Vec::new();
+    for round in 0..2 {
+        let sent = browser.get("/login/oidc?next=%2Fabout");
+        assert_eq!(sent.status, 302, "{}", sent.text);
+        let back = at_provider(&sent.location, port, "sub=77");
+        let answer = browser.get(&back);
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        assert_eq!(answer.location, "/about");
+        let page = browser.get("/users/zoe").text;
+        assert!(page.contains(">zoe</a>"), "the verified address: {page}");
+        assert!(
+            page.contains(&format!("http://127.0.0.1:{port}#77")),
+            "{page}"
+        );
+        // The role of the claim.
+        assert_eq!(browser.get("/users").status, 200);
+        // A code is of use once.
+        assert_eq!(browser.get(&back).status, 400);
+        let code = back.split_once("code=").unwrap().1;
+        codes.push(code.split('&').next().unwrap().to_owned());
+        if round == 0 {
+            // The provider comes back with another key.
+            provider.kill();
+            provider = start_provider(&sandbox, &program, port);
+            browser = Browser::new(web);
+        }
+    }
+
+    // This provider leaves out the state when somebody says no, so nobody can know whose answer it
+    // is.
+    let mut other = Browser::new(web);
+    let sent = other.get("/login/oidc");
+    let back = at_provider(&sent.location, port, "action=deny");
+    assert_eq!(other.get(&back).status, 400);
+    assert!(other.cookies.keys().all(|name| name != "session"));
+
+    // Neither the log nor the state has codes, secrets or tokens.
+    let printed = master.process().printed();
+    for secret in codes.iter().map(String::as_str).chain(["s3cret", "eyJ"]) {
+        assert!(!printed.contains(secret), "{secret}: {printed}");
+    }
+    for entry in std::fs::read_dir(master.dir()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in codes.iter().map(String::as_str).chain(["s3cret", "eyJ"]) {
+            assert!(!text.contains(secret), "{secret} in {}", path.display());
+        }
+    }
 }

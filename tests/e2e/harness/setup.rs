@@ -12,6 +12,7 @@ pub(crate) struct Setup {
     settings: String,
     tables: String,
     schedulers: Option<String>,
+    url: Option<String>,
 }
 
 /// The password of every slave in a [`Setup`].
@@ -67,6 +68,12 @@ impl Setup {
         self
     }
 
+    /// Is at this address for browsers.
+    pub(crate) fn url(mut self, url: &str) -> Self {
+        self.url = Some(url.to_owned());
+        self
+    }
+
     /// Has these tables of schedulers in place of the one.
     pub(crate) fn schedulers(mut self, toml: &str) -> Self {
         self.schedulers = Some(toml.to_owned());
@@ -84,10 +91,11 @@ impl Setup {
         let mut text = format!(
             "{}title = \"End to end\"\n\
              title_url = \"http://localhost/\"\n\
-             buildbot_url = \"http://localhost/\"\n\
+             buildbot_url = {:?}\n\
              slave_port = \"tcp:{port}:interface=127.0.0.1\"\n\n\
              [factories.steps]\nsteps = [\n  {}\n]\n",
             self.settings,
+            self.url.as_deref().unwrap_or("http://localhost/"),
             self.steps.join(",\n  ")
         );
         write!(text, "\n{}\n", self.tables).unwrap();
