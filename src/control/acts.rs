@@ -289,7 +289,7 @@ impl Control {
         self.writer.hand_in(None, vec![Op::Audited(record)]);
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         caller: &Caller,
         need: &Need,

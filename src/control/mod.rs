@@ -22,6 +22,7 @@ mod pokes;
 mod rebuild;
 mod reconfigure;
 mod request;
+mod settings;
 mod snapshot;
 pub mod socket;
 mod strangers;

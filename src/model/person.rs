@@ -131,7 +131,13 @@ impl AttributeKind {
     /// Whether a value identifies a person, so that two people cannot have it.
     #[must_use]
     pub const fn identifies(self) -> bool {
-        !matches!(
+        !self.is_own()
+    }
+
+    /// Whether the person sets the value: it concerns nobody else.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        matches!(
             self,
             Self::Zone | Self::Language | Self::QuietHours | Self::Notify
         )

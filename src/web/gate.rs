@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use super::site::Inner;
 use crate::config::WebConfig;
 use crate::control::{Caller, Origin};
-use crate::model::Door;
+use crate::model::{Door, Zone};
 use crate::people::{ProxyUser, proxy_user};
 
 /// Longest name of a user and longest secret that are looked up, in bytes.
@@ -53,6 +53,10 @@ pub(super) async fn pass(
     let reader = match inner.hidden_from(&reader).await {
         Ok(hidden) => reader.with_hidden(hidden),
         Err(error) => return inner.refused(error.into(), &reader, uri, headers).await,
+    };
+    let reader = match inner.zone_of(&reader).await {
+        Ok(zone) => reader.with_zone(zone),
+        Err(why) => return inner.refused(internal(why), &reader, uri, headers).await,
     };
     parts.extensions.insert(reader);
     next.run(Request::from_parts(parts, body)).await
@@ -145,6 +149,14 @@ impl Inner {
             return Ok(Reader::new(caller, Means::Session, session.to_owned()));
         }
         Ok(self.stranger(origin))
+    }
+
+    /// The time zone that somebody at a browser has set.
+    async fn zone_of(&self, reader: &Reader) -> Result<Option<Zone>, String> {
+        match (reader.means(), reader.user()) {
+            (Means::Session | Means::Proxy, Some(user)) => self.control.zone_of(user).await,
+            _ => Ok(None),
+        }
     }
 
     /// The user whom a proxy names.

@@ -83,6 +83,7 @@ mod refusal;
 mod render;
 mod router;
 mod serve;
+mod settings;
 mod sight;
 mod site;
 mod table;

@@ -103,8 +103,10 @@ pub struct Scene {
     pub(super) refused: Option<Arc<RefusedForm>>,
     /// The time.
     pub now: Timestamp,
-    /// The zone in which times are shown.
+    /// The zone in which times are shown: that of the reader, or else that of the pages.
     pub zone: Zone,
+    /// The zone of the pages.
+    pub usual_zone: Zone,
 }
 
 /// A form that was refused: what was typed, and what is wrong with it.

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use super::hidden::Hidden;
 use crate::config::Config;
 use crate::control::{Caller, Origin};
-use crate::model::{Action, Object, Timestamp};
+use crate::model::{Action, Object, Timestamp, Zone};
 use crate::people::{self, Actor, may};
 
 /// Who reads a page or sends a form.
@@ -16,6 +16,8 @@ pub struct Reader {
     /// What the marks of forms are made from. Nobody but the reader can know the marks.
     seed: String,
     hidden: Hidden,
+    /// The time zone that the reader has set.
+    zone: Option<Zone>,
 }
 
 /// How a reader has shown who they are.
@@ -39,12 +41,23 @@ impl Reader {
             means,
             seed,
             hidden: Hidden::default(),
+            zone: None,
         }
     }
 
     /// This reader, who may not see some builders.
     pub(super) fn with_hidden(self, hidden: Hidden) -> Self {
         Self { hidden, ..self }
+    }
+
+    /// This reader, who has set a time zone or not.
+    pub(super) fn with_zone(self, zone: Option<Zone>) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// The time zone that the reader has set.
+    pub(super) const fn zone(&self) -> Option<Zone> {
+        self.zone
     }
 
     /// The builders that the reader may not see.

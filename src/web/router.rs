@@ -22,6 +22,7 @@ use super::oidc;
 use super::outlet::Outlet;
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
+use super::settings;
 use super::site::{Inner, Site, act_routes, api_routes};
 use super::table::{OUTLETS, PAGES};
 
@@ -90,6 +91,7 @@ fn router(inner: Arc<Inner>) -> Router {
         };
     let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
+        .route(settings::PATH, post(settings::take))
         .route("/login", post(login::log_in))
         .route(oidc::BEGIN, get(oidc::begin))
         .route(oidc::CALLBACK, get(oidc::finish))

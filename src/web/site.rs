@@ -399,7 +399,8 @@ impl Inner {
             vitals: None,
             args,
             now: self.control.clock().wall(),
-            zone: self.zone,
+            zone: reader.zone().unwrap_or(self.zone),
+            usual_zone: self.zone,
         }
     }
 

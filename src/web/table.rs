@@ -47,6 +47,7 @@ pub const PAGES: &[&Page] = &[
     &pages::about::PAGE,
     &pages::users::PAGE,
     &pages::users::USER,
+    &pages::settings::PAGE,
     &pages::login::LOGIN,
     &pages::login::LOGOUT,
     &pages::login::AUTHFAIL,

@@ -101,6 +101,18 @@ impl State {
         .map(|roles| roles.map(|Json(roles)| roles))
     }
 
+    /// The name of the time zone that a person has set.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn zone_of(&self, person: &str) -> Result<Option<String>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(ZONE)?
+                .query_row([person], |row| row.get(0))
+                .optional()
+        })
+    }
+
     /// The hash of the password of a person; absent if the register has no such person, or the
     /// person has no password.
     ///
@@ -306,6 +318,9 @@ fn audit_row(row: &Row<'_>) -> rusqlite::Result<Option<AuditRow>> {
         },
     }))
 }
+
+const ZONE: &str =
+    "SELECT value FROM person_attribute WHERE person = ?1 AND kind = 'zone' ORDER BY value LIMIT 1";
 
 const TOKENS: &str = "
     SELECT id, hash, person, label, rights, made_at, ends_at, ended_at, used_at FROM token

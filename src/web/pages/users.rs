@@ -16,6 +16,7 @@ use crate::web::denied::{Denied, may_do};
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time};
 use crate::web::refusal::Refusal;
+use crate::web::settings::page_of;
 
 pub(in crate::web) const PAGE: Page = Page {
     path: "/users",
@@ -235,6 +236,8 @@ struct One {
     name: String,
     roles: String,
     is_self: bool,
+    /// The page where the person sets what concerns nobody else.
+    settings: String,
     /// What is known of the person: kind and value.
     attributes: Vec<(&'static str, String)>,
     tokens: Vec<Token>,
@@ -283,6 +286,7 @@ fn show_one(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let one = One {
         roles: and(roles.unwrap_or_default()),
         is_self,
+        settings: page_of(name),
         attributes: attributes.collect(),
         tokens: tokens.collect(),
         may: and(may

@@ -228,6 +228,6 @@ fn master(_: &State, scene: &Scene) -> Result<Master, Refusal> {
         configured_at: facts.configured_at,
         ports: facts.ports.into_iter().map(|port| port.bound).collect(),
         stopping: facts.stopping,
-        time_zone: scene.zone.name().to_owned(),
+        time_zone: scene.usual_zone.name().to_owned(),
     })
 }

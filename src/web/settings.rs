@@ -1,0 +1,99 @@
+//! Takes the form of `/users/U/settings`: what a person sets for themselves.
+
+use std::sync::Arc;
+
+use axum::extract::{RawPathParams, Request, State as Shared};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::form::{Form, is_right};
+use super::reader::{Means, Reader};
+use super::refusal::{Notice, Refusal};
+use super::site::Inner;
+use super::{address, answer};
+use crate::control::NotDone;
+use crate::model::{Attribute, AttributeKind};
+
+/// The address of the page and of its form.
+pub(super) const PATH: &str = "/users/{user}/settings";
+
+const NOT_YOURS: &str = "People set only their own.";
+
+/// Takes the form.
+pub(super) async fn take(
+    Shared(inner): Shared<Arc<Inner>>,
+    path: RawPathParams,
+    request: Request,
+) -> Response {
+    let user = path.iter().next().map_or("", |(_, user)| user).to_owned();
+    let (parts, body) = request.into_parts();
+    let reader = inner.reader(&parts);
+    let form = Form::read(&parts.headers, body).await;
+    let set = match form {
+        Ok(form) => inner.set(&user, &reader, &parts.headers, &form).await,
+        Err(refusal) => Err(refusal),
+    };
+    match set {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            inner
+                .refused(refusal, &reader, &parts.uri, &parts.headers)
+                .await
+        }
+    }
+}
+
+/// The page of the settings of a user.
+pub(super) fn page_of(user: &str) -> String {
+    format!("{}/settings", address::user(user))
+}
+
+impl Inner {
+    async fn set(
+        &self,
+        user: &str,
+        reader: &Reader,
+        headers: &HeaderMap,
+        form: &Form,
+    ) -> Result<Response, Refusal> {
+        let (back, page) = (address::user(user), page_of(user));
+        // A token is for what it was made for.
+        if !matches!(reader.means(), Means::Session | Means::Proxy) {
+            return Err(Refusal::LogIn { next: page });
+        }
+        is_right(
+            reader,
+            form,
+            headers,
+            &self.config(),
+            self.control.clock().wall(),
+        )?;
+        if reader.user() != Some(user) {
+            return Err(Notice::conflict(
+                "Nothing was changed",
+                NOT_YOURS,
+                "/".to_owned(),
+            ));
+        }
+        let given = AttributeKind::ALL
+            .into_iter()
+            .filter(|kind| form.has(kind.name()));
+        let given = given.map(|kind| Attribute {
+            kind,
+            value: form.text(kind.name()).trim().to_owned(),
+        });
+        let given = given
+            .filter(|attribute| !attribute.value.is_empty())
+            .collect();
+        match self.control.set_own(reader.caller(), given).await {
+            Ok(()) => Ok(answer::after_form(&back, None)),
+            Err(NotDone::Rejected(why)) => {
+                let sentence = format!("The master says: {why}.");
+                Err(Notice::conflict("Nothing was changed", &sentence, page))
+            }
+            Err(why) => Err(Refusal::Internal {
+                why: why.to_string(),
+            }),
+        }
+    }
+}
