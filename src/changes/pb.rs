@@ -46,7 +46,7 @@ pub async fn serve(
             call = calls.recv(), if waiting.len() < IN_FLIGHT => {
                 let Some(call) = call else { break };
                 activity.touch();
-                if let Some(taken) = on_call(call, &sender, &control).await {
+                if let Some(taken) = on_call(call, &peer, &sender, &control).await {
                     waiting.spawn(answer(taken));
                 }
             }
@@ -67,7 +67,12 @@ struct Taken {
     room: Option<Room>,
 }
 
-async fn on_call(call: Box<IncomingCall>, sender: &Sender, control: &Control) -> Option<Taken> {
+async fn on_call(
+    call: Box<IncomingCall>,
+    peer: &Peer,
+    sender: &Sender,
+    control: &Control,
+) -> Option<Taken> {
     if &call.method[..] != b"addChange" {
         let method = String::from_utf8_lossy(&call.method).into_owned();
         call.reply
@@ -84,7 +89,7 @@ async fn on_call(call: Box<IncomingCall>, sender: &Sender, control: &Control) ->
                 again: is_again(dict),
                 ..Offer::default()
             };
-            match control.offer(offer).await {
+            match control.offer_sent(offer, peer.address()).await {
                 Ok(pending) => {
                     return Some(Taken {
                         pending,

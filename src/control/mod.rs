@@ -107,6 +107,7 @@ pub struct Control {
     measures: Arc<Measures>,
     choices: ChoiceLists,
     strangers: Strangers,
+    senders: Strangers,
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
     claims: Claims,
@@ -134,7 +135,8 @@ impl Control {
             snapshots: Snapshots::default(),
             measures: Arc::default(),
             choices: ChoiceLists::default(),
-            strangers: Strangers::default(),
+            strangers: Strangers::refused(),
+            senders: Strangers::sending(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
             claims: Claims::default(),
             pokes: Pokes::default(),

@@ -4,17 +4,19 @@
 //! are new, and known to be new without a look at the disk (see [`super::claims`]).
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::claims::Claim;
+use super::strangers::Noted;
 use super::{Control, Question, Said, odd, stopping};
 use crate::botmaster::Answer;
 use crate::config::{nearest, register};
 use crate::model::{
-    AdmittedChange, AdmittedOffer, Digest, NewChange, Offer, OfferAnswer, Op, SourceAttempt,
-    SourceName, Timestamp,
+    Action, AdmittedChange, AdmittedOffer, AuditRecord, Digest, Door, NewChange, Offer,
+    OfferAnswer, Op, Outcome, SourceAttempt, SourceName, Timestamp,
 };
 use crate::protocol::bounds::bound;
 use crate::store::read::KnownIdentity;
@@ -86,6 +88,54 @@ impl Control {
     /// # Errors
     /// Why they cannot be taken now. The source keeps them and offers them again.
     pub async fn offer(&self, offer: Offer) -> Result<PendingOffer, String> {
+        self.offer_with(offer, None).await
+    }
+
+    /// Offers changes of a client that has logged in as a change source, at `address`. The audit log
+    /// has them in the transaction that takes them, of each address and of all a limited number of
+    /// times.
+    ///
+    /// # Errors
+    /// As [`Control::offer`].
+    pub async fn offer_sent(&self, offer: Offer, address: &str) -> Result<PendingOffer, String> {
+        let at = self.clock.wall();
+        // Each connection has a port of its own.
+        let host = address.parse::<SocketAddr>();
+        let address = host.map_or_else(
+            |_| address.to_owned(),
+            |a| a.ip().to_canonical().to_string(),
+        );
+        let more = match self.senders.note(&address, at) {
+            Noted::Entry => "",
+            Noted::Last => "; further changes of this sender are not recorded for now",
+            Noted::Nothing => return self.offer(offer).await,
+        };
+        let what = offer.changes.iter().map(|change| {
+            let revision = change.revision.as_deref().unwrap_or("no revision");
+            format!("{} by {}", bounded(revision), bounded(&change.who))
+        });
+        let what: Vec<_> = what.collect();
+        let record = AuditRecord {
+            at,
+            who: String::new(),
+            door: Door::Pb,
+            address,
+            token: None,
+            action: Action::Submit,
+            object: format!("change source {}", offer.source),
+            what: format!("sent a change: {}", what.join(", ")),
+            reason: String::new(),
+            outcome: Outcome::Done,
+            ground: format!("allowed by the password of the change source{more}"),
+        };
+        self.offer_with(offer, Some(Box::new(record))).await
+    }
+
+    async fn offer_with(
+        &self,
+        offer: Offer,
+        audit: Option<Box<AuditRecord>>,
+    ) -> Result<PendingOffer, String> {
         self.admit("the change was not accepted").await?;
         if offer.changes.len() > Offer::MOST_CHANGES {
             let (count, most) = (offer.changes.len(), Offer::MOST_CHANGES);
@@ -114,6 +164,7 @@ impl Control {
         }
         let mut offer = admitted(offer, &identities, &on_record, self.clock.wall());
         offer.dropped = dropped;
+        offer.audit = audit;
         let offer = Box::new(offer);
         let (answer, said) = oneshot::channel();
         let offered = Offered { answer, claim };
@@ -235,6 +286,15 @@ impl Control {
 }
 
 /// Says of each change whether it is new.
+/// A text as it can be in the audit log.
+fn bounded(text: &str) -> String {
+    let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    text.take(LONGEST_TEXT).collect()
+}
+
+/// Maximum number of characters of a revision or an author in the audit log.
+const LONGEST_TEXT: usize = 100;
+
 fn admitted(
     offer: Offer,
     identities: &[Option<Digest>],
@@ -276,6 +336,7 @@ fn admitted(
         cursor,
         changes,
         dropped: 0,
+        audit: None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! How often refusals of people who have not logged in are put into the audit log: a stranger
-//! cannot fill the state with them.
+//! How often something is put into the audit log that others can do at will: refusals of people who
+//! have not logged in, and changes that programs send. Nobody can fill the state with them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use crate::model::Timestamp;
 
-/// Maximum number of entries in each stretch of time, of one address and of all.
-const OF_ONE: u32 = 20;
-const OF_ALL: u32 = 200;
+/// Maximum number of refusals in each stretch of time, of one address and of all.
+const REFUSALS: (u32, u32) = (20, 200);
+
+/// Maximum number of changes in each stretch of time, of one address and of all.
+const CHANGES: (u32, u32) = (200, 2000);
 
 /// A stretch of time.
 const STRETCH: Duration = Duration::from_secs(600);
 
-/// Refusals of strangers in the current stretch of time. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+/// What strangers did in the current stretch of time. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) struct Strangers {
+    of_one: u32,
+    of_all: u32,
     counted: Arc<Mutex<Counted>>,
 }
 
@@ -27,7 +31,7 @@ struct Counted {
     by_address: BTreeMap<String, u32>,
 }
 
-/// What is noted of a refusal.
+/// What is noted of an act.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Noted {
     /// An entry.
@@ -39,7 +43,25 @@ pub(super) enum Noted {
 }
 
 impl Strangers {
-    /// What to note of the refusal of a stranger at `address`.
+    /// For refusals.
+    pub(super) fn refused() -> Self {
+        Self::of(REFUSALS)
+    }
+
+    /// For changes that are sent.
+    pub(super) fn sending() -> Self {
+        Self::of(CHANGES)
+    }
+
+    fn of((of_one, of_all): (u32, u32)) -> Self {
+        Self {
+            of_one,
+            of_all,
+            counted: Arc::default(),
+        }
+    }
+
+    /// What to note of an act of somebody at `address`.
     pub(super) fn note(&self, address: &str, now: Timestamp) -> Noted {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |since| now < since || now.since(since) >= STRETCH;
@@ -49,17 +71,17 @@ impl Strangers {
                 ..Counted::default()
             };
         }
-        if counted.all >= OF_ALL {
+        if counted.all >= self.of_all {
             return Noted::Nothing;
         }
         let own = counted.by_address.entry(address.to_owned()).or_default();
-        if *own >= OF_ONE {
+        if *own >= self.of_one {
             return Noted::Nothing;
         }
         *own += 1;
-        let is_last = *own == OF_ONE;
+        let is_last = *own == self.of_one;
         counted.all += 1;
-        match is_last || counted.all == OF_ALL {
+        match is_last || counted.all == self.of_all {
             true => Noted::Last,
             false => Noted::Entry,
         }
@@ -72,15 +94,16 @@ mod tests {
 
     #[test]
     fn may_05_refusals_of_strangers_are_noted_a_limited_number_of_times() {
-        let strangers = Strangers::default();
+        let strangers = Strangers::refused();
+        let (of_one, of_all) = REFUSALS;
         let now = Timestamp::from_secs(1000);
         let noted = |address: &str, now| strangers.note(address, now);
-        for number in 1..OF_ONE {
+        for number in 1..of_one {
             assert_eq!(noted("a", now), Noted::Entry, "{number}");
         }
         assert_eq!(noted("a", now), Noted::Last);
         assert_eq!(noted("a", now), Noted::Nothing);
-        let others = (OF_ONE..OF_ALL).map(|number| noted(&number.to_string(), now));
+        let others = (of_one..of_all).map(|number| noted(&number.to_string(), now));
         let others: Vec<_> = others.collect();
         assert_eq!(others.last(), Some(&Noted::Last));
         assert_eq!(noted("b", now), Noted::Nothing);

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-use super::{ChangeNumber, NewChange, SourceName, Timestamp};
+use super::{AuditRecord, ChangeNumber, NewChange, SourceName, Timestamp};
 
 /// Changes that a source submits together. All of it is taken, or nothing (INT-02).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -86,6 +86,8 @@ pub struct AdmittedOffer {
     pub changes: Vec<AdmittedChange>,
     /// Number of changes that a filter of the source dropped (INT-07).
     pub dropped: u64,
+    /// The entry for the audit log, written if a change is new (MAY-05).
+    pub audit: Option<Box<AuditRecord>>,
 }
 
 impl AdmittedOffer {
@@ -98,6 +100,7 @@ impl AdmittedOffer {
             cursor: None,
             changes: vec![AdmittedChange::new(change, None)],
             dropped: 0,
+            audit: None,
         }
     }
 }

@@ -54,6 +54,23 @@ fn our_sendchange_tells_our_master_everything() {
     assert_eq!(change.comments.as_deref(), Some("Mend it"));
     assert_eq!(change.files, ["src/a.c", "src/b.c"]);
     assert_eq!(change.made_at, Some(981_173_106.0));
+
+    // MAY-05: the act is in the audit log.
+    let mut audit = master.program();
+    let audit = run(audit
+        .args(["audit", "--json", "--basedir"])
+        .arg(master.dir()))
+    .ok();
+    let entry: serde_json::Value = serde_json::from_str(audit.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        entry["what"],
+        "sent a change: abc123 by Ålice <a@example.org>"
+    );
+    assert_eq!(
+        (&entry["action"], &entry["door"]),
+        (&"submit".into(), &"pb".into())
+    );
+    assert_eq!(entry["address"], "127.0.0.1");
 }
 
 #[test]

@@ -54,6 +54,8 @@ impl Intake {
             dropped: offer.dropped,
             at: out.now.wall,
         })));
+        let is_any_new = taken.iter().any(|change| change.is_new);
+        ops.extend(offer.audit.filter(|_| is_any_new).map(Op::Audited));
         effects.insert(0, Effect::Reply(reply, Ok(Answer::Taken(taken))));
         out.persist_then(ops, effects);
     }
