@@ -109,8 +109,8 @@ impl Control {
             .await
     }
 
-    /// Begins a session in one transaction with other ops, which come before; `ground` says what has
-    /// shown who it is.
+    /// Begins a session in one transaction with other ops, which come before; `ground` says what
+    /// has shown who it is.
     pub(super) async fn session_of(
         &self,
         name: &str,

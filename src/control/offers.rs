@@ -91,9 +91,9 @@ impl Control {
         self.offer_with(offer, None).await
     }
 
-    /// Offers changes of a client that has logged in as a change source, at `address`. The audit log
-    /// has them in the transaction that takes them, of each address and of all a limited number of
-    /// times.
+    /// Offers changes of a client that has logged in as a change source, at `address`. The audit
+    /// log has them in the transaction that takes them, of each address and of all a limited number
+    /// of times.
     ///
     /// # Errors
     /// As [`Control::offer`].

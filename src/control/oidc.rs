@@ -8,8 +8,8 @@ use crate::people::oidc::{Claims, NotWho, resolve, roles};
 use crate::people::{Lasting, Register};
 use crate::store::State;
 
-/// Why somebody for whom a provider vouches could not log in: a clause without a full stop, which is
-/// also for that person.
+/// Why somebody for whom a provider vouches could not log in: a clause without a full stop, which
+/// is also for that person.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotLoggedIn {
     /// The register says so.

@@ -33,6 +33,15 @@ pub fn build(builder: &BuilderName, number: BuildNumber) -> String {
     format!("{}/builds/{number}", self::builder(builder))
 }
 
+/// The page where people set what concerns only themselves, as a route.
+pub const SETTINGS: &str = "/users/{user}/settings";
+
+/// The page where `user` sets what concerns nobody else.
+#[must_use]
+pub fn settings(user: &str) -> String {
+    format!("{}/settings", self::user(user))
+}
+
 /// The page of a step.
 #[must_use]
 pub fn step(builder: &BuilderName, number: BuildNumber, step: &str) -> String {

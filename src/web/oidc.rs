@@ -3,8 +3,6 @@
 //!
 //! Neither the log nor the state has codes, tokens or the secrets of a login.
 
-mod provider;
-
 use std::sync::Arc;
 
 use axum::extract::{Request, State as Shared};
@@ -12,22 +10,16 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use tracing::warn;
 
-use self::provider::Failure;
-pub(super) use self::provider::Provider;
 use super::answer;
 use super::login::set_cookie;
+use super::outside::{CALLBACK, outside};
+use super::provider::{self, Failure, word};
 use super::reader::{Means, Reader, cookie, is_https, is_ours};
 use super::refusal::{Notice, Refusal};
 use super::site::Inner;
 use crate::config::{Config, OidcConfig};
 use crate::people::oidc::{Claims, Expected, Flow, IdTokenError, PATIENCE};
 use crate::people::{Lasting, hash_of};
-
-/// The address that begins a login at the provider.
-pub(super) const BEGIN: &str = "/login/oidc";
-
-/// The address to which the provider sends the browser back.
-pub(super) const CALLBACK: &str = "/login/oidc/callback";
 
 /// Longest argument of the provider that is looked at, in bytes.
 const LONGEST: usize = 4096;
@@ -36,21 +28,6 @@ const NOT_BEGUN: &str = "This login was not begun in this browser, or more than 
                          Begin again.";
 const USED: &str = "This login was finished already. Begin again.";
 const NO_PROVIDER: &str = "The configuration of this master has no login provider.";
-
-/// The link on the login page: what the provider is called, and the address, which is that of the
-/// outside name, as the provider sends browsers back there.
-pub(super) fn link(config: &Config, next: &str) -> Option<(String, String)> {
-    let oidc = config.oidc()?;
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("next", next);
-    let address = format!("{}?{}", outside(config, BEGIN), query.finish());
-    Some((oidc.label.clone(), address))
-}
-
-/// An address of ours by the outside name of the master.
-fn outside(config: &Config, path: &str) -> String {
-    format!("{}{path}", config.buildbot_url.trim_end_matches('/'))
-}
 
 /// Sends the browser to the provider.
 pub(super) async fn begin(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
@@ -272,12 +249,6 @@ fn argument(uri: &Uri, name: &str) -> Option<String> {
     let mut arguments = form_urlencoded::parse(query.as_bytes());
     let (_, value) = arguments.find(|(key, _)| key == name)?;
     (value.len() <= LONGEST).then(|| value.into_owned())
-}
-
-/// The code of an error of a provider, as it can be shown.
-fn word(error: &str) -> String {
-    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    error.chars().take_while(is_plain).take(64).collect()
 }
 
 fn no_provider() -> Refusal {

@@ -10,6 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::time::Instant;
 
+use super::address;
 use super::acts::{self, ACTS, Act};
 use super::answer::{self, CSS, SVG};
 use super::api::events;
@@ -20,6 +21,7 @@ use super::log::{self, Asked};
 use super::login;
 use super::oidc;
 use super::outlet::Outlet;
+use super::outside::{BEGIN, CALLBACK};
 use super::page::Page;
 use super::pages::{HEALTH, HEALTH_AS_JSON};
 use super::settings;
@@ -91,10 +93,10 @@ fn router(inner: Arc<Inner>) -> Router {
         };
     let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
-        .route(settings::PATH, post(settings::take))
+        .route(address::SETTINGS, post(settings::take))
         .route("/login", post(login::log_in))
-        .route(oidc::BEGIN, get(oidc::begin))
-        .route(oidc::CALLBACK, get(oidc::finish))
+        .route(BEGIN, get(oidc::begin))
+        .route(CALLBACK, get(oidc::finish))
         .route("/logout", post(login::log_out))
         .route(log::follow::PATH, get(follow))
         .route(log::text::PATH, get(text))

@@ -14,9 +14,6 @@ use super::{address, answer};
 use crate::control::NotDone;
 use crate::model::{Attribute, AttributeKind};
 
-/// The address of the page and of its form.
-pub(super) const PATH: &str = "/users/{user}/settings";
-
 const NOT_YOURS: &str = "People set only their own.";
 
 /// Takes the form.
@@ -43,11 +40,6 @@ pub(super) async fn take(
     }
 }
 
-/// The page of the settings of a user.
-pub(super) fn page_of(user: &str) -> String {
-    format!("{}/settings", address::user(user))
-}
-
 impl Inner {
     async fn set(
         &self,
@@ -56,7 +48,7 @@ impl Inner {
         headers: &HeaderMap,
         form: &Form,
     ) -> Result<Response, Refusal> {
-        let (back, page) = (address::user(user), page_of(user));
+        let (back, page) = (address::user(user), address::settings(user));
         // A token is for what it was made for.
         if !matches!(reader.means(), Means::Session | Means::Proxy) {
             return Err(Refusal::LogIn { next: page });

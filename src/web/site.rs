@@ -20,7 +20,7 @@ use super::cache::{Cache, Rendered, Version};
 use super::hook_limits::HookLimits;
 use super::limits::Limit;
 use super::log::{Asked, STREAMS, Streams, rows};
-use super::oidc::Provider;
+use super::provider::Provider;
 use super::once::Once;
 use super::page::{Page, RefusedForm, Scene};
 use super::pages::{BUILDER, HEALTH, LOG, REQUEST, THEMES};

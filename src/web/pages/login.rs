@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::store::State;
 use crate::web::args::Arg;
-use crate::web::oidc;
+use crate::web::outside;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::reader::is_ours;
 use crate::web::refusal::Refusal;
@@ -84,7 +84,7 @@ pub(in crate::web) fn login(
     let page = Login {
         csrf: scene.reader.csrf(scene.now),
         next,
-        provider: oidc::link(&scene.config, next),
+        provider: outside::link(&scene.config, next),
         failed,
         is_open: scene.reader.may_look(&scene.config),
         user: scene.reader.user(),

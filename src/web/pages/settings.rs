@@ -5,12 +5,12 @@ use askama::Template;
 use super::users::register;
 use crate::model::{AttributeKind, Zone};
 use crate::store::State;
+use crate::web::address;
 use crate::web::page::{Page, Scene, Shown};
 use crate::web::refusal::{Notice, Refusal};
-use crate::web::settings::{PATH, page_of};
 
 pub(in crate::web) const PAGE: Page = Page {
-    path: PATH,
+    path: address::SETTINGS,
     show,
     ..super::users::PAGE
 };
@@ -44,7 +44,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         return Err(Notice::conflict(
             "These are not your settings",
             sentence,
-            page_of(user),
+            address::settings(user),
         ));
     }
     let register = register(state, scene)?;
@@ -63,8 +63,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let settings = Settings {
         csrf: scene.reader.csrf(scene.now),
         name: name.to_owned(),
-        action: page_of(name),
-        page: crate::web::address::user(name),
+        action: address::settings(name),
+        page: address::user(name),
         zone: own(AttributeKind::Zone),
         usual: scene.usual_zone.name(),
         zones: Zone::names().collect(),

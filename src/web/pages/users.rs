@@ -16,7 +16,6 @@ use crate::web::denied::{Denied, may_do};
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time};
 use crate::web::refusal::Refusal;
-use crate::web::settings::page_of;
 
 pub(in crate::web) const PAGE: Page = Page {
     path: "/users",
@@ -286,7 +285,7 @@ fn show_one(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let one = One {
         roles: and(roles.unwrap_or_default()),
         is_self,
-        settings: page_of(name),
+        settings: address::settings(name),
         attributes: attributes.collect(),
         tokens: tokens.collect(),
         may: and(may

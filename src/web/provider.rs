@@ -10,9 +10,8 @@ use reqwest::{Method, Request, Url};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::word;
 use crate::config::OidcConfig;
-use crate::http_client::{chain, client};
+use crate::net::{error_chain, http_client};
 use crate::people::oidc::{Keys, Metadata, SecretPlace};
 
 /// Why the provider is of no help: a clause without a full stop, and without anything secret.
@@ -28,7 +27,7 @@ pub(super) enum Failure {
 
 /// What is known of the provider, from when it was last asked.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Provider {
+pub(super) struct Provider {
     known: Mutex<Known>,
 }
 
@@ -110,8 +109,8 @@ impl Provider {
     }
 }
 
-/// Exchanges a code for the ID token, with the client secret, if there is one. `fields` are those of
-/// the form besides the usual ones.
+/// Exchanges a code for the ID token, with the client secret, if there is one. `fields` are those
+/// of the form besides the usual ones.
 pub(super) async fn exchange(
     oidc: &OidcConfig,
     metadata: &Metadata,
@@ -210,11 +209,11 @@ fn request(method: Method, address: &str) -> Result<Request, Failure> {
 async fn send(request: Request) -> Result<(u16, Vec<u8>), Failure> {
     let host = request.url().host_str().unwrap_or_default().to_owned();
     let unavailable = |error: reqwest::Error| {
-        let why = chain(&error.without_url());
+        let why = error_chain(&error.without_url());
         Failure::Unavailable(format!("the provider at {host} does not answer: {why}"))
     };
     // Redirections are not followed: they could lead to an address that the issuer did not name.
-    let client = client(false, true).map_err(Failure::Unavailable)?;
+    let client = http_client(false, true).map_err(Failure::Unavailable)?;
     let mut answer = client.execute(request).await.map_err(unavailable)?;
     let mut body = Vec::new();
     while let Some(piece) = answer.chunk().await.map_err(unavailable)? {
@@ -225,4 +224,10 @@ async fn send(request: Request) -> Result<(u16, Vec<u8>), Failure> {
         }
     }
     Ok((answer.status().as_u16(), body))
+}
+
+/// The code of an error of a provider, as it can be shown.
+pub(super) fn word(error: &str) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    error.chars().take_while(is_plain).take(64).collect()
 }
