@@ -54,6 +54,7 @@ pub mod steps;
 mod template;
 mod texts;
 mod toplevel;
+mod user_managers;
 mod validation;
 mod values;
 mod visible;
@@ -118,6 +119,7 @@ pub use steps::{
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;
+pub use user_managers::UserManagerConfig;
 pub use validation::Validation;
 pub use values::{NamedValues, WorkedOut};
 pub use web::{MOST_BUILDS, Metrics, WebConfig};

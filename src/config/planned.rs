@@ -65,7 +65,6 @@ const PLANNED: &[Row] = &[
             "debug_password",
             "manhole",
             "metrics",
-            "user_managers",
             "ping_extends_on_traffic",
         ],
     ),

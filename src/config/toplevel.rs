@@ -38,6 +38,7 @@ use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
 use super::status::{self, StatusConfig};
 use super::template::SecretSource;
+use super::user_managers::{self, UserManagerConfig};
 use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
@@ -87,6 +88,8 @@ pub struct Config {
     /// People, in the order of the file (WHO-05).
     #[serde(skip)]
     pub people: Vec<PersonConfig>,
+    /// Who may manage people with `buildbot user` of Buildbot 0.8 (WHO-07).
+    pub user_managers: Vec<UserManagerConfig>,
     /// Who may do what (MAY-01).
     pub permissions: Permissions,
     /// What users may fill in where they force builds (FRC-05).
@@ -148,6 +151,7 @@ pub(super) static SHAPE: Shape = Shape {
         "change_sources",
         "status",
         "people",
+        "user_managers",
         "permissions",
         "validation",
         "merge_requests",
@@ -195,6 +199,7 @@ impl Default for Config {
             change_sources: Vec::new(),
             status: Vec::new(),
             people: Vec::new(),
+            user_managers: Vec::new(),
             permissions: Permissions::default(),
             validation: Validation::default(),
             start_build_timeout: Duration::from_secs(10),
@@ -293,6 +298,7 @@ impl Config {
         let provider = self.oidc().and_then(|oidc| oidc.client_secret.as_ref());
         slaves
             .chain(provider)
+            .chain(self.user_managers.iter().map(|manager| &manager.password))
             .chain(repositories.flat_map(RepositoryConfig::secrets))
             .chain(sources)
             .chain(users.map(|(_, password)| password))
@@ -360,6 +366,7 @@ impl Config {
         };
         self.schedulers = schedulers::read(root, &mut builder_names, zone, listeners);
         self.status = status::read(root, listeners, &self.schedulers);
+        self.user_managers = user_managers::read(root, listeners, &self.schedulers, &self.status);
         checks::builders_are_started(root.sink, &builder_names);
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);
         self.locks = locks.defined;

@@ -99,12 +99,7 @@ impl Control {
     /// As [`Control::offer`].
     pub async fn offer_sent(&self, offer: Offer, address: &str) -> Result<PendingOffer, String> {
         let at = self.clock.wall();
-        // Each connection has a port of its own.
-        let host = address.parse::<SocketAddr>();
-        let address = host.map_or_else(
-            |_| address.to_owned(),
-            |a| a.ip().to_canonical().to_string(),
-        );
+        let address = host(address);
         let more = match self.senders.note(&address, at) {
             Noted::Entry => "",
             Noted::Last => "; further changes of this sender are not recorded for now",
@@ -286,6 +281,15 @@ impl Control {
 }
 
 /// Says of each change whether it is new.
+/// The address of a client without the port, of which each connection has its own.
+pub(super) fn host(address: &str) -> String {
+    let host = address.parse::<SocketAddr>();
+    host.map_or_else(
+        |_| address.to_owned(),
+        |a| a.ip().to_canonical().to_string(),
+    )
+}
+
 /// A text as it can be in the audit log.
 fn bounded(text: &str) -> String {
     let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });

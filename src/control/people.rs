@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Control;
+use super::offers::host;
 use crate::config::is_person_name;
 use crate::model::journal::PersonOp;
 use crate::model::{
-    Attribute, AuditRecord, Op, PasswordHash, Person, Timestamp, TokenId, TokenRecord, TokenRights,
+    Action, Attribute, AuditRecord, Door, Op, Outcome, PasswordHash, Person, Timestamp, TokenId,
+    TokenRecord, TokenRights,
 };
 use crate::people::{LONGEST_TOKEN_DAYS, Register, TOKEN_DAYS, TOKEN_PREFIX, hash_of, secret};
 
@@ -137,6 +139,33 @@ impl Control {
         let config = self.config();
         let configured = config.people.iter().map(|known| &known.person);
         Ok(Register::new(configured, stored))
+    }
+
+    /// Changes the register for a client at `address` that has logged in as a user manager
+    /// (WHO-07).
+    ///
+    /// # Errors
+    /// Why nothing has changed; the audit log has that, too.
+    pub async fn user_of_manager(&self, act: UserAct, address: &str) -> Result<Value, String> {
+        let mut record = Box::new(AuditRecord {
+            at: self.clock.wall(),
+            who: String::new(),
+            door: Door::Pb,
+            address: host(address),
+            token: None,
+            action: Action::Users,
+            object: format!("user {}", act.name()),
+            what: act.act(),
+            reason: String::new(),
+            outcome: Outcome::Done,
+            ground: "allowed by the password of the user manager".to_owned(),
+        });
+        let done = self.user(act, record.clone()).await;
+        if let Err(why) = &done {
+            record.outcome = Outcome::Failed(why.clone());
+            self.writer.hand_in(None, vec![Op::Audited(record)]);
+        }
+        done
     }
 
     /// Changes the register; `record` goes into the audit log in the same transaction.

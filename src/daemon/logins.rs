@@ -96,6 +96,12 @@ impl Services {
                 let serve = status::pb::serve(peer, answer, activity, user, control, basedir);
                 self.tasks.spawn(span, serve);
             }
+            UserKind::Users => {
+                debug!(peer.addr = peer.address(), "user manager connected");
+                let span = info_span!("user_manager", peer.addr = peer.address());
+                let serve = status::users::serve(peer, answer, activity, control);
+                self.tasks.spawn(span, serve);
+            }
             UserKind::Status => {
                 debug!(peer.addr = peer.address(), "status client connected");
                 let span = info_span!("status_client", peer.addr = peer.address());

@@ -65,7 +65,7 @@ impl Budget {
             // Only what is on its way to the logs holds its room: it may take as long as the disk
             // does.
             UserKind::Slave(_) => (SLAVE_KIB, &self.slaves, None),
-            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status => {
+            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status | UserKind::Users => {
                 (OTHER_KIB, &self.others, Some(PATIENCE))
             }
         };

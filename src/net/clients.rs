@@ -134,7 +134,7 @@ impl Clients {
                 present.add_slave(user)?;
                 Visitor::Slave(user.into())
             }
-            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status => {
+            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status | UserKind::Users => {
                 let network = address.map(network);
                 present.make_room(user, network, self.capacity)?;
                 let (stay, leave) = oneshot::channel();

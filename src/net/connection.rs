@@ -26,7 +26,6 @@ use tracing::{debug, info, info_span};
 
 use super::budget::{NoRoom, Room, SMALL, STEP, Share};
 use super::clients::Visit;
-use super::directory::UserKind;
 use super::end::End;
 use super::login::{Admitted, Entered, Gate, Verdict};
 use super::peer::{Asked, Exported, Outgoing, Request};
@@ -400,9 +399,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             login,
             logins,
         } = gate.enter(admitted);
-        self.broker.set_limits(match login.kind {
-            UserKind::Slave(_) => Limits::SLAVE,
-            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status => Limits::LOGGED_IN,
+        self.broker.set_limits(match login.kind.is_slave() {
+            true => Limits::SLAVE,
+            false => Limits::LOGGED_IN,
         });
         self.share = Some(share);
         self.visit = Some(visit);

@@ -46,6 +46,19 @@ pub enum UserKind {
     },
     /// A live status client (STA-02).
     Status,
+    /// Somebody who manages the register of people (WHO-07).
+    Users,
+}
+
+impl UserKind {
+    /// Whether the user is a slave.
+    #[must_use]
+    pub const fn is_slave(&self) -> bool {
+        match self {
+            Self::Slave(_) => true,
+            Self::Change { .. } | Self::Try { .. } | Self::Status | Self::Users => false,
+        }
+    }
 }
 
 impl Directory {

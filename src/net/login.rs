@@ -201,9 +201,13 @@ impl Gate {
             None => Refused::Nameless,
             Some(user) => match directory.find(user) {
                 Some((_, UserKind::Slave(name))) => Refused::Slave(name.clone()),
-                Some((_, UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status)) => {
-                    Refused::User(String::from_utf8_lossy(user).into_owned())
-                }
+                Some((
+                    _,
+                    UserKind::Change { .. }
+                    | UserKind::Try { .. }
+                    | UserKind::Status
+                    | UserKind::Users,
+                )) => Refused::User(String::from_utf8_lossy(user).into_owned()),
                 None => Refused::unknown(user),
             },
         };

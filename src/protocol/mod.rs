@@ -22,6 +22,7 @@ pub mod text;
 pub mod transfer;
 pub mod try_call;
 mod update;
+pub mod user_call;
 
 pub use command::CommandArgs;
 pub use malformed::Malformed;

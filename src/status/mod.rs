@@ -7,5 +7,6 @@ mod history;
 pub mod live;
 pub mod mail;
 pub mod pb;
+pub mod users;
 mod values;
 mod watched;

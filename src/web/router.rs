@@ -10,8 +10,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use tokio::time::Instant;
 
-use super::address;
 use super::acts::{self, ACTS, Act};
+use super::address;
 use super::answer::{self, CSS, SVG};
 use super::api::events;
 use super::assets::{ICON, STYLE, STYLE_PATH};

@@ -30,6 +30,7 @@ mod looking;
 mod mails;
 mod masters;
 mod output;
+mod people;
 mod pollers;
 mod preflight;
 mod program_steps;

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::{Doors, Group, present};
 use crate::config::{
     ClientLimits, Config, Listen, PbListenerConfig, PbSourceConfig, SchedulerConfig, SlaveConfig,
-    SlaveKind, StatusConfig, TryUserpassConfig,
+    SlaveKind, StatusConfig, TryUserpassConfig, UserManagerConfig,
 };
 use crate::daemon::keepalive::{Keepalive, Keepalives};
 use crate::daemon::passwords::Passwords;
@@ -78,6 +78,9 @@ impl Wanted {
                     gathering.add_status_clients(&target.name(), listener, &config.slave_port)?;
                 }
             }
+        }
+        for manager in &config.user_managers {
+            gathering.add_user_manager(manager)?;
         }
         Ok(gathering.finish(config))
     }
@@ -185,6 +188,15 @@ impl Gathering<'_> {
             false => self.own(&listener.ports),
         };
         directory.insert(&listener.user, &password, UserKind::Status);
+        Ok(())
+    }
+
+    /// Those who manage the register of people.
+    fn add_user_manager(&mut self, manager: &UserManagerConfig) -> anyhow::Result<()> {
+        let (user, password) = (&manager.user, &manager.password);
+        let password = self.passwords.read("user manager", user, password)?;
+        let directory = self.own(&manager.ports);
+        directory.insert(user, &password, UserKind::Users);
         Ok(())
     }
 
