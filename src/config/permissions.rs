@@ -243,7 +243,7 @@ fn read_on(mut table: Table<'_>, names: &Known<'_>) -> ObjectPatterns {
 }
 
 /// Checks that a plain name is one of `known`.
-fn check_name(entry: &Value<'_>, noun: &str, known: &[&str]) {
+pub(super) fn check_name(entry: &Value<'_>, noun: &str, known: &[&str]) {
     let Some(name) = entry.raw().as_str() else {
         return;
     };
@@ -261,7 +261,7 @@ fn check_name(entry: &Value<'_>, noun: &str, known: &[&str]) {
     entry.sink.missing(entry.span(), message, help);
 }
 
-fn read_patterns(value: &Value<'_>, entries: &[Value<'_>]) -> Option<NamePatterns> {
+pub(super) fn read_patterns(value: &Value<'_>, entries: &[Value<'_>]) -> Option<NamePatterns> {
     let texts = entries.iter().filter_map(|entry| entry.name());
     match NamePatterns::new(texts.map(str::to_owned).collect()) {
         Ok(patterns) => Some(patterns),

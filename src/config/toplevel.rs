@@ -25,6 +25,7 @@ use super::login::{LoginConfig, OidcConfig};
 use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
 use super::names::Names;
+use super::owners::{self, OwnerRule};
 use super::people::{self, PersonConfig};
 use super::permissions::{self, Permissions};
 use super::properties;
@@ -90,6 +91,8 @@ pub struct Config {
     pub people: Vec<PersonConfig>,
     /// Who may manage people with `buildbot user` of Buildbot 0.8 (WHO-07).
     pub user_managers: Vec<UserManagerConfig>,
+    /// Who cares for builders and files (WHO-08).
+    pub owners: Vec<OwnerRule>,
     /// Who may do what (MAY-01).
     pub permissions: Permissions,
     /// What users may fill in where they force builds (FRC-05).
@@ -151,6 +154,7 @@ pub(super) static SHAPE: Shape = Shape {
         "change_sources",
         "status",
         "people",
+        "owners",
         "user_managers",
         "permissions",
         "validation",
@@ -199,6 +203,7 @@ impl Default for Config {
             change_sources: Vec::new(),
             status: Vec::new(),
             people: Vec::new(),
+            owners: Vec::new(),
             user_managers: Vec::new(),
             permissions: Permissions::default(),
             validation: Validation::default(),
@@ -267,6 +272,22 @@ impl Config {
         builder.next_slave.unwrap_or(self.choose_slaves)
     }
 
+    /// The owners of a builder, each once, by name (WHO-08).
+    #[must_use]
+    pub fn owners_of_builder(&self, name: &str) -> Vec<String> {
+        let tags = self.builder(name).map_or(&[][..], |builder| &builder.tags);
+        owners::of_builder(&self.owners, name, tags)
+    }
+
+    /// The owners of files in the repository of this name, which need not be registered; each once,
+    /// by name (WHO-08).
+    #[must_use]
+    pub fn owners_of_files(&self, files: &[String], repository: &str) -> Vec<String> {
+        let known = self.repository(repository);
+        let own = known.map_or(&[][..], |known| &known.owners);
+        owners::of_files(&self.owners, files, own)
+    }
+
     /// The repository of this name.
     #[must_use]
     pub fn repository(&self, name: &str) -> Option<&RepositoryConfig> {
@@ -319,6 +340,8 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let file_name = file_name.unwrap_or(file);
     config.properties = root.properties(file_name);
     config.people = people::read(&mut root);
+    let builders: Vec<_> = config.builders.iter().map(|b| b.name.as_str()).collect();
+    config.owners = owners::read(&mut root, &builders);
     config.permissions = permissions::read(&mut root, file_name, &config.names());
     root.finish();
     config

@@ -49,7 +49,10 @@ impl std::fmt::Display for Target {
 pub fn object(state: &State, config: &Config, target: &Target) -> Result<Object, StoreError> {
     Ok(match target {
         Target::Master | Target::User(_) => Object::default(),
-        Target::Builder(builder) => of_builder(config, builder),
+        Target::Builder(builder) => Object {
+            owners: config.owners_of_builder(builder.as_str()),
+            ..of_builder(config, builder)
+        },
         Target::Slave(slave) => Object {
             slave: Some(slave.to_string()),
             ..Object::default()

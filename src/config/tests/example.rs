@@ -7,9 +7,9 @@ use super::*;
 use crate::config::schedulers::{rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, filter, horizons, locks, login, logs, people, permissions,
-    repositories, schedulers, slaves, status, steps, texts, toplevel, user_managers, validation,
-    web,
+    builders, change_sources, factories, filter, horizons, locks, login, logs, owners, people,
+    permissions, repositories, schedulers, slaves, status, steps, texts, toplevel, user_managers,
+    validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -70,6 +70,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("change_sources.branches", &change_sources::ref_rules::SHAPE),
         ("status", &status::SHAPE),
         ("user_managers", &user_managers::SHAPE),
+        ("owners", &owners::SHAPE),
         ("web", &web::SHAPE),
         ("login", &login::SHAPE),
         ("login.oidc", &login::OIDC),
@@ -333,6 +334,9 @@ fn the_examples_state_the_default_of_every_key() {
         "trusted_proxies",
         "login",
         "oidc",
+        "owners",
+        "files",
+        "tags",
         "user_managers",
     ];
     let inline = [

@@ -3,7 +3,9 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use super::common::{Began, ChangeLine, Changes, Running, error_of, outcome, pill, running};
+use super::common::{
+    Began, ChangeLine, Changes, Running, error_of, links_to, outcome, pill, running,
+};
 use super::force::Force;
 use super::words;
 use crate::botmaster::Live;
@@ -74,6 +76,7 @@ struct Contents {
     /// The queue of the builder.
     queue: String,
     trees: Vec<String>,
+    owners: Vec<Link>,
     slaves: Vec<(Link, String)>,
     schedulers: Vec<(Link, String)>,
     force: Force,
@@ -126,6 +129,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let paused = builder.as_ref().and_then(|builder| builder.paused.as_ref());
     let paused = paused.map(|p| (scene.time(p.since), p.by.clone(), p.reason.clone()));
     let page = Contents {
+        owners: links_to(scene.config.owners_of_builder(name.as_str())),
         description: config.map(|c| c.description.clone()).unwrap_or_default(),
         tags: tags(config.map_or(&[], |config| &config.tags)),
         state: standing

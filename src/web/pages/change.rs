@@ -2,7 +2,9 @@
 
 use askama::Template;
 
-use super::common::{first_line, not_found, number_of, outcome, pill_of_builder, properties};
+use super::common::{
+    first_line, links_to, not_found, number_of, outcome, pill_of_builder, properties,
+};
 use crate::model::ChangeNumber;
 use crate::store::State;
 use crate::view::{Brief, ChangePage, RequestState};
@@ -40,6 +42,8 @@ struct Contents {
     repository: String,
     project: String,
     category: Option<String>,
+    /// Who cares for the files.
+    owners: Vec<Link>,
     files: Vec<String>,
     more_files: u64,
     builds: Vec<Build>,
@@ -101,6 +105,11 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         repository: change.repository.clone(),
         project: change.project.clone(),
         category: change.category.clone(),
+        owners: links_to(
+            scene
+                .config
+                .owners_of_files(&change.files, &change.repository),
+        ),
         files: files.cloned().collect(),
         more_files: change.files_left_out.saturating_add(left_out),
         builds: builds

@@ -254,3 +254,10 @@ pub(super) fn properties(properties: &Properties) -> Vec<(String, String, String
     });
     all.collect()
 }
+/// The pages of people.
+pub(super) fn links_to(people: Vec<String>) -> Vec<Link> {
+    let people = people.into_iter();
+    people
+        .map(|name| Link::to(&name, &address::user(&name)))
+        .collect()
+}
