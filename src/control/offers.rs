@@ -280,7 +280,6 @@ impl Control {
     }
 }
 
-/// Says of each change whether it is new.
 /// The address of a client without the port, of which each connection has its own.
 pub(super) fn host(address: &str) -> String {
     let host = address.parse::<SocketAddr>();
@@ -299,6 +298,7 @@ fn bounded(text: &str) -> String {
 /// Maximum number of characters of a revision or an author in the audit log.
 const LONGEST_TEXT: usize = 100;
 
+/// Says of each change whether it is new.
 fn admitted(
     offer: Offer,
     identities: &[Option<Digest>],
