@@ -94,10 +94,10 @@ pub use repositories::{
     CodeHost, KINDS_OF_VC, RepositoryConfig, RepositoryCredentials, RepositoryUrl, register,
 };
 pub use schedulers::{
-    AnyBranchConfig, ChangeRules, ChoicesCommand, DependentConfig, ForceConfig, Importance,
-    LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter, ParameterKind, PeriodicConfig,
-    SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild, TreeStable, TryJobdirConfig,
-    TryUserpassConfig, full_name,
+    AnyBranchConfig, ChangeRules, ChoicesCommand, CodebaseSource, Codebases, DependentConfig,
+    ForceConfig, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter,
+    ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
+    TreeStable, TryJobdirConfig, TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{

@@ -83,11 +83,7 @@ const PLANNED: &[Row] = &[
         ],
     ),
     ("builders", ADVICE, &["next_build", "can_start_build"]),
-    (
-        "schedulers",
-        ADVICE,
-        &["codebases", "create_absolute_source_stamps"],
-    ),
+    ("schedulers", ADVICE, &["create_absolute_source_stamps"]),
     (
         "change_sources.type",
         "have the repository's hook, or a job of cron that polls, run `buildbot sendchange`, with `type = \"PB\"` here",

@@ -4,6 +4,7 @@
 
 mod any_branch;
 mod branches;
+pub(in crate::config) mod codebases;
 mod dependent;
 mod force;
 mod kind;
@@ -37,6 +38,7 @@ use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 
 pub use self::any_branch::AnyBranchConfig;
+pub use self::codebases::{CodebaseSource, Codebases};
 pub use self::dependent::DependentConfig;
 #[cfg(test)]
 pub(in crate::config) use self::force::PARAMETER;

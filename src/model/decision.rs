@@ -33,6 +33,8 @@ pub enum Decision {
     OffBranch,
     /// The scheduler does not list the branch of the change (ANY-02).
     BranchNotListed,
+    /// The scheduler lists codebases, and not the one of the change (CBS-03).
+    CodebaseNotListed,
     /// The filter of the scheduler rejects the change (SCH-12).
     Filtered {
         /// The first field that the filter rejects.
@@ -89,6 +91,7 @@ impl Decision {
             | Self::Dropped
             | Self::OffBranch
             | Self::BranchNotListed
+            | Self::CodebaseNotListed
             | Self::Filtered { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => false,
@@ -104,6 +107,7 @@ impl Decision {
             | Self::Dropped
             | Self::OffBranch
             | Self::BranchNotListed
+            | Self::CodebaseNotListed
             | Self::Filtered { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => false,
@@ -120,6 +124,7 @@ impl Decision {
             | Self::Dropped
             | Self::OffBranch
             | Self::BranchNotListed
+            | Self::CodebaseNotListed
             | Self::Filtered { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => None,
@@ -137,6 +142,7 @@ impl Decision {
             Self::Dropped => "dropped",
             Self::OffBranch => "off_branch",
             Self::BranchNotListed => "branch_not_listed",
+            Self::CodebaseNotListed => "codebase_not_listed",
             Self::Filtered { .. } => "filtered",
             Self::LooksAtNone { .. } => "looks_at_none",
             Self::Stopped => "stopped",
@@ -165,6 +171,7 @@ impl Decision {
             Self::Dropped => "unimportant: not built".to_owned(),
             Self::OffBranch => "not counted: on another branch".to_owned(),
             Self::BranchNotListed => "not counted: its branch is not listed".to_owned(),
+            Self::CodebaseNotListed => "not counted: its codebase is not listed".to_owned(),
             Self::Filtered { by } => {
                 format!("not counted: the filter rejects its {}", by.name())
             }
@@ -223,6 +230,7 @@ mod tests {
             (Decision::Dropped, json!("dropped")),
             (Decision::OffBranch, json!("off_branch")),
             (Decision::BranchNotListed, json!("branch_not_listed")),
+            (Decision::CodebaseNotListed, json!("codebase_not_listed")),
             (
                 Decision::Filtered {
                     by: FilterField::Category,

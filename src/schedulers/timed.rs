@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
-use crate::config::TimedBuild;
+use crate::config::{ChangeRules, TimedBuild};
 use crate::model::{
     Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, SourceStamps, Timestamp,
 };
@@ -28,7 +28,7 @@ impl Gathered {
             let instead = Instead::Clock;
             return Decision::LooksAtNone { instead };
         };
-        if let Err(why) = waiting::check(what.branch.as_deref(), rules, change) {
+        if let Err(why) = check(what, rules, change) {
             return why;
         }
         let important = waiting::is_important(rules, change);
@@ -47,8 +47,11 @@ impl Gathered {
     /// What to build now; a forced build is of the latest if there are no changes that matter.
     pub(super) fn take_sets(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamps> {
         let separate = what.only_if_changed.as_ref().is_none_or(|r| r.separate);
-        let sets = self.0.take_sets(separate);
+        let sets = self.0.take_sets(separate, &what.codebases);
         if sets.is_empty() && (forced || what.only_if_changed.is_none()) {
+            if !what.codebases.is_empty() {
+                return vec![waiting::set_without_changes(&what.codebases)];
+            }
             let stamp = SourceStamp {
                 branch: what.branch.clone(),
                 ..SourceStamp::default()
@@ -66,8 +69,7 @@ impl Gathered {
         known: &BTreeMap<ChangeNumber, Arrival>,
     ) -> Result<(), String> {
         let rules = what.only_if_changed.as_ref();
-        let branch = what.branch.as_deref();
-        let wanted = |c: &Change| rules.is_some_and(|rules| waiting::wants(branch, rules, c));
+        let wanted = |c: &Change| rules.is_some_and(|rules| check(what, rules, c).is_ok());
         let missing = self.0.restore(stored, known, wanted);
         if missing.is_empty() {
             return Ok(());
@@ -84,4 +86,10 @@ impl Gathered {
     pub(super) fn stored(&self) -> StoredChanges {
         self.0.stored()
     }
+}
+
+/// Why `change` is not wanted, if it is not.
+fn check(what: &TimedBuild, rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
+    let branch = waiting::branch_in(&what.codebases, change, what.branch.as_deref())?;
+    waiting::check(branch, rules, change)
 }

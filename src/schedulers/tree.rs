@@ -120,7 +120,10 @@ impl TreeState {
         self.wait.filter(|wait| wait.due <= now.steady)?;
         self.wait = None;
         self.last = settings.tree_stable_timer.map(|_| now.steady);
-        Some(self.changes.take_sets(settings.rules.separate))
+        Some(
+            self.changes
+                .take_sets(settings.rules.separate, &settings.codebases),
+        )
     }
 
     /// When [`TreeState::on_timer`] is due.

@@ -14,8 +14,8 @@ use super::kind::{Due, Outcome, Scheduler, Start};
 use super::remembering::{self, Part, Parts};
 use super::tree::{Stored, TreeState};
 use super::waiting::{self, Arrival, Tree};
-use crate::config::{ChangeRules, TreeStable};
-use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamps, Timestamp};
+use crate::config::TreeStable;
+use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, SourceStamps, Timestamp};
 
 /// How long an idle sub-scheduler stays (ANY-06).
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
@@ -23,7 +23,7 @@ pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// Which trees a kind of scheduler wants, and how it keeps them apart.
 pub(super) trait Wanted: std::fmt::Debug + Send + Sync {
     /// Why it does not want `change`, if it does not.
-    fn check(&self, rules: &ChangeRules, change: &Change) -> Result<(), Decision>;
+    fn check(&self, settings: &TreeStable, change: &Change) -> Result<(), Decision>;
 
     /// Whether branches wait together that are not kept apart by their repositories.
     fn mixes_branches(&self) -> bool;
@@ -120,7 +120,8 @@ impl<W: Wanted> Scheduler for Trees<W> {
         }
         if decision == Decision::BuiltAtOnce {
             sub.open_sets += 1;
-            outcome.sets.push(waiting::stamp_of(change).into());
+            let set = waiting::set_of(change, &self.settings.codebases);
+            outcome.sets.push(set);
         }
         outcome.rearm = true;
         self.list(&tree, now);
@@ -156,7 +157,7 @@ impl<W: Wanted> Scheduler for Trees<W> {
     }
 
     fn on_set_finished(&mut self, stamps: &SourceStamps, now: Moment) -> bool {
-        let stamp = stamps.first();
+        let stamp = leading(stamps);
         let place = [&stamp.project, &stamp.repository, &stamp.codebase];
         let tree = Arc::new(self.tree(stamp.branch.as_ref(), place));
         if let Some(sub) = self.subs.get_mut(&tree) {
@@ -192,7 +193,8 @@ impl<W: Wanted> Scheduler for Trees<W> {
     }
 
     fn name_for(&self, name: &str, stamps: &SourceStamps) -> String {
-        self.wanted.name_for(name, stamps.first().branch.as_deref())
+        self.wanted
+            .name_for(name, leading(stamps).branch.as_deref())
     }
 
     fn sub_schedulers(&self, name: &str) -> Vec<String> {
@@ -213,7 +215,7 @@ impl<W: Wanted> Trees<W> {
     }
 
     fn check(&self, change: &Change) -> Result<(), Decision> {
-        self.wanted.check(&self.settings.rules, change)
+        self.wanted.check(&self.settings, change)
     }
 
     fn tree_of(&self, change: &Change) -> Tree {
@@ -223,7 +225,8 @@ impl<W: Wanted> Trees<W> {
 
     /// The tree in which this waits.
     fn tree(&self, branch: Option<&String>, place: [&String; 3]) -> Tree {
-        let separate = self.settings.rules.separate;
+        // The codebases that are listed wait together (CBS-03).
+        let separate = self.settings.rules.separate && self.settings.codebases.is_empty();
         if self.wanted.mixes_branches() && !separate {
             return Tree::default();
         }
@@ -251,6 +254,13 @@ impl<W: Wanted> Trees<W> {
             }
         }
     }
+}
+
+/// The stamp that says in which tree a set has waited: the first with changes.
+fn leading(stamps: &SourceStamps) -> &SourceStamp {
+    let mut all = stamps.iter();
+    let changed = all.find(|stamp| !stamp.changes.is_empty());
+    changed.unwrap_or_else(|| stamps.first())
 }
 
 impl Sub {

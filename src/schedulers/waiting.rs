@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::ChangeRules;
+use crate::config::{ChangeRules, CodebaseSource, Codebases};
 use crate::model::{Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp};
 
 /// Changes that wait, in order of arrival.
@@ -33,6 +33,9 @@ pub(super) struct Tree {
     pub(super) place: Option<[String; 3]>,
 }
 
+/// A tree, and its changes in order of arrival.
+type ChangesOfTree = (Tree, Vec<Arc<Change>>);
+
 /// The form in which they are stored. The store finds the changes it must hand back under
 /// `changes`.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -52,7 +55,10 @@ impl Waiting {
     /// Takes the sets to build. A stamp is of one tree, or at least of one branch (SST-03), so
     /// where several wait, each is a set; one with only unimportant changes goes on waiting
     /// (SCH-10).
-    pub(super) fn take_sets(&mut self, separate: bool) -> Vec<SourceStamps> {
+    pub(super) fn take_sets(&mut self, separate: bool, codebases: &Codebases) -> Vec<SourceStamps> {
+        if !codebases.is_empty() {
+            return self.take_together(codebases);
+        }
         let mut trees: Vec<Vec<One>> = Vec::new();
         let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
         for one in self.0.drain(..) {
@@ -76,6 +82,37 @@ impl Waiting {
         }
         self.0.sort_by_key(|c| c.arrival.change.number);
         sets
+    }
+
+    /// Takes the sets to build of these codebases, each with a stamp of all (CBS-04). Where several
+    /// trees of a codebase wait, each is in a set of its own.
+    fn take_together(&mut self, codebases: &Codebases) -> Vec<SourceStamps> {
+        let mut trees: BTreeMap<&str, Vec<ChangesOfTree>> = BTreeMap::new();
+        if !self.has_important() {
+            return Vec::new();
+        }
+        let waiting = std::mem::take(&mut self.0);
+        for one in &waiting {
+            let change = &one.arrival.change;
+            let tree = Tree::of(change, true);
+            let known = trees.entry(&change.codebase).or_default();
+            match known.iter_mut().find(|(other, _)| *other == tree) {
+                Some((_, changes)) => changes.push(Arc::clone(change)),
+                None => known.push((tree, vec![Arc::clone(change)])),
+            }
+        }
+        let count = trees.values().map(Vec::len).max().unwrap_or_default();
+        let set = |nth: usize| {
+            let stamps = codebases.iter().map(|(name, source)| {
+                let tree = trees.get(name).and_then(|trees| trees.get(nth));
+                match tree {
+                    Some((_, changes)) => SourceStamp::from_changes(changes.clone()),
+                    None => unchanged(name, source),
+                }
+            });
+            stamps.collect()
+        };
+        (0..count).map(set).collect()
     }
 
     /// Takes over what was stored, as far as it is still `wanted`; gives the numbers of changes
@@ -172,9 +209,47 @@ pub(super) fn by_number<'a>(
     arrivals.map(numbered).collect()
 }
 
-/// The stamp of one change.
-pub(super) fn stamp_of(change: &Arc<Change>) -> SourceStamp {
-    SourceStamp::from_changes(vec![Arc::clone(change)])
+/// The set of one change, with the other codebases as they are configured.
+pub(super) fn set_of(change: &Arc<Change>, codebases: &Codebases) -> SourceStamps {
+    let others = codebases
+        .iter()
+        .map(|(name, source)| unchanged(name, source));
+    let own = SourceStamp::from_changes(vec![Arc::clone(change)]);
+    others.chain([own]).collect()
+}
+
+/// The set of these codebases without changes.
+pub(super) fn set_without_changes(codebases: &Codebases) -> SourceStamps {
+    let all = codebases
+        .iter()
+        .map(|(name, source)| unchanged(name, source));
+    all.collect()
+}
+
+/// The stamp of a codebase without changes (CBS-04).
+fn unchanged(name: &str, source: &CodebaseSource) -> SourceStamp {
+    SourceStamp {
+        branch: source.branch.clone(),
+        revision: source.revision.clone(),
+        repository: source.repository.clone(),
+        codebase: name.to_owned(),
+        ..SourceStamp::default()
+    }
+}
+
+/// The branch whose changes count in the codebase of `change`: the one that is configured for the
+/// codebase, or else `branch`.
+pub(super) fn branch_in<'a>(
+    codebases: &'a Codebases,
+    change: &Change,
+    branch: Option<&'a str>,
+) -> Result<Option<&'a str>, Decision> {
+    if codebases.is_empty() {
+        return Ok(branch);
+    }
+    let source = codebases.get(&change.codebase);
+    let source = source.ok_or(Decision::CodebaseNotListed)?;
+    Ok(source.branch.as_deref().or(branch))
 }
 
 /// What is said of changes that are nowhere to be found.
@@ -183,13 +258,8 @@ pub(super) fn gone(missing: &[ChangeNumber]) -> String {
     format!("changes it waits with are gone: {}", numbers.join(", "))
 }
 
-/// Whether `change` is on `branch`, unless the filter speaks of branches, and passes the filter
+/// Why `change` is not on `branch`, unless the filter speaks of branches, or does not pass the filter
 /// (SCH-02, SCH-12). The default branch and an empty name are two (CHG-02).
-pub(super) fn wants(branch: Option<&str>, rules: &ChangeRules, change: &Change) -> bool {
-    check(branch, rules, change).is_ok()
-}
-
-/// Why `change` is not wanted, if it is not.
 pub(super) fn check(
     branch: Option<&str>,
     rules: &ChangeRules,

@@ -149,6 +149,7 @@ impl Verdict {
                 | Decision::Dropped
                 | Decision::OffBranch
                 | Decision::BranchNotListed
+                | Decision::CodebaseNotListed
                 | Decision::LooksAtNone { .. }
                 | Decision::Stopped => None,
             },

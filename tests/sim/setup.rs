@@ -258,6 +258,7 @@ fn scheduler(
             importance,
             ..ChangeRules::default()
         },
+        ..TreeStable::default()
     };
     // The first is none that waits for another.
     let kind = match rng.random_range(0..10) {
@@ -329,6 +330,7 @@ fn timed(rng: &mut StdRng, rules: ChangeRules) -> TimedBuild {
     TimedBuild {
         branch: branch(rng),
         only_if_changed: rng.random_bool(0.5).then_some(rules),
+        ..TimedBuild::default()
     }
 }
 

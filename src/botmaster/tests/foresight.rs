@@ -43,6 +43,7 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
         what: TimedBuild {
             branch: Some("a".to_owned()),
             only_if_changed: Some(crate::config::ChangeRules::default()),
+            ..TimedBuild::default()
         },
         ..NightlyConfig::default()
     };

@@ -143,7 +143,10 @@ fn stamps(step: &StepRun<'_>, source: &TriggerSource) -> Result<SourceStamps, Un
     let of_build = &*step.around.plan.stamps;
     Ok(match source {
         TriggerSource::Latest => SourceStamps::default(),
-        TriggerSource::Given(given) => given_stamp(step, given)?.into(),
+        TriggerSource::Given(given) => {
+            let stamps = given.iter().map(|one| given_stamp(step, one));
+            stamps.collect::<Result<_, _>>()?
+        }
         TriggerSource::Asked => of_build.clone(),
         TriggerSource::Built => of_build.map(|stamp| SourceStamp {
             revision: revision(step, stamp).or_else(|| stamp.revision.clone()),

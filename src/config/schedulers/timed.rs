@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::codebases::Codebases;
 use super::rules::ChangeRules;
 use crate::config::reader::{Table, Value};
 
@@ -10,6 +11,9 @@ use crate::config::reader::{Table, Value};
 pub struct TimedBuild {
     /// Its branch; absent is the default branch.
     pub branch: Option<String>,
+    /// The codebases that have a stamp each in its sets; empty: the branch alone.
+    #[serde(skip_serializing_if = "Codebases::is_empty")]
+    pub codebases: Codebases,
     /// It builds changes, and only if an important one has arrived since the last time (NIG-12,
     /// PER-06); absent: the latest there is, always.
     #[serde(flatten, serialize_with = "condition")]
@@ -19,6 +23,7 @@ pub struct TimedBuild {
 /// The keys of what is built, with those of the rules.
 pub(super) const KEYS: &[&str] = &[
     "branch",
+    "codebases",
     "only_if_changed",
     "separate",
     "only_important",
@@ -38,6 +43,7 @@ impl TimedBuild {
             self.only_if_changed = Some(rules);
         }
         self.branch = branch.as_ref().and_then(Value::text).map(str::to_owned);
+        self.codebases.read(table, self.branch.as_deref());
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::codebases::Codebases;
 use super::rules::ChangeRules;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
@@ -20,6 +21,10 @@ pub struct TreeStable {
     pub unimportant_resets_timer: bool,
     /// How long an important change waits at the most.
     pub longest_wait: LongestWait,
+    /// The codebases that wait together with one timer, and have a stamp each in its sets; empty:
+    /// each tree for itself.
+    #[serde(skip_serializing_if = "Codebases::is_empty")]
+    pub codebases: Codebases,
     /// Which changes it builds.
     #[serde(flatten)]
     pub rules: ChangeRules,
@@ -40,6 +45,7 @@ pub enum LongestWait {
 /// The keys of the wait and of the rules.
 pub(super) const KEYS: &[&str] = &[
     "separate",
+    "codebases",
     "tree_stable_timer",
     "timer_from",
     "longest_wait",
@@ -82,6 +88,8 @@ impl TreeStable {
             &mut self.unimportant_resets_timer,
             Value::flag,
         );
+        let own = branch.and_then(|branch| branch.raw().as_str());
+        self.codebases.read(table, own);
         self.rules.read(table, branch);
     }
 }

@@ -41,8 +41,8 @@ pub enum TriggerSource {
     Asked,
     /// The latest revision of the default branch.
     Latest,
-    /// Another source stamp.
-    Given(Box<GivenSource>),
+    /// Other source stamps, at least one, and one for each codebase.
+    Given(Vec<GivenSource>),
 }
 
 /// A source stamp of the configuration.
@@ -231,18 +231,26 @@ fn read_source(table: &mut Table<'_>) -> TriggerSource {
             false => TriggerSource::Asked,
         })
     });
-    let given = |stamp| TriggerSource::Given(Box::new(stamp));
     table.set("source_stamp", &mut source, |value| {
-        Some(given(read_stamp(value)?))
+        Some(TriggerSource::Given(vec![read_stamp(value)?]))
     });
     table.set("source_stamps", &mut source, |value| {
         let stamps = value.list()?;
-        let [stamp] = &stamps[..] else {
-            let what = format!("has {} source stamps", stamps.len());
-            value.error(&what, "give one: a build set has one source stamp");
+        if stamps.is_empty() {
+            value.error("is empty", "give a source stamp for each codebase");
             return None;
-        };
-        Some(given(read_stamp(stamp)?))
+        }
+        let mut given: Vec<GivenSource> = Vec::new();
+        for value in stamps {
+            let stamp = read_stamp(&value)?;
+            if given.iter().any(|other| other.codebase == stamp.codebase) {
+                let what = "is a second source stamp of its codebase";
+                value.error(what, "give one for each codebase, with its `codebase`");
+                return None;
+            }
+            given.push(stamp);
+        }
+        Some(TriggerSource::Given(given))
     });
     source
 }
@@ -361,16 +369,25 @@ mod tests {
         assert_eq!(source("always_use_latest = true"), TriggerSource::Latest);
         assert_eq!(source("update_source_stamp = false"), TriggerSource::Asked);
         assert_eq!(source("update_source_stamp = true"), TriggerSource::Built);
-        let stamp = TriggerSource::Given(Box::new(GivenSource {
+        let stamp = TriggerSource::Given(vec![GivenSource {
             branch: Some(Template::literal("rel")),
             ..GivenSource::default()
-        }));
+        }]);
         assert_eq!(source("source_stamp = { branch = \"rel\" }"), stamp);
         assert_eq!(source("source_stamps = [{ branch = \"rel\" }]"), stamp);
         let both = "schedulers = \"unit\", always_use_latest = true, update_source_stamp = true";
         assert!(refused(both).contains("exclude each other"));
         let two = "schedulers = \"unit\", source_stamps = [{}, {}]";
-        assert!(refused(two).contains("2 source stamps"));
+        assert!(refused(two).contains("is a second source stamp of its codebase"));
+        let two = "source_stamps = [{ codebase = \"core\" }, { codebase = \"lib\" }]";
+        let of = |codebase| GivenSource {
+            codebase: Some(Template::literal(codebase)),
+            ..GivenSource::default()
+        };
+        assert_eq!(
+            source(two),
+            TriggerSource::Given(vec![of("core"), of("lib")])
+        );
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn a_small_configuration_has_the_documented_defaults() {
             timer_from_arrival: false,
             unimportant_resets_timer: false,
             longest_wait: LongestWait::Usual,
+            codebases: Codebases::default(),
             rules: ChangeRules {
                 separate: true,
                 only_important: false,

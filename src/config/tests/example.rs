@@ -4,7 +4,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::*;
-use crate::config::schedulers::{rules, try_userpass};
+use crate::config::schedulers::{codebases, rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, factories, filter, horizons, locks, login, logs, owners, people,
@@ -57,6 +57,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("schedulers", &schedulers::SHAPE),
         ("schedulers.userpass", &try_userpass::USER),
         ("schedulers.important_files", &rules::IMPORTANT_FILES),
+        ("schedulers.codebases.*", &codebases::CODEBASE),
         ("schedulers.filter", &filter::FILTER),
         ("schedulers.filter.*", &filter::MATCH),
         ("repositories", &repositories::SHAPE),
@@ -98,6 +99,7 @@ fn collect(path: &str, value: &DeValue<'_>, keys: &mut BTreeMap<String, BTreeSet
             "people",
             "factories.*.steps.logfiles",
             "factories.*.steps.decode_rc",
+            "schedulers.codebases",
             "schedulers.filter",
             "change_sources.filter",
         ];

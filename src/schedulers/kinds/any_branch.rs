@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{AnyBranchConfig, ChangeRules};
+use crate::config::{AnyBranchConfig, TreeStable};
 use crate::model::{Change, Decision};
 use crate::schedulers::trees::{Trees, Wanted};
 use crate::schedulers::waiting;
@@ -22,10 +22,11 @@ impl Trees<AnyBranch> {
 }
 
 impl Wanted for AnyBranch {
-    fn check(&self, rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
+    fn check(&self, settings: &TreeStable, change: &Change) -> Result<(), Decision> {
+        waiting::branch_in(&settings.codebases, change, None)?;
         match &self.branches {
             Some(listed) if !listed.contains(&change.branch) => Err(Decision::BranchNotListed),
-            Some(_) | None => waiting::check_filter(rules, change),
+            Some(_) | None => waiting::check_filter(&settings.rules, change),
         }
     }
 

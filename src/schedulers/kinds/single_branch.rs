@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{ChangeRules, SingleBranchConfig};
+use crate::config::{SingleBranchConfig, TreeStable};
 use crate::model::{Change, Decision};
 use crate::schedulers::trees::{Trees, Wanted};
 use crate::schedulers::waiting;
@@ -23,8 +23,10 @@ impl Trees<SingleBranch> {
 }
 
 impl Wanted for SingleBranch {
-    fn check(&self, rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
-        waiting::check(self.branch.as_deref(), rules, change)
+    fn check(&self, settings: &TreeStable, change: &Change) -> Result<(), Decision> {
+        let branch = self.branch.as_deref();
+        let branch = waiting::branch_in(&settings.codebases, change, branch)?;
+        waiting::check(branch, &settings.rules, change)
     }
 
     fn mixes_branches(&self) -> bool {

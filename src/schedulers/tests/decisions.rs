@@ -124,8 +124,8 @@ fn an_any_branch_speaks_of_the_timer_of_the_branch() {
 #[test]
 fn those_by_the_clock_keep_changes_for_the_run_if_they_build_any() {
     let what = TimedBuild {
-        branch: None,
         only_if_changed: Some(rules()),
+        ..TimedBuild::default()
     };
     let mut settings = nightly(3);
     settings.what = what.clone();

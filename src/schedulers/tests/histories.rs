@@ -46,6 +46,7 @@ fn configs() -> Vec<SchedulerConfig> {
     let what = |branch: Option<&str>| TimedBuild {
         branch: branch.map(str::to_owned),
         only_if_changed: Some(rules()),
+        ..TimedBuild::default()
     };
     let mut daily = nightly(3);
     daily.what = what(Some("main"));
@@ -62,7 +63,7 @@ fn configs() -> Vec<SchedulerConfig> {
 }
 
 /// How many histories are tried: more with `SLOW_TESTS=1`.
-fn histories() -> u32 {
+pub(super) fn histories() -> u32 {
     match std::env::var_os("SLOW_TESTS") {
         Some(_) => 100_000,
         None => 1000,

@@ -4,6 +4,7 @@
 
 mod any_branch;
 mod clocks;
+mod codebases;
 mod decisions;
 mod dependent;
 mod histories;

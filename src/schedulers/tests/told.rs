@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::*;
-use crate::config::LongestWait;
+use crate::config::{CodebaseSource, LongestWait};
 use crate::model::UnusableTime;
 
 #[derive(Deserialize)]
@@ -23,6 +23,10 @@ struct Given {
     tree_stable_timer: OneOrMore,
     separate: Option<bool>,
     #[serde(default)]
+    codebases: BTreeMap<String, Codebase>,
+    #[serde(default)]
+    repositories: Vec<Registered>,
+    #[serde(default)]
     settings: Settings,
     #[serde(default)]
     events: Vec<Event>,
@@ -34,6 +38,21 @@ struct Given {
     clock: Option<Step>,
     /// When the master is stopped, and when it is started again.
     stopped: Option<(f64, f64)>,
+}
+
+#[derive(Deserialize)]
+struct Codebase {
+    branch: Option<String>,
+    revision: Option<String>,
+}
+
+/// A row of the register.
+#[derive(Deserialize)]
+struct Registered {
+    name: String,
+    urls: Vec<String>,
+    #[serde(default)]
+    codebase: String,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +85,8 @@ struct Event {
     repository: String,
     #[serde(default)]
     project: String,
+    #[serde(default)]
+    codebase: String,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +107,8 @@ struct Expect {
     sets: Vec<Set>,
     #[serde(default)]
     not_used: Vec<(u64, String)>,
+    #[serde(default)]
+    decisions: Vec<(u64, String)>,
 }
 
 #[derive(Deserialize)]
@@ -98,10 +121,27 @@ struct Set {
     stamps: Vec<Stamp>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize, PartialEq)]
 struct Stamp {
-    repository: String,
+    repository: Option<String>,
+    codebase: Option<String>,
+    branch: Option<String>,
+    revision: Option<String>,
     changes: Vec<u64>,
+}
+
+impl Stamp {
+    /// What `stamp` says, as far as the case says it.
+    fn of(&self, stamp: &SourceStamp) -> Self {
+        let said = |own: &Option<String>, text: &String| own.as_ref().map(|_| text.clone());
+        Self {
+            repository: said(&self.repository, &stamp.repository),
+            codebase: said(&self.codebase, &stamp.codebase),
+            branch: stamp.branch.clone().filter(|_| self.branch.is_some()),
+            revision: stamp.revision.clone().filter(|_| self.revision.is_some()),
+            changes: stamp.changes.iter().map(|change| change.number.0).collect(),
+        }
+    }
 }
 
 impl Given {
@@ -118,16 +158,36 @@ impl Given {
             Some(None) => LongestWait::Unlimited,
             Some(Some(secs)) => LongestWait::AtMost(Duration::from_secs(secs)),
         };
+        let codebases = self.codebases.iter().map(|(name, codebase)| {
+            let source = CodebaseSource {
+                branch: codebase.branch.clone(),
+                revision: codebase.revision.clone(),
+                ..CodebaseSource::default()
+            };
+            (name.clone(), source)
+        });
+        settings.codebases = codebases.collect();
         let branch = self.events.first().and_then(|e| e.branch.clone());
         config_of("quick", single_branch(branch.as_deref(), settings))
     }
 }
 
 impl Event {
-    fn change(&self, arrived_at: Timestamp) -> Arc<Change> {
+    fn change(&self, arrived_at: Timestamp, register: &[Registered]) -> Arc<Change> {
+        let mut register = register.iter();
+        let url = self
+            .repository
+            .trim_end_matches('/')
+            .trim_end_matches(".git");
+        let known = register.find(|row| row.urls.iter().any(|known| known == url));
+        let (repository, codebase) = match known {
+            Some(row) => (&row.name, &row.codebase),
+            None => (&self.repository, &self.codebase),
+        };
         let content = NewChange {
             branch: self.branch.clone(),
-            repository: self.repository.clone(),
+            repository: repository.clone(),
+            codebase: codebase.clone(),
             project: self.project.clone(),
             files: vec![file(self.important.unwrap_or(true)).to_owned()],
             ..NewChange::default()
@@ -146,7 +206,21 @@ fn run(case: &Case) {
     let mut harness = Harness::start(0.0, vec![given.config(0)]);
     for event in &given.events {
         harness.run_until(event.at);
-        harness.offer(event.at, event.change(harness.wall(event.at)));
+        let change = event.change(harness.wall(event.at), &given.repositories);
+        harness.offer(event.at, change);
+        for (_, why) in case
+            .expect
+            .decisions
+            .iter()
+            .filter(|(id, _)| *id == event.id)
+        {
+            let [decision] = harness.decisions[..] else {
+                panic!("{}: {:?}", case.id, harness.decisions);
+            };
+            let words = decision.sentence(|_| String::new());
+            let words = words.replace("not counted: its codebase is", "codebase");
+            assert_eq!(words, *why, "{}", case.id);
+        }
     }
     if let (Some(stored), Some(change)) = (&given.stored, &given.change) {
         harness.stored = [("quick".into(), stored.clone())].into();
@@ -176,26 +250,25 @@ fn run(case: &Case) {
     }
     harness.run_until(1e10);
     assert_eq!(harness.problems, [""; 0], "{}", case.id);
+    assert_eq!(harness.sets.len(), case.expect.sets.len(), "{}", case.id);
     let submitted = harness.sets.iter().zip(&harness.submissions);
-    let sets: Vec<_> = submitted
-        .map(|(set, submission)| {
-            let repository = submission.stamps.first().repository.clone();
-            (set.at, repository, set.changes.clone())
-        })
-        .collect();
-    let expected = case.expect.sets.iter().map(|set| {
-        let at = set.at.or(set.after_seconds.map(|after| first + after));
-        let (repository, changes) = match set.stamps.as_slice() {
-            [] => (String::new(), &set.changes),
-            [stamp] => (stamp.repository.clone(), &stamp.changes),
-            more => panic!("{} stamps", more.len()),
-        };
-        (at.unwrap(), repository, changes.clone())
-    });
-    assert_eq!(sets, expected.collect::<Vec<_>>(), "{}", case.id);
+    for ((set, submission), expected) in submitted.zip(&case.expect.sets) {
+        let at = expected.after_seconds.map(|after| first + after);
+        assert_eq!(Some(set.at), expected.at.or(at), "{}", case.id);
+        let stamps: Vec<_> = submission.stamps.iter().collect();
+        match expected.stamps.as_slice() {
+            [] => assert_eq!(set.changes, expected.changes, "{}", case.id),
+            all => {
+                assert_eq!(stamps.len(), all.len(), "{}", case.id);
+                for (stamp, expected) in stamps.into_iter().zip(all) {
+                    assert_eq!(expected.of(stamp), *expected, "{}", case.id);
+                }
+            }
+        }
+    }
     let unusable = given.events.iter().filter_map(|event| {
         let arrived_at = Timestamp::from_secs_f64(event.at);
-        let why = event.change(arrived_at).usable_when().err();
+        let why = event.change(arrived_at, &[]).usable_when().err();
         Some((event.id, UnusableTime::as_str(why?).to_owned()))
     });
     let unusable: Vec<_> = unusable.collect();
@@ -206,6 +279,6 @@ fn run(case: &Case) {
 fn all_cases_of_times_and_trees() {
     let cases: Cases =
         serde_json::from_str(include_str!("../../../tests/data/told-cases.json")).unwrap();
-    assert_eq!(cases.cases.len(), 27);
+    assert_eq!(cases.cases.len(), 31);
     cases.cases.iter().for_each(run);
 }

@@ -37,8 +37,8 @@ fn kinds(separate: bool) -> [SchedulerConfig; 4] {
         settings
     };
     let what = || TimedBuild {
-        branch: None,
         only_if_changed: Some(rules.clone()),
+        ..TimedBuild::default()
     };
     let mut daily = nightly(3);
     daily.what = what();

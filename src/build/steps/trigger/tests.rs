@@ -215,10 +215,10 @@ async fn a_scheduler_that_cannot_be_triggered_fails_the_step() {
 
 #[tokio::test(start_paused = true)]
 async fn the_stamp_is_that_of_the_build_at_the_revision_that_it_has() {
-    let given = TriggerSource::Given(Box::new(GivenSource {
+    let given = TriggerSource::Given(vec![GivenSource {
         branch: Some(property("which")),
         ..GivenSource::default()
-    }));
+    }]);
     for (source, branch, revision) in [
         (TriggerSource::Built, Some("rel"), Some("r8")),
         (TriggerSource::Asked, Some("rel"), Some("r7")),
@@ -249,6 +249,59 @@ async fn the_stamp_is_that_of_the_build_at_the_revision_that_it_has() {
         let stamp = stamps.first();
         assert_eq!(stamp.branch.as_deref(), branch);
         assert_eq!(stamp.revision.as_deref(), revision);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stp_255_the_stamps_are_one_for_each_codebase_at_the_revisions_that_the_build_has() {
+    let given = |codebase: &str, branch| GivenSource {
+        codebase: Some(template(codebase)),
+        branch: Some(branch),
+        ..GivenSource::default()
+    };
+    let both_given = vec![
+        given("lib", property("which")),
+        given("core", template("rel")),
+    ];
+    let of_build = |codebase: &str, revision: &str| SourceStamp {
+        codebase: codebase.to_owned(),
+        revision: Some(revision.to_owned()),
+        ..SourceStamp::default()
+    };
+    for (source, core, lib) in [
+        (TriggerSource::Built, (None, Some("c8")), (None, Some("l7"))),
+        (TriggerSource::Asked, (None, Some("c7")), (None, Some("l7"))),
+        (
+            TriggerSource::Given(both_given),
+            (Some("rel"), None),
+            (Some("other"), None),
+        ),
+    ] {
+        let mut stage = Stage::new(vec![trigger(TriggerStepConfig {
+            source,
+            ..TriggerStepConfig::default()
+        })]);
+        let stamps = [of_build("core", "c7"), of_build("lib", "l7")];
+        stage.plan.stamps = Arc::new(stamps.into_iter().collect());
+        let got = json!({ "core": "c8" });
+        stage
+            .plan
+            .properties
+            .set_runtime("got_revision", got, "git");
+        stage.plan.properties.set("which", "other", "test");
+        let build = stage.build();
+        let (_, stamps) = play(build, async {
+            let trigger = asked(&mut stage).await;
+            stage.tell(both()).await;
+            Arc::clone(&trigger.wishes[0].stamps)
+        })
+        .await;
+        assert_eq!(stamps.codebases().collect::<Vec<_>>(), ["core", "lib"]);
+        let of = |codebase| {
+            let stamp = stamps.of(codebase).unwrap();
+            (stamp.branch.as_deref(), stamp.revision.as_deref())
+        };
+        assert_eq!((of("core"), of("lib")), (core, lib));
     }
 }
 

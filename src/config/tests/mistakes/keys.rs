@@ -94,7 +94,6 @@ fileIsImportant = 1
 any_branch = true
 branches = []
 change_filter = {}
-codebases = {}
 onlyImportant = true
 colour = 1"#,
         r#"20:1: unknown key `treeStableTimer` of scheduler `quick` (it is called `tree_stable_timer` here)
@@ -102,9 +101,8 @@ colour = 1"#,
 22:1: unknown key `any_branch` of scheduler `quick` (a scheduler of type "AnyBranch" builds every branch)
 23:1: `branches` is not a setting of a `Scheduler` scheduler (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
-25:1: `codebases` of scheduler `quick` is not available yet (this version does not have it; remove it to start without it)
-26:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
-27:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
+25:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
+26:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `codebases`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
     );
 }
 
