@@ -11,7 +11,7 @@ use super::nth::Nth;
 use super::say;
 use crate::botmaster::{Ask, FORCED, Forced};
 use crate::control::{Request, Service};
-use crate::model::{BuilderName, Properties, SourceStamp};
+use crate::model::{BuilderName, Properties, SourceStamp, SourceStamps};
 use crate::store::read::Among;
 
 /// Force a build.
@@ -40,6 +40,15 @@ pub(super) struct Force {
     /// The codebase, where builds have several.
     #[arg(long, default_value = "")]
     codebase: String,
+    /// The source of one of several codebases, such as codebase=core,branch=main; can be given
+    /// several times. Keys: codebase, branch, revision, repository, project.
+    #[arg(
+        long = "source",
+        value_name = "KEY=VALUE,...",
+        value_parser = source,
+        conflicts_with_all = ["branch", "revision", "project", "repository", "codebase"]
+    )]
+    sources: Vec<SourceStamp>,
     /// How urgent it is: those with a higher number go first.
     #[arg(long, value_name = "N", default_value_t = 0)]
     priority: i32,
@@ -99,11 +108,15 @@ impl Force {
             codebase: self.codebase,
             ..SourceStamp::default()
         };
+        let stamps = match self.sources.is_empty() {
+            true => stamp.into(),
+            false => one_for_each(self.sources)?,
+        };
         let request = Ask::Force(Box::new(Forced {
             builder: self.builder.as_str().into(),
             scheduler: self.scheduler.as_deref().map(Into::into),
             soon: self.soon,
-            stamps: stamp.into(),
+            stamps,
             reason: self.reason,
             properties,
             priority: self.priority,
@@ -136,9 +149,76 @@ fn submit(basedir: &Path, request: impl Into<Request>, builder: &str) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
+/// These sources, of which no two are of one codebase.
+fn one_for_each(sources: Vec<SourceStamp>) -> anyhow::Result<SourceStamps> {
+    let count = sources.len();
+    let stamps: SourceStamps = sources.into_iter().collect();
+    if stamps.iter().count() < count {
+        anyhow::bail!(
+            "two of the options --source are of one codebase; give one for each codebase"
+        );
+    }
+    Ok(stamps)
+}
+
+/// Reads the value of `--source`.
+fn source(text: &str) -> Result<SourceStamp, String> {
+    let mut stamp = SourceStamp::default();
+    for part in text.split(',') {
+        let value = part.split_once('=').filter(|(_, value)| !value.is_empty());
+        let (key, value) = value.ok_or_else(|| format!("{part:?} is not KEY=VALUE"))?;
+        let value = value.to_owned();
+        match key {
+            "codebase" => stamp.codebase = value,
+            "branch" => stamp.branch = Some(value),
+            "revision" => stamp.revision = Some(value),
+            "repository" => stamp.repository = value,
+            "project" => stamp.project = value,
+            _ => {
+                return Err(format!(
+                    "{key} is not a part of a source; write codebase, branch, revision, repository \
+                     or project"
+                ));
+            }
+        }
+    }
+    Ok(stamp)
+}
+
 fn property(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or("write it as NAME=VALUE".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cbs_05_a_source_is_read_by_its_parts_and_each_codebase_has_one() {
+        let core = source("codebase=core,branch=main,revision=r1");
+        let expected = SourceStamp {
+            codebase: "core".to_owned(),
+            branch: Some("main".to_owned()),
+            revision: Some("r1".to_owned()),
+            ..SourceStamp::default()
+        };
+        assert_eq!(core, Ok(expected.clone()));
+        assert_eq!(
+            source("branch"),
+            Err("\"branch\" is not KEY=VALUE".to_owned())
+        );
+        let unknown = source("brnach=main").unwrap_or_default();
+        assert_eq!(unknown, SourceStamp::default());
+        let lib = SourceStamp {
+            codebase: "lib".to_owned(),
+            ..SourceStamp::default()
+        };
+        let both = one_for_each(vec![lib, expected.clone()]).ok();
+        let both = both.map(|stamps| stamps.codebases().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(both, Some(vec!["core".to_owned(), "lib".to_owned()]));
+        assert!(one_for_each(vec![expected.clone(), expected]).is_err());
+    }
 }

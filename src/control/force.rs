@@ -45,6 +45,13 @@ impl Control {
         let Some((scheduler, form)) = form_of(&config, &builder, forced.scheduler.as_ref())? else {
             return Ok(Ask::Force(Box::new(forced)));
         };
+        if forced.stamps.single().is_none() {
+            let why = format!(
+                "the ForceScheduler {} asks for one codebase, and the request has several",
+                scheduler.name
+            );
+            return Err(NotForced::Rejected(why));
+        }
         let owner = forced.properties.get("owner");
         let owner = owner.and_then(|owner| owner.as_str()).unwrap_or(user);
         let sent = fields(form, &forced);

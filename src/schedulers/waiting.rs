@@ -258,8 +258,8 @@ pub(super) fn gone(missing: &[ChangeNumber]) -> String {
     format!("changes it waits with are gone: {}", numbers.join(", "))
 }
 
-/// Why `change` is not on `branch`, unless the filter speaks of branches, or does not pass the filter
-/// (SCH-02, SCH-12). The default branch and an empty name are two (CHG-02).
+/// Why `change` is not on `branch`, unless the filter speaks of branches, or does not pass the
+/// filter (SCH-02, SCH-12). The default branch and an empty name are two (CHG-02).
 pub(super) fn check(
     branch: Option<&str>,
     rules: &ChangeRules,

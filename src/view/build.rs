@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Log, Moment, Step, json};
+use super::{Log, Moment, Source, Step, json};
 use crate::logs::{Channel, LogReader};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::progress::StepState;
@@ -64,6 +64,10 @@ pub struct Build {
     pub project: Option<String>,
     /// The codebase.
     pub codebase: Option<String>,
+    /// All sources of a build of several codebases; the branch and the three fields above are of
+    /// the first then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// Whether it tried a patch.
     #[serde(rename = "try")]
     pub is_try: bool,
@@ -167,6 +171,7 @@ impl Build {
             repository: None,
             project: None,
             codebase: None,
+            sources: Vec::new(),
             is_try: false,
             failed_steps: Vec::new(),
             first_error: None,
@@ -331,6 +336,9 @@ impl Build {
     }
 
     fn came_from(&mut self, origin: Origin) {
+        if !origin.line.more.is_empty() {
+            self.sources = Source::of_line(&origin.line, &self.properties);
+        }
         self.branch = origin.line.branch;
         self.repository = Some(origin.line.repository);
         self.project = Some(origin.line.project);
@@ -437,6 +445,7 @@ impl From<BuildRow> for Build {
             repository: None,
             project: None,
             codebase: None,
+            sources: Vec::new(),
             is_try: false,
             failed_steps: Vec::new(),
             first_error: None,

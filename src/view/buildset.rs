@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Request, json};
+use super::{Request, Source, json};
 use crate::botmaster::Live;
 use crate::model::{ChangeNumber, Properties, Results, SchedulerName, SetId, Timestamp};
 use crate::store::read::SetRow;
@@ -50,6 +50,9 @@ pub struct BuildSetPage {
     pub project: String,
     /// The codebase.
     pub codebase: String,
+    /// All sources of a set of several codebases; the fields above are of the first then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
     /// Whether it tries a patch.
     #[serde(rename = "try")]
     pub is_try: bool,
@@ -84,6 +87,10 @@ impl BuildSetPage {
             repository: stamp.repository.to_string(),
             project: stamp.project.to_string(),
             codebase: stamp.codebase.to_string(),
+            sources: match stamps.single() {
+                Some(_) => Vec::new(),
+                None => stamps.iter().map(Source::from).collect(),
+            },
             is_try: stamps.patched().is_some(),
             changes: stamps.change_numbers(),
             properties: row.properties,

@@ -82,7 +82,14 @@ fn fields(screen: &Screen<'_>, build: &Build, moment: Moment) -> Fields {
         None => fields.text("took", &took(build.took)),
     }
     // The build sets that say so may have been pruned.
-    if let Some(repository) = &build.repository {
+    for source in &build.sources {
+        fields.text(&source.title(), &source.to_string());
+    }
+    let single = build
+        .repository
+        .as_ref()
+        .filter(|_| build.sources.is_empty());
+    if let Some(repository) = single {
         fields.text("branch", build.branch.as_deref().unwrap_or("(default)"));
         fields.text("repository", repository);
         fields.text("project", build.project.as_deref().unwrap_or_default());

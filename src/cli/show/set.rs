@@ -77,14 +77,19 @@ fn fields(screen: &Screen<'_>, page: &BuildSetPage) -> Fields {
     if page.priority != 0 {
         fields.text("priority", &page.priority.to_string());
     }
-    fields.text("branch", page.branch.as_deref().unwrap_or("(default)"));
-    fields.text(
-        "revision",
-        page.revision.as_deref().unwrap_or("(the newest)"),
-    );
-    fields.text("repository", &page.repository);
-    fields.text("project", &page.project);
-    fields.text("codebase", &page.codebase);
+    for source in &page.sources {
+        fields.text(&source.title(), &source.to_string());
+    }
+    if page.sources.is_empty() {
+        fields.text("branch", page.branch.as_deref().unwrap_or("(default)"));
+        fields.text(
+            "revision",
+            page.revision.as_deref().unwrap_or("(the newest)"),
+        );
+        fields.text("repository", &page.repository);
+        fields.text("project", &page.project);
+        fields.text("codebase", &page.codebase);
+    }
     fields.text("try", if page.is_try { "of a patch" } else { "" });
     fields.text("changes", &commas(&page.changes));
     fields

@@ -14,7 +14,7 @@ use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd, Wanted};
 use crate::text::{and, size};
-use crate::view::{Brief, Build, BuildPage, Log, Sourced, Standing, Step};
+use crate::view::{Brief, Build, BuildPage, Log, Source, Sourced, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{
@@ -54,6 +54,8 @@ struct Contents {
     since_good: bool,
     revision: Option<Link>,
     branch: Option<String>,
+    /// The codebases with their sources, if there are several.
+    sources: Vec<(String, String)>,
     is_try: bool,
     elsewhere: Vec<Pill>,
     blamelist: Links,
@@ -162,7 +164,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         since_good: numbers.len() > build.changes.len(),
         changes: change_rows(state, scene, &numbers)?,
         revision: build.revision.as_deref().map(revision),
-        branch: build.branch.clone(),
+        branch: build.branch.clone().filter(|_| build.sources.is_empty()),
+        sources: Source::in_words(&build.sources),
         is_try: build.is_try,
         elsewhere: elsewhere(state, build)?,
         blamelist: Links::new(build.blamelist.iter().map(|who| person(who)), "", 20),

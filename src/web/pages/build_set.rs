@@ -38,6 +38,8 @@ struct Contents {
     branch: Option<String>,
     revision: Option<Link>,
     repository: String,
+    /// The codebases with their sources, if there are several.
+    sources: Vec<(String, String)>,
     is_try: bool,
     submitted: Time,
     finished: Option<Time>,
@@ -74,6 +76,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     };
     let mut waiting = requests.iter();
     let waiting = waiting.find(|request| request.state == RequestState::Pending);
+    let is_single = page.sources.is_empty();
+    let sources = page.sources.iter();
+    let sources = sources.map(|source| (source.title(), source.to_string()));
     let contents = Contents {
         id,
         outcome,
@@ -88,9 +93,13 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         parent: set.parent.clone(),
         reason: set.reason.clone(),
         external_id: set.external_id.clone(),
-        branch: page.branch.clone(),
-        revision: page.revision.as_deref().map(revision),
-        repository: page.repository.clone(),
+        branch: page.branch.clone().filter(|_| is_single),
+        revision: page.revision.as_deref().filter(|_| is_single).map(revision),
+        repository: match is_single {
+            true => page.repository.clone(),
+            false => String::new(),
+        },
+        sources: sources.collect(),
         is_try: page.is_try,
         submitted: scene.second(set.submitted_at),
         finished: set.finished_at.map(|at| scene.second(at)),
