@@ -197,11 +197,12 @@ fn a_master_killed_in_the_middle_of_an_upload_leaves_no_half_file() {
     fs::write(public.join("out"), "old").unwrap();
     master.send_change("r1");
     let mut half = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-    half.write_all(&[b'h'; 4096]).unwrap();
+    // More than the master gathers before it writes.
+    half.write_all(&[b'h'; 300 * 1024]).unwrap();
     let arriving = || {
         let names = fs::read_dir(&public).unwrap();
         let mut sizes = names.map(|entry| entry.unwrap().metadata().unwrap().len());
-        sizes.any(|size| size == 4096)
+        sizes.any(|size| size >= 256 * 1024)
     };
     wait_until("half of the file", arriving);
 
