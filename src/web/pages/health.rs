@@ -328,13 +328,22 @@ mod tests {
 
     #[test]
     fn health_names_each_part_and_how_it_is() {
-        let page = Farm::broken().page("/health");
+        let farm = Farm::broken();
+        let page = farm.page("/health");
         assert!(page.contains("<b>State</b> writes in"), "{page}");
         assert!(page.contains("<b>Slave elm</b> is not connected"), "{page}");
-        assert!(
-            page.contains("1 of 6 parts is not as it should be"),
-            "{page}"
-        );
+        let health = farm.get("/health?format=json").text;
+        let health: Value = serde_json::from_str(&health).unwrap();
+        let parts = health["components"].as_array().unwrap();
+        // The disk of the machine that runs the tests may be nearly full.
+        let is_full = parts
+            .iter()
+            .any(|part| part["name"] == "Disk" && part["state"] != "ok");
+        let told = match is_full {
+            true => "2 of 6 parts are not as they should be",
+            false => "1 of 6 parts is not as it should be",
+        };
+        assert!(page.contains(told), "{page}");
     }
 
     #[test]
