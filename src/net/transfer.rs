@@ -20,6 +20,8 @@ use crate::transfer::{Lent, Request};
 const CALLS: usize = 4;
 /// Bytes of blocks that are written together.
 const GATHERED_BYTES: usize = 256 * 1024;
+/// What a block that waits costs beside its bytes.
+const BLOCK_BYTES: usize = 128;
 
 /// Exports an object that serves a transfer, until it is retired. `interrupt` ends the command
 /// after a problem.
@@ -102,7 +104,8 @@ impl Gathered {
     /// Adds a request. Returns all that must be done now, in order; absent: nothing yet.
     fn add(&mut self, request: Request) -> Option<Vec<Request>> {
         let more = match &request {
-            Request::Write(data) => data.len(),
+            // Empty ones count too, or a slave could send them without end.
+            Request::Write(data) => data.len().saturating_add(BLOCK_BYTES),
             Request::Read(_) | Request::Close | Request::Times(..) | Request::Unpack => {
                 GATHERED_BYTES
             }
@@ -149,6 +152,15 @@ mod tests {
         let end = vec![block(3), Request::Close];
         assert_eq!(gathered.add(Request::Close), Some(end));
         assert_eq!(gathered.add(Request::Read(1)), Some(vec![Request::Read(1)]));
+    }
+
+    #[test]
+    fn a_slave_cannot_make_the_master_keep_empty_blocks_without_end() {
+        let mut gathered = Gathered::default();
+        let most = GATHERED_BYTES / BLOCK_BYTES;
+        let mut blocks = 1..=most;
+        let done = blocks.find_map(|_| gathered.add(Request::Write(Bytes::new())));
+        assert_eq!(done.map(|requests| requests.len()), Some(most));
     }
 
     #[test]

@@ -202,7 +202,7 @@ fn a_master_killed_in_the_middle_of_an_upload_leaves_no_half_file() {
     let arriving = || {
         let names = fs::read_dir(&public).unwrap();
         let mut sizes = names.map(|entry| entry.unwrap().metadata().unwrap().len());
-        sizes.any(|size| size >= 256 * 1024)
+        sizes.any(|size| size >= 150 * 1024)
     };
     wait_until("half of the file", arriving);
 
