@@ -21,6 +21,7 @@ use super::pruning::Pruner;
 use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
 use super::web_ports::WebPorts;
+use super::web_thread::WebThread;
 use super::{jobdirs, logins, pruning};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
@@ -63,6 +64,8 @@ pub(super) struct Parts {
     pub(super) wishes: mpsc::Receiver<Wish>,
     /// The control socket.
     pub(super) socket: UnixListener,
+    /// Where the pages are served.
+    pub(super) web_thread: WebThread,
 }
 
 /// A master that is ready to run.
@@ -71,6 +74,8 @@ pub(super) struct Daemon {
     addresses: Vec<String>,
     tasks: Tasks,
     writer: Writer,
+    /// Until the tasks have ended, so that readers get the answers to what they have asked.
+    web_thread: WebThread,
 }
 
 impl Daemon {
@@ -100,7 +105,8 @@ impl Daemon {
             .with_fingerprints(fingerprints);
         let refusals = Arc::clone(gatekeeper.refusals());
         let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
-        let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, &tasks)?;
+        let reading = tasks.on(parts.web_thread.runtime().clone());
+        let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, reading);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
         let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
@@ -155,6 +161,7 @@ impl Daemon {
             addresses,
             tasks,
             writer,
+            web_thread: parts.web_thread,
         })
     }
 
@@ -174,6 +181,7 @@ impl Daemon {
             let tasks = self.tasks.abort();
             warn!(tasks, "some tasks did not finish in time");
         }
+        drop(self.web_thread);
         drop(self.engine);
         if timeout_at(deadline, self.writer.close()).await.is_err() {
             error!(

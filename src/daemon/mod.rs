@@ -43,6 +43,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use self::assembly::{Daemon, Parts};
+use self::web_thread::WebThread;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::socket;
@@ -113,6 +114,7 @@ pub async fn run(
         rng: StdRng::from_rng(&mut rand::rng()),
         wishes: signals::watch(&tasks).context("cannot watch for signals")?,
         socket: socket::listen().context("cannot open the control socket")?,
+        web_thread: WebThread::start().context("cannot start the thread of the pages")?,
         tasks,
     })?;
     ready(daemon.addresses());

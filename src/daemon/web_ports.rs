@@ -7,7 +7,6 @@ use anyhow::Context;
 use tokio::sync::watch;
 
 use super::doors::present;
-use super::web_thread::WebThread;
 use crate::config::{Config, Listen};
 use crate::control::{Control, OpenPort};
 use crate::logs::LogStore;
@@ -22,7 +21,6 @@ pub(super) struct WebPorts {
     site: Site,
     ports: Vec<Port>,
     tasks: Tasks,
-    thread: WebThread,
 }
 
 /// An open port.
@@ -43,20 +41,15 @@ pub(super) struct Prepared {
 }
 
 impl WebPorts {
-    /// Creates ports that are all closed.
-    ///
-    /// # Errors
-    /// The thread of the pages cannot be started.
+    /// Creates ports that are all closed. Their pages are served by `tasks`.
     pub(super) fn of(
         control: &Control,
         zone: Zone,
         logs: &LogStore,
         gatekeeper: &Arc<Gatekeeper>,
-        tasks: &Tasks,
-    ) -> std::io::Result<Self> {
-        let thread = WebThread::start()?;
-        let tasks = tasks.on(thread.runtime().clone());
-        Ok(Self {
+        tasks: Tasks,
+    ) -> Self {
+        Self {
             site: Site::new(
                 control.clone(),
                 control.config(),
@@ -67,8 +60,7 @@ impl WebPorts {
             ),
             ports: Vec::new(),
             tasks,
-            thread,
-        })
+        }
     }
 
     /// Opens the new ports of `config` without accepting connections.
@@ -79,7 +71,7 @@ impl WebPorts {
         let wanted = config.web.as_ref().map_or(&[][..], |web| &web.port);
         let wanted = present(wanted);
         let mut new = Vec::new();
-        let _served_there = self.thread.runtime().enter();
+        let _served_there = self.tasks.enter();
         for address in &wanted {
             if !self.ports.iter().any(|port| port.address == *address) {
                 let opened = open(address).context("cannot open the port of the web pages")?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
@@ -62,6 +62,12 @@ impl Tasks {
             runtime: Some(runtime),
             ..self.clone()
         }
+    }
+
+    /// Makes their runtime the current one, in which sockets are opened, until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.runtime.as_ref().map(Handle::enter)
     }
 
     /// Runs `future` inside `span` until it ends. It must end soon after the stop.
