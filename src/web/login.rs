@@ -32,14 +32,7 @@ pub(super) async fn log_in(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let reader = inner.reader(&parts);
     let peer = parts.extensions.get::<Peer>().and_then(|peer| peer.0);
     let answer = inner.log_in(&reader, &parts.headers, peer, body).await;
-    match answer {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            inner
-                .refused(refusal, &reader, &parts.uri, &parts.headers)
-                .await
-        }
-    }
+    inner.or_refused(answer, &reader, &parts).await
 }
 
 /// Takes the form of `/logout`.
@@ -47,14 +40,7 @@ pub(super) async fn log_out(Shared(inner): Shared<Arc<Inner>>, request: Request)
     let (parts, body) = request.into_parts();
     let reader = inner.reader(&parts);
     let answer = inner.log_out(&reader, &parts.headers, body).await;
-    match answer {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            inner
-                .refused(refusal, &reader, &parts.uri, &parts.headers)
-                .await
-        }
-    }
+    inner.or_refused(answer, &reader, &parts).await
 }
 
 impl Inner {
@@ -92,7 +78,7 @@ impl Inner {
     }
 
     /// The form that was sent, from a page of ours.
-    async fn form(
+    pub(super) async fn form(
         &self,
         reader: &Reader,
         headers: &HeaderMap,

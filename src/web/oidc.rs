@@ -33,31 +33,16 @@ const NO_PROVIDER: &str = "The configuration of this master has no login provide
 pub(super) async fn begin(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
     let parts = request.into_parts().0;
     let reader = inner.reader(&parts);
-    match inner.begin_login(&parts.uri, &parts.headers).await {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            inner
-                .refused(refusal, &reader, &parts.uri, &parts.headers)
-                .await
-        }
-    }
+    let answer = inner.begin_login(&parts.uri, &parts.headers).await;
+    inner.or_refused(answer, &reader, &parts).await
 }
 
 /// Takes what the provider has sent with the browser.
 pub(super) async fn finish(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
     let parts = request.into_parts().0;
     let reader = inner.reader(&parts);
-    match inner
-        .finish_login(&reader, &parts.uri, &parts.headers)
-        .await
-    {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            inner
-                .refused(refusal, &reader, &parts.uri, &parts.headers)
-                .await
-        }
-    }
+    let answer = inner.finish_login(&reader, &parts.uri, &parts.headers);
+    inner.or_refused(answer.await, &reader, &parts).await
 }
 
 impl Inner {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State as Shared};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::form::{Form, is_right};
 use super::reader::{Means, Reader};
 use super::refusal::{Notice, Refusal};
 use super::site::Inner;
@@ -25,19 +25,8 @@ pub(super) async fn take(
     let user = path.iter().next().map_or("", |(_, user)| user).to_owned();
     let (parts, body) = request.into_parts();
     let reader = inner.reader(&parts);
-    let form = Form::read(&parts.headers, body).await;
-    let set = match form {
-        Ok(form) => inner.set(&user, &reader, &parts.headers, &form).await,
-        Err(refusal) => Err(refusal),
-    };
-    match set {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            inner
-                .refused(refusal, &reader, &parts.uri, &parts.headers)
-                .await
-        }
-    }
+    let answer = inner.set(&user, &reader, &parts.headers, body).await;
+    inner.or_refused(answer, &reader, &parts).await
 }
 
 impl Inner {
@@ -46,20 +35,14 @@ impl Inner {
         user: &str,
         reader: &Reader,
         headers: &HeaderMap,
-        form: &Form,
+        body: Body,
     ) -> Result<Response, Refusal> {
         let (back, page) = (address::user(user), address::settings(user));
         // A token is for what it was made for.
         if !matches!(reader.means(), Means::Session | Means::Proxy) {
             return Err(Refusal::LogIn { next: page });
         }
-        is_right(
-            reader,
-            form,
-            headers,
-            &self.config(),
-            self.control.clock().wall(),
-        )?;
+        let form = self.form(reader, headers, body).await?;
         if reader.user() != Some(user) {
             return Err(Notice::conflict(
                 "Nothing was changed",

@@ -356,6 +356,22 @@ impl Inner {
         self.refused(refusal, &reader, uri, headers).await
     }
 
+    /// The answer, or the error page for a refusal.
+    pub(super) async fn or_refused(
+        &self,
+        answer: Result<Response, Refusal>,
+        reader: &Reader,
+        parts: &Parts,
+    ) -> Response {
+        match answer {
+            Ok(answer) => answer,
+            Err(reason) => {
+                self.refused(reason, reader, &parts.uri, &parts.headers)
+                    .await
+            }
+        }
+    }
+
     /// The error page for a refusal before a page was tried.
     pub(super) async fn refused(
         &self,

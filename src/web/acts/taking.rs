@@ -36,13 +36,8 @@ pub(in crate::web) async fn take(
     let path: Vec<_> = path.collect();
     let (parts, body) = request.into_parts();
     let reader = inner.reader(&parts);
-    match inner.take(act, path, &reader, &parts, body).await {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            let (uri, headers) = (&parts.uri, &parts.headers);
-            inner.refused(refusal, &reader, uri, headers).await
-        }
-    }
+    let answer = inner.take(act, path, &reader, &parts, body).await;
+    inner.or_refused(answer, &reader, &parts).await
 }
 
 /// What came of a wish.
