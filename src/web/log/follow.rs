@@ -4,16 +4,15 @@ use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 
 use super::blocks::{Block, Blocks, Then, body};
-use super::{Asked, Streams};
+use super::{Asked, Streams, as_it_comes};
 use crate::logs::LogReader;
 use crate::web::answer;
 use crate::web::args::Arg;
 use crate::web::parts::{Look, Rows};
-use crate::web::place::LogPlace;
 use crate::web::refusal::Refusal;
 
 /// The address.
@@ -45,14 +44,7 @@ pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Re
     let last = asked.headers.get("last-event-id");
     let last = last.and_then(|last| last.to_str().ok()?.parse().ok());
     let line = args.number("line").max(last).unwrap_or_default();
-    let moment = streams.moment();
-    let state = asked.hidden.in_state(&streams.reader);
-    let opened = state.read(move |state| {
-        let found = LogPlace::find(state, &args, moment)?;
-        let reader = found.open(state.basedir())?;
-        Ok::<_, Refusal>((found.log().path.clone(), found.address(), reader))
-    });
-    let (path, address, reader) = opened.await?;
+    let (path, address, reader) = streams.open(&asked.hidden, args).await?;
     let events = Events {
         reader,
         address,
@@ -63,9 +55,7 @@ pub(in crate::web) async fn answer(streams: &Streams, asked: Asked) -> Result<Re
     };
     let mut head = HeaderMap::new();
     answer::put(&mut head, header::CONTENT_TYPE, "text/event-stream");
-    answer::put(&mut head, header::CACHE_CONTROL, "no-store");
-    let unbuffered = HeaderName::from_static("x-accel-buffering");
-    answer::put(&mut head, unbuffered, "no");
+    as_it_comes(&mut head);
     let body = body(streams, &path, place, Box::new(events));
     Ok(answer::stream(StatusCode::OK, head, body))
 }

@@ -12,7 +12,7 @@ pub(super) mod text;
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
 
 use super::answer;
@@ -20,10 +20,11 @@ use super::args::{Arg, Args};
 use super::hidden::Hidden;
 use super::limits::{Limit, Taken};
 use super::outlet::in_words;
+use super::place::LogPlace;
 use super::reader::Reader;
 use super::refusal::Refusal;
 use crate::clock::Clock;
-use crate::logs::Growing;
+use crate::logs::{Growing, LogReader};
 use crate::net::Tasks;
 use crate::store;
 use crate::view::Moment;
@@ -67,6 +68,13 @@ pub(super) struct Asked {
 /// Maximum number of streams, of all readers and of one address.
 pub(super) const STREAMS: (usize, usize) = (512, 128);
 
+/// Says that what follows comes while it is made, so that nothing keeps or gathers it on the way.
+fn as_it_comes(head: &mut HeaderMap) {
+    answer::put(head, header::CACHE_CONTROL, "no-store");
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    answer::put(head, unbuffered, "no");
+}
+
 const CROWDED: &str = "Too many logs are followed at the moment.";
 
 impl Streams {
@@ -76,6 +84,21 @@ impl Streams {
             is_running: false,
             now: self.clock.wall(),
         }
+    }
+
+    /// The log that is asked for: its path, its address, and what reads it.
+    async fn open(
+        &self,
+        hidden: &Hidden,
+        args: Args,
+    ) -> Result<(String, String, LogReader), Refusal> {
+        let (moment, state) = (self.moment(), hidden.in_state(&self.reader));
+        let opened = state.read(move |state| {
+            let found = LogPlace::find(state, &args, moment)?;
+            let reader = found.open(state.basedir())?;
+            Ok((found.log().path.clone(), found.address(), reader))
+        });
+        opened.await
     }
 
     /// Takes a place for a stream.

@@ -4,16 +4,15 @@
 use std::io;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 
 use super::blocks::{Block, Blocks, Then, body};
-use super::{Asked, Streams};
+use super::{Asked, Streams, as_it_comes};
 use crate::logs::LogReader;
 use crate::web::answer;
 use crate::web::parts::{Look, Rows};
-use crate::web::place::LogPlace;
 use crate::web::refusal::Refusal;
 
 /// Stands in a page where further rows come, before the number of the last line that it has and
@@ -63,14 +62,7 @@ pub(in crate::web) async fn answer(
 ) -> Result<Response, Refusal> {
     let place = streams.take(asked.peer)?;
     let args = asked.args(&[])?;
-    let moment = streams.moment();
-    let state = asked.hidden.in_state(&streams.reader);
-    let opened = state.read(move |state| {
-        let found = LogPlace::find(state, &args, moment)?;
-        let reader = found.open(state.basedir())?;
-        Ok::<_, Refusal>((found.log().path.clone(), found.address(), reader))
-    });
-    let (path, address, reader) = opened.await?;
+    let (path, address, reader) = streams.open(&asked.hidden, args).await?;
     let page = Page {
         reader,
         address,
@@ -81,9 +73,7 @@ pub(in crate::web) async fn answer(
     };
     let mut head = HeaderMap::new();
     answer::as_page(&mut head);
-    answer::put(&mut head, header::CACHE_CONTROL, "no-store");
-    let unbuffered = HeaderName::from_static("x-accel-buffering");
-    answer::put(&mut head, unbuffered, "no");
+    as_it_comes(&mut head);
     let body = body(streams, &path, place, Box::new(page));
     Ok(answer::stream(StatusCode::OK, head, body))
 }
