@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use reqwest::Client;
 use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
 
 /// Most redirections that are followed.
 const MOST_REDIRECTIONS: usize = 30;
@@ -36,6 +36,25 @@ pub fn http_client(follows: bool, verifies: bool) -> Result<&'static Client, Str
         Some(Err(problem)) => Err(problem.clone()),
         None => Err("no client".to_owned()),
     }
+}
+
+/// The body of an answer, of which at most `most` bytes are read, and whether that is all of it.
+///
+/// # Errors
+/// The server does not send it.
+pub async fn http_body(
+    answer: &mut Response,
+    most: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        let room = most - body.len();
+        body.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+        if piece.len() > room {
+            return Ok((body, false));
+        }
+    }
+    Ok((body, true))
 }
 
 /// An error with its causes.

@@ -50,7 +50,7 @@ pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
 pub use directory::{Directory, UserKind};
 pub use door::Door;
 pub use gatekeeper::Gatekeeper;
-pub use http::{error_chain, http_client};
+pub use http::{error_chain, http_body, http_client};
 pub use known::network;
 pub use login::{Login, LoginAnswer};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::config::OidcConfig;
-use crate::net::{error_chain, http_client};
+use crate::net::{error_chain, http_body, http_client};
 use crate::people::oidc::{Keys, Metadata, SecretPlace};
 
 /// Why the provider is of no help: a clause without a full stop, and without anything secret.
@@ -215,13 +215,10 @@ async fn send(request: Request) -> Result<(u16, Vec<u8>), Failure> {
     // Redirections are not followed: they could lead to an address that the issuer did not name.
     let client = http_client(false, true).map_err(Failure::Unavailable)?;
     let mut answer = client.execute(request).await.map_err(unavailable)?;
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(unavailable)? {
-        body.extend_from_slice(&piece);
-        if body.len() > LARGEST {
-            let why = format!("the answer of {host} is larger than 256 KiB");
-            return Err(Failure::Unavailable(why));
-        }
+    let (body, is_whole) = http_body(&mut answer, LARGEST).await.map_err(unavailable)?;
+    if !is_whole {
+        let why = format!("the answer of {host} is larger than 256 KiB");
+        return Err(Failure::Unavailable(why));
     }
     Ok((answer.status().as_u16(), body))
 }

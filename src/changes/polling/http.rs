@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, ETAG, HeaderMap, IF_NONE_MATCH, RET
 use tokio_util::sync::CancellationToken;
 
 use super::tool::PollError;
-use crate::net::{error_chain, http_client};
+use crate::net::{error_chain, http_body, http_client};
 use crate::text;
 
 /// Asks one server.
@@ -106,15 +106,9 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<(u16, HeaderMap, Ve
     } else {
         MOST_WRONG
     };
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(wrong)? {
-        if body.len() + piece.len() > most {
-            if status == 200 {
-                return Err(format!("the answer has more than {most} bytes"));
-            }
-            break;
-        }
-        body.extend_from_slice(&piece);
+    let (body, is_whole) = http_body(&mut response, most).await.map_err(wrong)?;
+    if status == 200 && !is_whole {
+        return Err(format!("the answer has more than {most} bytes"));
     }
     Ok((status, response.headers().clone(), body))
 }
