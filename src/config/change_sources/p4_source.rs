@@ -8,8 +8,7 @@ use super::Around;
 use super::access::LoginAccess;
 use super::kind::SourceSettings;
 use super::poller::{PollerConfig, program};
-use super::svn_poller::Layout;
-use crate::config::pattern::LinePattern;
+use super::svn_poller::{Layout, pattern_layout};
 use crate::config::quantities::LONGEST;
 use crate::config::reader::{Table, Value};
 use crate::config::repositories::RepositoryConfig;
@@ -147,17 +146,7 @@ fn read_split(value: &Value<'_>) -> Option<Layout> {
     };
     let help = "write \"none\", \"branch\", or an expression with groups such as \
                 `(?P<branch>[^/]+)/(?P<file>.*)`";
-    match LinePattern::from_start(pattern) {
-        Ok(pattern) if pattern.groups() > 0 => Some(Layout::Pattern(pattern)),
-        Ok(_) => {
-            value.error("is not a layout", help);
-            None
-        }
-        Err(error) => {
-            value.error(&format!("is not a pattern: {error}"), help);
-            None
-        }
-    }
+    pattern_layout(value, pattern, help)
 }
 
 fn zone_name<S: Serializer>(zone: &Zone, serializer: S) -> Result<S::Ok, S::Error> {

@@ -148,20 +148,24 @@ fn read_layout(value: &Value<'_>) -> Option<Layout> {
         "branches" => Some(Layout::Branches),
         "project/branches" => Some(Layout::ProjectBranches),
         pattern => {
-            let read = LinePattern::from_start(pattern);
             let help = "write \"trunk\", \"branches\", \"project/branches\", or an expression with \
                         groups such as `(?P<branch>…)/(?P<file>.*)`";
-            match read {
-                Ok(pattern) if pattern.groups() > 0 => Some(Layout::Pattern(pattern)),
-                Ok(_) => {
-                    value.error("is not a layout", help);
-                    None
-                }
-                Err(error) => {
-                    value.error(&format!("is not a pattern: {error}"), help);
-                    None
-                }
-            }
+            pattern_layout(value, pattern, help)
+        }
+    }
+}
+
+/// A layout by an expression with groups; `help` says what else can be written.
+pub(super) fn pattern_layout(value: &Value<'_>, pattern: &str, help: &str) -> Option<Layout> {
+    match LinePattern::from_start(pattern) {
+        Ok(pattern) if pattern.groups() > 0 => Some(Layout::Pattern(pattern)),
+        Ok(_) => {
+            value.error("is not a layout", help);
+            None
+        }
+        Err(error) => {
+            value.error(&format!("is not a pattern: {error}"), help);
+            None
         }
     }
 }
