@@ -111,17 +111,10 @@ impl Control {
         });
         let what: Vec<_> = what.collect();
         let record = AuditRecord {
-            at,
-            who: String::new(),
-            door: Door::Pb,
-            address,
-            token: None,
-            action: Action::Submit,
             object: format!("change source {}", offer.source),
             what: format!("sent a change: {}", what.join(", ")),
-            reason: String::new(),
-            outcome: Outcome::Done,
             ground: format!("allowed by the password of the change source{more}"),
+            ..by_password(Action::Submit, address, at)
         };
         self.offer_with(offer, Some(Box::new(record))).await
     }
@@ -277,6 +270,23 @@ impl Control {
             Ok(found)
         };
         self.reader().read(look).await
+    }
+}
+
+/// What the audit log has of each act of a client that has logged in over PB with a password alone.
+pub(super) fn by_password(action: Action, address: String, at: Timestamp) -> AuditRecord {
+    AuditRecord {
+        at,
+        who: String::new(),
+        door: Door::Pb,
+        address,
+        token: None,
+        action,
+        object: String::new(),
+        what: String::new(),
+        reason: String::new(),
+        outcome: Outcome::Done,
+        ground: String::new(),
     }
 }
 

@@ -2,11 +2,10 @@
 
 use super::{Control, Origin};
 use crate::config::OidcConfig;
+use crate::model::Op;
 use crate::model::journal::PersonOp;
-use crate::model::{Op, Person};
+use crate::people::Lasting;
 use crate::people::oidc::{Claims, NotWho, resolve, roles};
-use crate::people::{Lasting, Register};
-use crate::store::State;
 
 /// Why somebody for whom a provider vouches could not log in: a clause without a full stop, which
 /// is also for that person.
@@ -34,12 +33,8 @@ impl Control {
         lasting: Lasting,
         origin: &Origin,
     ) -> Result<String, NotLoggedIn> {
-        let stored = self.reader().read(State::people).await;
-        let stored = stored.map_err(|error| NotLoggedIn::State(error.to_string()))?;
-        let config = self.config();
-        let configured = config.people.iter().map(|known| &known.person);
-        let register = Register::new(configured, stored.clone());
-        let who = match resolve(&register, oidc, claims) {
+        let changing = self.changing().await.map_err(NotLoggedIn::State)?;
+        let who = match resolve(&changing.register, oidc, claims) {
             Ok(who) => who,
             Err(error) => {
                 self.login_refused("", origin, &error.to_string());
@@ -48,14 +43,9 @@ impl Control {
         };
         let mut before = Vec::new();
         if !who.new.is_empty() {
-            let mut known = stored.into_iter();
-            let known = known.find(|person| person.name == who.name);
-            let mut person = known.unwrap_or_else(|| Person {
-                name: who.name.clone(),
-                ..Person::default()
-            });
+            let mut person = changing.stored(&who.name);
             person.attributes.extend(who.new);
-            let at = self.clock.wall();
+            let at = changing.at;
             before.push(Op::Person(Box::new(PersonOp::Saved { person, at })));
         }
         let ground = match who.is_new {

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Control;
-use super::offers::host;
+use super::offers::{by_password, host};
 use crate::config::is_person_name;
 use crate::model::journal::PersonOp;
 use crate::model::{
-    Action, Attribute, AuditRecord, Door, Op, Outcome, PasswordHash, Person, Timestamp, TokenId,
+    Action, Attribute, AuditRecord, Op, Outcome, PasswordHash, Person, Timestamp, TokenId,
     TokenRecord, TokenRights,
 };
 use crate::people::{LONGEST_TOKEN_DAYS, Register, TOKEN_DAYS, TOKEN_PREFIX, hash_of, secret};
@@ -134,11 +134,7 @@ impl Control {
     /// # Errors
     /// The state cannot be read.
     pub async fn register(&self) -> Result<Register, String> {
-        let stored = self.reader().read(crate::store::State::people).await;
-        let stored = stored.map_err(|error| error.to_string())?;
-        let config = self.config();
-        let configured = config.people.iter().map(|known| &known.person);
-        Ok(Register::new(configured, stored))
+        Ok(self.changing().await?.register)
     }
 
     /// Changes the register for a client at `address` that has logged in as a user manager
@@ -148,17 +144,10 @@ impl Control {
     /// Why nothing has changed; the audit log has that, too.
     pub async fn user_of_manager(&self, act: UserAct, address: &str) -> Result<Value, String> {
         let mut record = Box::new(AuditRecord {
-            at: self.clock.wall(),
-            who: String::new(),
-            door: Door::Pb,
-            address: host(address),
-            token: None,
-            action: Action::Users,
             object: format!("user {}", act.name()),
             what: act.act(),
-            reason: String::new(),
-            outcome: Outcome::Done,
             ground: "allowed by the password of the user manager".to_owned(),
+            ..by_password(Action::Users, host(address), self.clock.wall())
         });
         let done = self.user(act, record.clone()).await;
         if let Err(why) = &done {
@@ -249,11 +238,17 @@ impl Control {
     }
 
     /// The register as it is before a change.
-    async fn changing(&self) -> Result<Changing, String> {
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) async fn changing(&self) -> Result<Changing, String> {
         let stored = self.reader().read(crate::store::State::people).await;
+        let stored = stored.map_err(|error| error.to_string())?;
+        let config = self.config();
+        let configured = config.people.iter().map(|known| &known.person);
         Ok(Changing {
-            stored: stored.map_err(|error| error.to_string())?,
-            register: self.register().await?,
+            register: Register::new(configured, stored.clone()),
+            stored,
             at: self.clock.wall(),
         })
     }
@@ -289,25 +284,30 @@ impl Control {
 }
 
 /// The register as it is before a change.
-struct Changing {
+pub(super) struct Changing {
     /// The people of the state.
     stored: Vec<Person>,
     /// All people.
-    register: Register,
+    pub(super) register: Register,
     /// Time of the change.
-    at: Timestamp,
+    pub(super) at: Timestamp,
 }
 
 impl Changing {
-    /// What the state has of a person; nothing of one that only the configuration has.
-    fn known(&self, name: &str) -> Result<Person, String> {
+    /// What the state has of a person, who may be new or in the configuration only.
+    pub(super) fn stored(&self, name: &str) -> Person {
         let mut stored = self.stored.iter();
-        match stored.find(|person| person.name == name) {
-            Some(person) => Ok(person.clone()),
-            None if self.register.is_configured(name) => Ok(Person {
-                name: name.to_owned(),
-                ..Person::default()
-            }),
+        let stored = stored.find(|person| person.name == name).cloned();
+        stored.unwrap_or_else(|| Person {
+            name: name.to_owned(),
+            ..Person::default()
+        })
+    }
+
+    /// What the state has of a person that the register has.
+    fn known(&self, name: &str) -> Result<Person, String> {
+        match self.register.get(name) {
+            Some(_) => Ok(self.stored(name)),
             None => Err(format!("there is no user {name:?}")),
         }
     }

@@ -11,9 +11,8 @@ use std::collections::BTreeSet;
 use super::acts::{Need, NotDone};
 use super::{Caller, Control, Target};
 use crate::model::journal::PersonOp;
-use crate::model::{Action, Attribute, AttributeKind, Op, Outcome, Person, Zone};
+use crate::model::{Action, Attribute, AttributeKind, Op, Outcome, Zone};
 use crate::people::Actor;
-use crate::store::State;
 
 /// Longest value of a setting, in bytes.
 const LONGEST: usize = 200;
@@ -36,15 +35,8 @@ impl Control {
         };
         check(&settings)?;
         self.admit("nothing has changed").await?;
-        let stored = self.reader().read(State::people).await;
-        let stored = stored.map_err(|error| error.to_string())?;
-        let mut stored = stored.into_iter();
-        let mut person = stored
-            .find(|person| person.name == *name)
-            .unwrap_or_else(|| Person {
-                name: name.clone(),
-                ..Person::default()
-            });
+        let changing = self.changing().await?;
+        let mut person = changing.stored(name);
         person
             .attributes
             .retain(|attribute| !attribute.kind.is_own());
@@ -57,7 +49,7 @@ impl Control {
         };
         let ground = "the settings of one's own".to_owned();
         let record = self.record(caller, &need, Outcome::Done, ground);
-        let at = self.clock.wall();
+        let at = changing.at;
         let saved = Op::Person(Box::new(PersonOp::Saved { person, at }));
         self.writer
             .write_and_wait(vec![saved, Op::Audited(record)])
