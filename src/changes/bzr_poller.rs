@@ -113,12 +113,7 @@ impl BzrPoller {
             },
         };
         self.current = Some(poll);
-        let cursor = serde_json::to_string(&cursor);
-        Ok(Batch {
-            changes,
-            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
-            notes,
-        })
+        Batch::new(changes, &cursor, notes)
     }
 
     /// The branch has other revisions than before: its newest one is a change.

@@ -69,7 +69,7 @@ impl CvsPoller {
                     .map(key)
                     .collect(),
             };
-            return batch(Vec::new(), &cursor).map(Some);
+            return Batch::new(Vec::new(), &cursor, Vec::new()).map(Some);
         };
         let mut commits = match self.current.take() {
             Some(commits) => commits,
@@ -95,7 +95,7 @@ impl CvsPoller {
         }
         let changes = commits.iter().map(|commit| self.change(commit)).collect();
         self.current = Some(rest);
-        batch(changes, &stored).map(Some)
+        Batch::new(changes, &stored, Vec::new()).map(Some)
     }
 
     /// The revisions of files since a time.
@@ -135,15 +135,6 @@ impl CvsPoller {
 
 fn key(revision: &FileRevision) -> (String, String) {
     (revision.file.clone(), revision.revision.clone())
-}
-
-fn batch(changes: Vec<NewChange>, cursor: &Cursor) -> Result<Batch, PollError> {
-    let cursor = serde_json::to_string(cursor);
-    Ok(Batch {
-        changes,
-        cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
-        notes: Vec::new(),
-    })
 }
 
 /// Seconds that are read again, because clocks of a server may go back.

@@ -294,11 +294,8 @@ impl GitPoller {
         if changes.is_empty() && !is_new && poll.notes.is_empty() {
             return self.end(poll).await.map(|()| None);
         }
-        let batch = Batch {
-            changes,
-            cursor: serde_json::to_string(&poll.cursor).unwrap_or_default(),
-            notes: std::mem::take(&mut poll.notes),
-        };
+        let notes = std::mem::take(&mut poll.notes);
+        let batch = Batch::new(changes, &poll.cursor, notes)?;
         poll.stored = Some(poll.cursor.clone());
         self.current = Some(poll);
         Ok(Some(batch))

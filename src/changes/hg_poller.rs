@@ -113,13 +113,8 @@ impl HgPoller {
             let why = format!("the repository has more than {MOST_HEADS} heads");
             return Err(PollError::new(why));
         }
-        let cursor = serde_json::to_string(&Cursor { heads });
         self.current = Some(tip);
-        Ok(Some(Batch {
-            changes,
-            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
-            notes: Vec::new(),
-        }))
+        Batch::new(changes, &Cursor { heads }, Vec::new()).map(Some)
     }
 
     /// Looks whether something has changed, and pulls it. Returns the newest changeset.

@@ -112,15 +112,11 @@ impl P4Poller {
     }
 
     fn batch(&self, changes: Vec<NewChange>, number: u64) -> Result<Batch, PollError> {
-        let cursor = serde_json::to_string(&Cursor {
+        let cursor = Cursor {
             address: self.config.address(),
             number,
-        });
-        Ok(Batch {
-            changes,
-            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
-            notes: Vec::new(),
-        })
+        };
+        Batch::new(changes, &cursor, Vec::new())
     }
 
     /// Gets a ticket, if one is to be used and the last one is old.

@@ -152,12 +152,7 @@ impl PullPoller {
 
     fn batch(&mut self, changes: Vec<NewChange>, cursor: &Cursor) -> Result<Batch, PollError> {
         self.standing = waiting(cursor);
-        let cursor = serde_json::to_string(cursor);
-        Ok(Batch {
-            changes,
-            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
-            notes: Vec::new(),
-        })
+        Batch::new(changes, cursor, Vec::new())
     }
 
     /// Asks for the list, and finds out what is new; none if nothing is.

@@ -127,13 +127,9 @@ impl SvnPoller {
             uuid: poll.uuid.clone(),
             revision,
         };
-        let batch = Batch {
-            changes,
-            cursor: serde_json::to_string(&cursor).map_err(|e| PollError::new(e.to_string()))?,
-            notes: std::mem::take(&mut poll.notes),
-        };
+        let notes = std::mem::take(&mut poll.notes);
         self.current = Some(poll);
-        Ok(Some(batch))
+        Batch::new(changes, &cursor, notes).map(Some)
     }
 
     async fn begin(&self) -> Result<Poll, PollError> {

@@ -1,5 +1,8 @@
 //! What a poller gives: changes with the place in the repository up to which they go.
 
+use serde::Serialize;
+
+use super::tool::PollError;
 use crate::config::PollerConfig;
 use crate::model::{NewChange, Offer, Timestamp};
 
@@ -16,6 +19,25 @@ pub(in crate::changes) struct Batch {
     pub(in crate::changes) cursor: String,
     /// What was noticed that is not a change.
     pub(in crate::changes) notes: Vec<String>,
+}
+
+impl Batch {
+    /// Changes with a cursor, and what was noticed.
+    ///
+    /// # Errors
+    /// The cursor cannot be JSON.
+    pub(in crate::changes) fn new(
+        changes: Vec<NewChange>,
+        cursor: &impl Serialize,
+        notes: Vec<String>,
+    ) -> Result<Self, PollError> {
+        let cursor = serde_json::to_string(cursor);
+        Ok(Self {
+            changes,
+            cursor: cursor.map_err(|error| PollError::new(error.to_string()))?,
+            notes,
+        })
+    }
 }
 
 /// Most changes of one transaction (INT-05).
