@@ -105,12 +105,12 @@ pub fn revision_built(properties: &Properties) -> Option<String> {
         let mut all = properties.iter();
         let (_, property) = all.find(|(known, property)| *known == name && is_so(property))?;
         match &property.value {
-            Value::Object(all) => text_in(all.values().next().filter(|_| all.len() == 1)?),
+            Value::Object(all) => revision_text(all.values().next().filter(|_| all.len() == 1)?),
             value @ (Value::Null
             | Value::Bool(_)
             | Value::Number(_)
             | Value::String(_)
-            | Value::Array(_)) => text_in(value),
+            | Value::Array(_)) => revision_text(value),
         }
     };
     text_of("got_revision", |property| property.runtime)
@@ -121,11 +121,12 @@ pub fn revision_built(properties: &Properties) -> Option<String> {
 /// codebase (CBS-06).
 #[must_use]
 pub fn revision_of_codebase(got: &Value, codebase: &str) -> Option<String> {
-    text_in(got.as_object()?.get(codebase)?)
+    revision_text(got.as_object()?.get(codebase)?)
 }
 
-/// A revision as a text.
-fn text_in(value: &Value) -> Option<String> {
+/// A revision as a text; absent if there is none.
+#[must_use]
+pub fn revision_text(value: &Value) -> Option<String> {
     let text = value.as_str().map(ToOwned::to_owned);
     text.or_else(|| (!value.is_null()).then(|| value.to_string()))
 }

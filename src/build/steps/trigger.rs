@@ -23,7 +23,7 @@ use crate::config::{
 };
 use crate::model::{
     Properties, Results, SchedulerName, SetId, SourceStamp, SourceStamps, build_url,
-    revision_of_codebase,
+    revision_of_codebase, revision_text,
 };
 
 /// The source of the properties that the step gives along.
@@ -158,13 +158,11 @@ fn stamps(step: &StepRun<'_>, source: &TriggerSource) -> Result<SourceStamps, Un
 /// The revision that a step of the build has checked out for the codebase of `stamp`.
 fn revision(step: &StepRun<'_>, stamp: &SourceStamp) -> Option<String> {
     let got = step.properties.get("got_revision")?;
-    if got.is_object() {
-        return revision_of_codebase(got, &stamp.codebase);
+    match (got.is_object(), step.around.plan.stamps.single()) {
+        (true, _) => revision_of_codebase(got, &stamp.codebase),
+        (false, Some(_)) => revision_text(got),
+        (false, None) => None,
     }
-    let is_single = step.around.plan.stamps.single().is_some();
-    let text = got.as_str().map(str::to_owned);
-    let text = text.or_else(|| (!got.is_null()).then(|| got.to_string()));
-    text.filter(|_| is_single)
 }
 
 fn given_stamp(step: &StepRun<'_>, given: &GivenSource) -> Result<SourceStamp, Unrenderable> {
