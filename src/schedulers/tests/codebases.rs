@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::histories::histories;
+use super::histories::{event, histories, live};
 use super::*;
 use crate::config::{CodebaseSource, Codebases};
 
@@ -131,31 +131,8 @@ fn cbs_04_a_timed_build_has_a_stamp_a_codebase_also_without_changes() {
     assert_eq!(stamps.of("core").unwrap().revision, None);
 }
 
-/// What happens, some seconds after what was before.
-#[derive(Clone, Debug)]
-enum Event {
-    /// A change of this codebase, on this branch, important or not.
-    Change(usize, usize, bool),
-    Restart,
-    Reconfigure,
-    /// The oldest set that has not finished ends.
-    Finish,
-}
-
 const NAMES: [&str; 3] = ["core", "lib", "other"];
 const BRANCHES: [&str; 2] = ["main", "stable"];
-
-fn event() -> impl Strategy<Value = (f64, Event)> {
-    let change = (0..3_usize, 0..2_usize, prop::bool::weighted(0.7));
-    let event = prop_oneof![
-        8 => change.prop_map(|(codebase, branch, i)| Event::Change(codebase, branch, i)),
-        1 => Just(Event::Restart),
-        1 => Just(Event::Reconfigure),
-        2 => Just(Event::Finish),
-    ];
-    let after = prop_oneof![0.0..5.0, 0.0..100.0, 0.0..40_000.0];
-    (after.prop_map(f64::round), event)
-}
 
 /// Checks that these have a stamp of each codebase, at the revision of its newest change or at the
 /// configured revision.
@@ -180,37 +157,18 @@ proptest! {
 
     #[test]
     fn cbs_04_each_build_gets_the_right_revision_of_each_codebase(
-        events in proptest::collection::vec(event(), 1..30),
+        events in proptest::collection::vec(event(NAMES.len(), BRANCHES.len()), 1..30),
     ) {
-        let mut at = 1e6;
-        let mut harness = Harness::start(at, configs());
         let mut counted = Vec::new();
-        let mut finished = 0;
-        for (number, (after, event)) in (1..).zip(&events) {
-            at += after;
-            harness.run_until(at);
-            match event {
-                &Event::Change(codebase, branch, is_important) => {
-                    let (codebase, branch) = (NAMES[codebase], BRANCHES[branch]);
-                    let change = change(number, harness.wall(at), codebase, branch, is_important);
-                    let is_listed = ("core", "main") == (codebase, branch)
-                        || ("lib", "stable") == (codebase, branch);
-                    if is_listed && is_important {
-                        counted.push(number);
-                    }
-                    harness.offer(at, change);
-                }
-                Event::Restart => harness.restart_all(at, configs()),
-                Event::Reconfigure => harness.reconfigure(at, configs()),
-                Event::Finish => {
-                    if finished < harness.submissions.len() {
-                        harness.finish(at, finished, true);
-                        finished += 1;
-                    }
-                }
+        let harness = live(&events, configs, |number, at, codebase, branch, is_important| {
+            let (codebase, branch) = (NAMES[codebase], BRANCHES[branch]);
+            let is_listed =
+                ("core", "main") == (codebase, branch) || ("lib", "stable") == (codebase, branch);
+            if is_listed && is_important {
+                counted.push(number);
             }
-        }
-        harness.run_until(at + 100_000.0);
+            change(number, at, codebase, branch, is_important)
+        });
         prop_assert_eq!(&harness.problems, &[""; 0]);
         let mut queue: Vec<Arc<SourceStamps>> = Vec::new();
         for set in &harness.submissions {

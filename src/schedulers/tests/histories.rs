@@ -8,8 +8,8 @@ use super::*;
 
 /// What happens, some seconds after what was before.
 #[derive(Clone, Debug)]
-enum Event {
-    /// A change of this repository, on this branch, important or not.
+pub(super) enum Event {
+    /// A change of this repository or codebase, on this branch, important or not.
     Change(usize, usize, bool),
     /// The master is started again.
     Restart,
@@ -29,8 +29,9 @@ const REPOSITORIES: [(&str, &str, &str); 5] = [
 
 const BRANCHES: [Option<&str>; 3] = [None, Some("main"), Some("")];
 
-fn event() -> impl Strategy<Value = (f64, Event)> {
-    let change = (0..5_usize, 0..3_usize, prop::bool::weighted(0.7));
+/// An event, whose changes are of this number of repositories or codebases, and of branches.
+pub(super) fn event(repositories: usize, branches: usize) -> impl Strategy<Value = (f64, Event)> {
+    let change = (0..repositories, 0..branches, prop::bool::weighted(0.7));
     let event = prop_oneof![
         8 => change.prop_map(|(r, b, i)| Event::Change(r, b, i)),
         1 => Just(Event::Restart),
@@ -70,39 +71,52 @@ pub(super) fn histories() -> u32 {
     }
 }
 
+/// Schedulers that have lived through `events`, and then for more than a day. `change` makes a
+/// change of its number, its arrival, and what its event says.
+pub(super) fn live(
+    events: &[(f64, Event)],
+    configs: fn() -> Vec<SchedulerConfig>,
+    mut change: impl FnMut(u64, Timestamp, usize, usize, bool) -> Arc<Change>,
+) -> Harness {
+    let mut at = 1e6;
+    let mut harness = Harness::start(at, configs());
+    let mut finished = 0;
+    for (number, (after, event)) in (1..).zip(events) {
+        at += after;
+        harness.run_until(at);
+        match *event {
+            Event::Change(repository, branch, is_important) => {
+                let change = change(number, harness.wall(at), repository, branch, is_important);
+                harness.offer(at, change);
+            }
+            Event::Restart => harness.restart_all(at, configs()),
+            Event::Reconfigure => harness.reconfigure(at, configs()),
+            Event::Finish => {
+                if finished < harness.submissions.len() {
+                    harness.finish(at, finished, true);
+                    finished += 1;
+                }
+            }
+        }
+    }
+    harness.run_until(at + 100_000.0);
+    harness
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(histories()))]
 
     #[test]
     fn cbs_02_no_stamp_ever_holds_changes_of_two_trees(
-        events in proptest::collection::vec(event(), 1..30),
+        events in proptest::collection::vec(event(REPOSITORIES.len(), BRANCHES.len()), 1..30),
     ) {
-        let mut at = 1e6;
-        let mut harness = Harness::start(at, configs());
         let mut important = BTreeSet::new();
-        let mut finished = 0;
-        for (number, (after, event)) in (1..).zip(&events) {
-            at += after;
-            harness.run_until(at);
-            match event {
-                Event::Change(repository, branch, is_important) => {
-                    let change = change(number, harness.wall(at), *repository, *branch, *is_important);
-                    if *is_important {
-                        important.insert(number);
-                    }
-                    harness.offer(at, change);
-                }
-                Event::Restart => harness.restart_all(at, configs()),
-                Event::Reconfigure => harness.reconfigure(at, configs()),
-                Event::Finish => {
-                    if finished < harness.submissions.len() {
-                        harness.finish(at, finished, true);
-                        finished += 1;
-                    }
-                }
+        let harness = live(&events, configs, |number, at, repository, branch, is_important| {
+            if is_important {
+                important.insert(number);
             }
-        }
-        harness.run_until(at + 100_000.0);
+            change(number, at, repository, branch, is_important)
+        });
         prop_assert_eq!(&harness.problems, &[""; 0]);
         let mut built: BTreeMap<(SchedulerName, u64), usize> = BTreeMap::new();
         for set in &harness.submissions {
