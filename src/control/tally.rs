@@ -11,6 +11,7 @@ use tracing::info_span;
 use super::Control;
 use super::news::{Interruption, News, Topic};
 use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
+use crate::config::Config;
 use crate::measure::{Distribution, Histogram};
 use crate::model::journal::{StepFinish, StepStart};
 use crate::model::{BuildId, BuilderName, Op, RequestId, Results, SlaveName, Timestamp};
@@ -109,8 +110,8 @@ pub fn start(control: &Control, tasks: &Tasks) {
     tasks.spawn(info_span!("tally"), async move {
         let mut stopping = std::pin::pin!(stopping);
         loop {
-            let web = config.borrow().web.as_ref().map(|web| web.step_metrics);
-            let with_steps = web == Some(true);
+            let is_on = |config: &Config| config.web.as_ref().is_some_and(|web| web.step_metrics);
+            let with_steps = is_on(&config.borrow());
             let topic = match with_steps {
                 true => Topic::Everything,
                 false => Topic::Events,
