@@ -64,7 +64,7 @@ impl Tasks {
         }
     }
 
-    /// Makes their runtime the current one, in which sockets are opened, until the guard is dropped.
+    /// Makes their runtime the current one, where sockets are opened, until the guard is dropped.
     #[must_use]
     pub fn enter(&self) -> Option<EnterGuard<'_>> {
         self.runtime.as_ref().map(Handle::enter)

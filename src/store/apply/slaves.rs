@@ -25,8 +25,8 @@ pub(super) fn state(
     .execute(params![slave.as_str(), connected, info.map(Json), at.0])
 }
 
-/// Begins or ends a visit of a slave, of which the newest are kept. What is told of a slave that
-/// stays connected ends nothing.
+/// Records that a slave connects or disconnects: a visit begins or ends. Only the newest visits of
+/// a slave are kept. News of a slave that is connected already change nothing.
 fn visit(
     conn: &Connection,
     slave: &SlaveName,

@@ -151,7 +151,7 @@ impl Of {
             words.push("patch on".to_owned());
         }
         match (&change, origin.revision, origin.line.branch) {
-            (_, Some(revision), _) if change.is_none() => words.push(revision),
+            (None, Some(revision), _) => words.push(revision),
             (Some(_), _, Some(branch)) => words.push(branch),
             (None, _, Some(branch)) => words.push(format!("newest of {branch}")),
             (None, _, None) => words.push("newest".to_owned()),
