@@ -101,6 +101,20 @@ fn texts(changes: &[Value], field: &str) -> Vec<String> {
 }
 
 #[test]
+fn hkn_01_one_command_installs_a_hook_and_another_tries_it() {
+    let sandbox = Sandbox::new();
+    let mut master = Master::start(&sandbox, &setup());
+    let (bare, _) = git_repository(&sandbox, master.port(), &[]);
+    let hook = fs::read_to_string(bare.join("hooks/post-receive")).unwrap();
+    assert!(hook.contains("hook git"), "{hook}");
+    let try_it = || run(sandbox.buildbot().args(["hook", "test"]).arg(&bare));
+    try_it().ok();
+    assert_eq!(changes(&master).len(), 1);
+    master.kill();
+    assert_eq!(try_it().code, Some(1));
+}
+
+#[test]
 fn hkn_02_a_push_to_git_is_told_in_order_with_all_its_branches() {
     let sandbox = Sandbox::new();
     let master = Master::start(&sandbox, &setup());

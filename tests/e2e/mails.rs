@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::harness::{Master, Sandbox, Setup, free_port, shell, wait_until};
@@ -75,6 +76,24 @@ fn mld_02_a_mail_moves_when_its_change_is_on_disk() {
         "the sender \"jdoe@evil.example\" is not listed in `from`\n"
     );
     assert_eq!(master.show::<Value>(&["changes"]).len(), 2);
+}
+
+/// Case identity-015.
+#[test]
+fn mld_02_a_mail_waits_while_the_disk_takes_no_writes() {
+    let sandbox = Sandbox::new();
+    let mut master = prepare(&sandbox);
+    let dir = master.dir().to_owned();
+    master.run();
+    // As on a full disk, writes fail.
+    let state = Connection::open(dir.join("state.sqlite")).unwrap();
+    state.execute_batch("BEGIN IMMEDIATE").unwrap();
+    deliver(&dir, "1", &mail(7, "one"));
+    master.process().wait_for_line("cannot write to");
+    assert!(dir.join("mail/new/1").exists() && !in_cur(&dir, "1"));
+    state.execute_batch("ROLLBACK").unwrap();
+    wait_until("the mail is taken", || in_cur(&dir, "1"));
+    assert_eq!(master.show::<Value>(&["changes"]).len(), 1);
 }
 
 /// Case identity-014.

@@ -1,5 +1,6 @@
 //! The register of people, as `buildbot user` of Buildbot 0.8.14 manages it (WHO-07).
 
+use crate::harness::master::ShownChange;
 use crate::harness::{Finished, Master, Sandbox, Setup, free_port, peer, run, shell};
 
 /// Runs the real `buildbot user`; absent without it.
@@ -69,6 +70,17 @@ fn who_07_buildbot_user_0814_manages_the_register() {
     assert!(!ours(&["user", "list"]).contains("ann@example.org"));
     let audit = ours(&["audit"]);
     assert!(audit.contains("asked to remove user"), "{audit}");
+}
+
+#[test]
+fn who_02_the_author_of_a_change_stays_as_it_was_sent() {
+    let sandbox = Sandbox::new();
+    let people = "[people.ann]\nany = \"alice\"\n";
+    let setup = Setup::new(&[shell("make", "true", "")]).slave("nobody");
+    let master = Master::start(&sandbox, &setup.tables(people));
+    master.send_change("1");
+    let [change] = master.show::<ShownChange>(&["changes"]).try_into().unwrap();
+    assert_eq!(change.who, "alice");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// Names of the functions under a test attribute in all files below `directory`.
-fn tests_below(directory: &Path, found: &mut BTreeSet<String>) {
+pub(crate) fn tests_below(directory: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -19,5 +19,6 @@ mod readme;
 mod sendchange;
 mod status_client;
 mod tidy;
+mod told;
 mod try_userpass;
 mod try_vc;

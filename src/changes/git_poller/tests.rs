@@ -318,6 +318,21 @@ async fn pol_06_branches_that_new_settings_select_are_not_new() {
 }
 
 #[tokio::test]
+async fn pol_10_a_submodule_is_a_change_when_the_outer_repository_moves() {
+    let mut world = World::new(|_| ());
+    world.shell("git init -q -b main ../inner; cd ../inner; c inner");
+    let add = "git -c protocol.file.allow=always submodule --quiet add ../inner inner";
+    world.shell(&format!("{add}; c one"));
+    world.poll().await;
+    world.shell("cd ../inner; c more");
+    assert!(world.poll_short().await.is_empty());
+    world.shell("cd inner; git pull -q; cd ..; git add inner; c moved");
+    let polled = world.poll().await;
+    assert_eq!(polled.short(), ["main moved"]);
+    assert_eq!(polled.changes[0].files, ["inner"]);
+}
+
+#[tokio::test]
 async fn int_05_a_long_absence_is_made_up_for_in_batches_and_in_order() {
     let mut world = World::new(|_| ());
     world.shell("c one");
