@@ -190,6 +190,17 @@ impl RepositoryConfig {
     }
 }
 
+/// Whether two names or addresses are of one repository.
+#[must_use]
+pub fn is_same_repository(repositories: &[RepositoryConfig], one: &str, other: &str) -> bool {
+    let known = |text: &str| {
+        let mut names = repositories.iter();
+        let name = names.find_map(|repository| repository.name_for(text));
+        name.unwrap_or_else(|| address::normal(text))
+    };
+    known(one) == known(other)
+}
+
 /// Gives `change` the name, codebase and project of its repository, if that is registered
 /// (CBS-01). Otherwise the change stays as its sender says.
 pub fn register(repositories: &[RepositoryConfig], change: &mut NewChange) {

@@ -18,6 +18,8 @@ pub struct Pokes {
 struct Ear {
     notify: Notify,
     approvals: Mutex<Vec<Approval>>,
+    /// Dropped at the end of the next poll.
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 /// Somebody wants a pull request to be built.
@@ -73,6 +75,27 @@ impl Pokes {
         found.inspect(|source| source.notify.notify_one()).is_some()
     }
 
+    /// Has the source `name` look now, and waits until it has looked, with or without success.
+    /// Returns at once if there is no such source, or if too many wait for it.
+    pub async fn poll(&self, name: &SourceName) {
+        let looked = {
+            let Some(ear) = self.sources().get(name).cloned() else {
+                return;
+            };
+            let (waiting, looked) = oneshot::channel();
+            let mut all = ear.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() >= MOST_WAITING {
+                return;
+            }
+            all.push(waiting);
+            drop(all);
+            ear.notify.notify_one();
+            looked
+        };
+        // The sender is dropped without a word.
+        looked.await.ok();
+    }
+
     /// Hands the source `name` an approval, and has it look now. Gives its answer.
     ///
     /// # Errors
@@ -123,6 +146,13 @@ impl Poked {
         let approvals = self.ear.approvals.lock();
         std::mem::take(&mut *approvals.unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Those who wait for the end of a poll that begins now. Dropping them ends their wait.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<oneshot::Sender<()>> {
+        let waiting = self.ear.waiting.lock();
+        std::mem::take(&mut *waiting.unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Drop for Poked {
@@ -132,14 +162,22 @@ impl Drop for Poked {
         if own.is_some_and(|own| Arc::ptr_eq(own, &self.ear)) {
             sources.remove(&self.source);
         }
+        drop(sources);
+        // Nobody looks any more.
+        drop(self.waiting());
     }
 }
 
 /// Approvals that wait for a source to look at them.
 const MOST_APPROVALS: usize = 100;
 
+/// Callers that wait for the end of a poll.
+const MOST_WAITING: usize = 100;
+
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[tokio::test]
@@ -157,6 +195,30 @@ mod tests {
         drop(next);
         assert!(pokes.names().is_empty());
     }
+
+    #[tokio::test]
+    async fn hki_07_the_end_of_a_poll_can_be_waited_for() {
+        let (pokes, name) = (Pokes::default(), SourceName::from("widget"));
+        // Nobody polls.
+        pokes.poll(&name).await;
+        let poked = pokes.listen(&name);
+        let asked = tokio::spawn({
+            let (pokes, name) = (pokes.clone(), name.clone());
+            async move { pokes.poll(&name).await }
+        });
+        poked.wait().await;
+        let waiting = poked.waiting();
+        assert_eq!(waiting.len(), 1);
+        assert!(!asked.is_finished());
+        drop(waiting);
+        asked.await.unwrap();
+        // The poller ends instead.
+        let asked = tokio::spawn(async move { pokes.poll(&name).await });
+        poked.wait().await;
+        drop(poked);
+        asked.await.unwrap();
+    }
+
     #[tokio::test]
     async fn pol_13_an_approval_is_answered_by_its_source() {
         let (pokes, name) = (Pokes::default(), SourceName::from("pulls"));

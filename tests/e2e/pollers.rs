@@ -229,6 +229,16 @@ fn pol_11_pol_12_repositories_of_other_systems_are_polled() {
             "bzr init -q repo && cd repo && echo 0 >0 && bzr add -q && bzr commit -qm 0",
             "cd repo && echo $N >$N && bzr add -q && bzr commit -qm $N",
         ),
+        (
+            "cvs",
+            "CVSPoller",
+            "cvsroot = \"DIR/repo\"\ncvsmodule = \"project\"\n",
+            "cvs -f -d $PWD/repo init && mkdir repo/project && cvs -f -Q -d $PWD/repo checkout -d work project",
+            // Dated some seconds ago, so that the commit has ended.
+            "cd work && echo $N >f$N && cvs -f -Q add f$N && cvs -f -Q commit -m $N && F=../repo/project/f$N,v && \
+             chmod u+w $F && D=$(date -u -d \"-$((40-N)) seconds\" +%Y.%m.%d.%H.%M.%S) && \
+             sed -i \"0,/^date/s/^date\\t[0-9.]*/date\\t$D/\" $F",
+        ),
     ] {
         let sandbox = Sandbox::new();
         if std::process::Command::new(program)

@@ -33,6 +33,10 @@ impl SourceSettings for BzrPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
+    fn polls(&self) -> Option<String> {
+        Some(self.poller.repository_at(&self.repourl))
+    }
+
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

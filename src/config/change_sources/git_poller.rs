@@ -95,6 +95,10 @@ impl SourceSettings for GitPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
+    fn polls(&self) -> Option<String> {
+        Some(self.poller.repository_at(&self.repourl))
+    }
+
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

@@ -21,6 +21,11 @@ pub(super) trait SourceSettings {
         None
     }
 
+    /// The repository whose commits it looks for, by name or address, if it looks for commits.
+    fn polls(&self) -> Option<String> {
+        None
+    }
+
     /// What it has in common with all sources that look for changes themselves, if it does.
     fn poller(&self) -> Option<&PollerConfig> {
         None
