@@ -21,6 +21,7 @@ use super::pull_poller::PullPoller;
 use super::svn_poller::SvnPoller;
 use crate::config::{ChangeSourceKind, PollerConfig};
 use crate::control::Approval;
+use crate::model::held_pulls::not_waiting;
 use crate::model::{Offer, OfferAnswer, Timestamp};
 use crate::text;
 
@@ -71,8 +72,10 @@ impl PollerDriver {
                 continue;
             }
             let approvals = desk.poked.approvals();
+            let waiting = desk.poked.waiting();
             let result = self.poll(&desk, &approvals).await;
             self.settle(approvals, &result);
+            drop(waiting);
             let now = Instant::now();
             schedule.finish(now, result.is_ok(), &mut rng);
             let next = schedule.next().map(|next| in_wall_time(&desk, next - now));
@@ -107,11 +110,7 @@ impl PollerDriver {
             let answer = match (result, &self.poller) {
                 (Err(error), _) => Err(error.to_string()),
                 (Ok(_), Some(Poller::Pulls(pulls))) if pulls.has_approved(pull) => Ok(()),
-                (Ok(_), _) => Err(format!(
-                    "pull request {pull} does not wait for an approval of {}; `show sources` tells \
-                     which ones wait",
-                    approval.head
-                )),
+                (Ok(_), _) => Err(not_waiting(pull, &approval.head)),
             };
             approval.settle(answer);
         }

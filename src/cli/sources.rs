@@ -36,7 +36,7 @@ struct Poke {
 /// Arguments of `approve`.
 #[derive(Clone, Debug, clap::Args)]
 struct Approve {
-    /// The change source that polls pull requests.
+    /// The change source that brings the pull request.
     source: String,
     /// Number of the pull request.
     pull: u64,

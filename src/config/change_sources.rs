@@ -5,6 +5,7 @@
 //! driver, if it acts by itself, is a file of `changes` with a line in `changes::drivers`.
 
 mod access;
+mod approval;
 mod bzr_poller;
 mod change_hook;
 mod cvs_poller;
@@ -37,6 +38,7 @@ use super::shape::{KindShape, Shape};
 use crate::model::SourceName;
 
 pub use self::access::{LoginAccess, SshAccess};
+pub use self::approval::{Approval, ApprovalRules};
 pub use self::bzr_poller::BzrPollerConfig;
 pub use self::change_hook::ChangeHookConfig;
 pub use self::cvs_poller::CvsPollerConfig;
@@ -49,7 +51,7 @@ pub use self::network::Network;
 pub use self::p4_source::P4SourceConfig;
 pub use self::pb::PbSourceConfig;
 pub use self::poller::PollerConfig;
-pub use self::pull_poller::{Approval, PullPollerConfig};
+pub use self::pull_poller::PullPollerConfig;
 pub use self::ref_rules::{BranchRule, BranchRules};
 pub use self::rules::{SetField, SetFields, SourceRules};
 pub use self::svn_poller::{Layout, Place, SvnPollerConfig};
@@ -116,9 +118,11 @@ static KINDS: [Kind; 11] = [
     kind("PB", &[pb::KEYS], || {
         ChangeSourceKind::Pb(PbSourceConfig::default())
     }),
-    kind("ChangeHook", &[change_hook::KEYS, fields::KEYS], || {
-        ChangeSourceKind::ChangeHook(Box::default())
-    }),
+    kind(
+        "ChangeHook",
+        &[change_hook::KEYS, fields::KEYS, approval::KEYS],
+        || ChangeSourceKind::ChangeHook(Box::default()),
+    ),
     kind("Maildir", &[maildir::KEYS, fields::KEYS], || {
         ChangeSourceKind::Maildir(Box::default())
     }),
@@ -160,7 +164,7 @@ static KINDS: [Kind; 11] = [
     ),
     kind(
         "PullRequestPoller",
-        &[pull_poller::KEYS, poller::KEYS],
+        &[pull_poller::KEYS, poller::KEYS, approval::KEYS],
         || ChangeSourceKind::Pulls(Box::default()),
     ),
     kind(
@@ -268,7 +272,13 @@ impl ChangeSourceKind {
     /// Whether it builds some changes only after somebody has approved them.
     #[must_use]
     pub const fn takes_approvals(&self) -> bool {
-        matches!(self, Self::Pulls(_))
+        matches!(self, Self::Pulls(_) | Self::ChangeHook(_))
+    }
+
+    /// The repository whose commits it looks for, by name or address, if it looks for commits.
+    #[must_use]
+    pub fn polls(&self) -> Option<String> {
+        self.settings().polls()
     }
 
     /// What it has in common with all sources that look for changes themselves.

@@ -66,11 +66,11 @@ pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
 pub use change_sources::{
-    Approval, BranchRule, BranchRules, BzrPollerConfig, ChangeFields, ChangeHookConfig,
-    ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GerritConfig, GitPollerConfig, GitStart,
-    HgPollerConfig, History, Layout, LoginAccess, MaildirConfig, Network, NewBranch,
-    P4SourceConfig, PbSourceConfig, Place, PollerConfig, PullPollerConfig, SetField, SetFields,
-    SourceRules, SshAccess, SvnPollerConfig,
+    Approval, ApprovalRules, BranchRule, BranchRules, BzrPollerConfig, ChangeFields,
+    ChangeHookConfig, ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GerritConfig,
+    GitPollerConfig, GitStart, HgPollerConfig, History, Layout, LoginAccess, MaildirConfig,
+    Network, NewBranch, P4SourceConfig, PbSourceConfig, Place, PollerConfig, PullPollerConfig,
+    SetField, SetFields, SourceRules, SshAccess, SvnPollerConfig,
 };
 pub use choosing::{MergeRule, Merging, SlaveChoice};
 pub use clients::ClientLimits;
@@ -91,7 +91,8 @@ pub use permissions::{PermissionRule, Permissions, Who};
 pub use reading::{Reading, parse, read};
 pub use report::{ConfigError, ConfigErrors};
 pub use repositories::{
-    CodeHost, KINDS_OF_VC, RepositoryConfig, RepositoryCredentials, RepositoryUrl, register,
+    CodeHost, KINDS_OF_VC, RepositoryConfig, RepositoryCredentials, RepositoryUrl,
+    is_same_repository, register,
 };
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, ChoicesCommand, CodebaseSource, Codebases, DependentConfig,

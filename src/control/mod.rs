@@ -11,6 +11,7 @@ mod choices;
 mod claims;
 mod facts;
 mod force;
+mod held;
 mod logins;
 mod measures;
 mod news;
@@ -112,6 +113,8 @@ pub struct Control {
     patches: Arc<Semaphore>,
     claims: Claims,
     pokes: Pokes,
+    /// For whoever replaces what hooks keep.
+    held: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Control {
@@ -140,6 +143,7 @@ impl Control {
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
             claims: Claims::default(),
             pokes: Pokes::default(),
+            held: Arc::default(),
         }
     }
 

@@ -211,7 +211,7 @@ impl Control {
             return Err(format!("there is no change source {name}"));
         };
         if !source.kind.takes_approvals() {
-            let why = format!("change source {name} does not poll pull requests");
+            let why = format!("change source {name} does not bring pull requests");
             return Err(why);
         }
         let is_id = (7..=64).contains(&head.len()) && head.bytes().all(|b| b.is_ascii_hexdigit());
@@ -219,9 +219,11 @@ impl Control {
             let why = "is not the id of a commit; write at least 7 digits of it";
             return Err(format!("{head:?} {why}"));
         }
-        self.pokes
-            .approve(name, pull, head.to_ascii_lowercase())
-            .await
+        let head = head.to_ascii_lowercase();
+        match source.change_hook() {
+            Some(_) => self.approve_held(name, pull, &head).await,
+            None => self.pokes.approve(name, pull, head).await,
+        }
     }
 
     /// Puts on record how an attempt of a source went (INT-01). An offer that was taken is on
@@ -232,7 +234,7 @@ impl Control {
 
     /// Does with the changes of `offer` what the configuration says: the rules of the source, and
     /// the register of repositories, which wins. Gives the number of changes that a filter dropped.
-    fn prepare(&self, offer: &mut Offer) -> u64 {
+    pub(super) fn prepare(&self, offer: &mut Offer) -> u64 {
         let config = self.config();
         let mut sources = config.change_sources.iter();
         let source = sources.find(|source| source.name == offer.source);

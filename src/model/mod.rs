@@ -14,6 +14,7 @@ mod channel;
 pub mod decision;
 pub mod done_act;
 pub mod happening;
+pub mod held_pulls;
 pub mod ids;
 pub mod instance;
 pub mod journal;
@@ -48,6 +49,7 @@ pub use channel::Channel;
 pub use decision::{Decision, FilterField, Instead};
 pub use done_act::DoneAct;
 pub use happening::{Facts, Happening, HappeningName};
+pub use held_pulls::{HeldPull, HeldPulls, Holding};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
     SetId, SlaveName, SourceName, Ticket,

@@ -15,6 +15,7 @@ mod gitlab;
 mod gitorious;
 mod googlecode;
 pub(super) mod payload;
+pub(super) mod pull;
 pub(super) mod push;
 mod signature;
 
@@ -77,6 +78,15 @@ pub enum Told {
     Changes(Pushed),
     /// Nothing that the master builds, and why.
     Nothing(String),
+    /// A pull request was closed.
+    Over {
+        /// Address of its repository.
+        repository: String,
+        /// Its number.
+        number: u64,
+        /// What happened.
+        why: String,
+    },
     /// Pollers are to look now.
     Poll {
         /// The poller; absent: all that listen to hooks.
@@ -91,6 +101,23 @@ pub struct Pushed {
     pub changes: Vec<NewChange>,
     /// How many more commits the push had than the payload lists (HKI-07), if it says so.
     pub missing: u64,
+    /// Whether the payload names the tips of branches alone, so that commits may be missing.
+    pub tips_only: bool,
+    /// The pull request that they are, if they are one.
+    pub pull: Option<Origin>,
+}
+
+/// A pull request, as far as it decides whether an approval is needed (POL-13).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Origin {
+    /// Its number.
+    pub number: u64,
+    /// The name of its author at the host; empty if it is not known.
+    pub author: String,
+    /// Whether it comes from a branch of the repository itself, so that its author may push there.
+    pub is_own: bool,
+    /// Whether everybody may see the repository; absent: the host does not say.
+    pub is_public: Option<bool>,
 }
 
 /// Why a request is not understood.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::json;
 use crate::config::ChangeSourceConfig;
-use crate::model::{SourceName, SourceReport, Timestamp};
+use crate::model::{HeldPulls, SourceName, SourceReport, Timestamp};
 use crate::store::{State, StoreError};
 
 /// A change source of the configuration, with what is on record of it.
@@ -94,6 +94,15 @@ impl ChangeSource {
             redelivered,
             cursor,
         } = report;
+        // What waits for an approval is shown as long as it waits.
+        let held = config
+            .change_hook()
+            .map(|_| HeldPulls::parse(cursor.as_deref()));
+        let waiting = held.map(|held| held.waiting()).unwrap_or_default();
+        let note = match waiting.is_empty() {
+            true => note,
+            false => Some(waiting.join("; ")),
+        };
         Self {
             name: config.name.clone(),
             kind: config.kind.name(),

@@ -29,19 +29,33 @@ use self::refused::{Refused, in_json};
 use super::gate;
 use super::log::Peer;
 use super::site::{Inner, WAITING};
-use crate::config::ChangeHookConfig;
+use crate::config::{ChangeHookConfig, ChangeSourceConfig, is_same_repository};
 use crate::control::read_password;
+use crate::model::held_pulls::waits;
 use crate::model::{
-    ChangeNumber, Delivery, NewChange, Offer, OfferAnswer, SourceAttempt, SourceName,
+    ChangeNumber, Delivery, HeldPull, Holding, NewChange, Offer, OfferAnswer, SourceAttempt,
+    SourceName,
 };
 use crate::net::network;
-use crate::protocol::hook::{self, Dialect, Post, Pushed, Reading, Told, Unsigned};
+use crate::protocol::hook::{self, Dialect, Origin, Post, Pushed, Reading, Told, Unsigned};
 
 /// A hook of the configuration.
 #[derive(Clone, Debug)]
 struct Hook {
     name: SourceName,
     config: ChangeHookConfig,
+}
+
+impl Hook {
+    /// The origin of a pull request that needs an approval.
+    fn stranger(&self, pushed: &Pushed) -> Option<Origin> {
+        let origin = pushed.pull.as_ref().filter(|pull| !pull.is_own)?;
+        let needs_it = self
+            .config
+            .approval
+            .ask_for(&origin.author, origin.is_public);
+        needs_it.then(|| origin.clone())
+    }
 }
 
 /// What was made of a hook.
@@ -55,6 +69,8 @@ struct Made {
     why: Option<String>,
     /// How many more commits the push had than the hook lists (HKI-07).
     missing: u64,
+    /// Whether the hook names the tips of branches alone.
+    tips_only: bool,
 }
 
 /// How long a body may take to arrive (HKI-03).
@@ -62,6 +78,9 @@ const ARRIVING: Duration = Duration::from_secs(30);
 
 /// How long the answer to a wrong secret may be delayed. What would take longer is not said.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a hook that leaves commits out waits for the poller that finds them.
+const FILLING: Duration = Duration::from_secs(8);
 
 /// The property that says how many commits of a push are not among the changes (HKI-07).
 const MISSING: &str = "commits_left_out";
@@ -203,13 +222,25 @@ impl Inner {
         };
         match hook::read(hook.config.dialect, &post, &reading)? {
             Told::Nothing(why) => Ok(self.nothing(&hook, why)),
+            Told::Over {
+                repository,
+                number,
+                why,
+            } => {
+                let forgotten = self.control.forget_pull(&hook.name, &repository, number);
+                forgotten.await.map_err(Refused::Busy)?;
+                Ok(self.nothing(&hook, why))
+            }
             Told::Poll { poller } => self.poll(&hook, poller),
             Told::Changes(pushed) => {
                 // The body of a script is sent twice on purpose when its change has no identity.
                 let is_signed = hook.config.dialect != Dialect::Base;
                 let delivery = is_signed.then(|| Delivery::of(&post.body));
                 drop((post, room));
-                self.changes(&hook, pushed, delivery).await
+                match hook.stranger(&pushed) {
+                    Some(origin) => self.hold(&hook, origin, pushed, delivery).await,
+                    None => self.changes(&hook, pushed, delivery).await,
+                }
             }
         }
     }
@@ -333,6 +364,49 @@ impl Inner {
         Ok(self.nothing(hook, why))
     }
 
+    /// Keeps the pull request of a stranger until somebody approves it (POL-13).
+    async fn hold(
+        &self,
+        hook: &Hook,
+        origin: Origin,
+        mut pushed: Pushed,
+        delivery: Option<Delivery>,
+    ) -> Result<Made, Refused> {
+        let Some(change) = pushed.changes.pop() else {
+            return Ok(self.nothing(hook, "no changes".to_owned()));
+        };
+        let Origin { number, author, .. } = origin;
+        let head = change.revision.clone().unwrap_or_default();
+        let mut kept = change.clone();
+        hook.config.fields.fill(&mut kept);
+        let pull = HeldPull {
+            repository: change.repository.clone(),
+            number,
+            head: head.clone(),
+            author: author.clone(),
+            change: Some(Box::new(kept)),
+        };
+        let held = self.control.hold(&hook.name, delivery, pull).await;
+        match held.map_err(Refused::Busy)? {
+            Some(Holding::Approved) => {
+                let why = format!("pull request {number} was approved at {head}");
+                Ok(self.nothing(hook, why))
+            }
+            Some(Holding::Waits | Holding::Waited) => {
+                let why = waits(number, &author, &head);
+                Ok(Made {
+                    why: Some(why),
+                    ..Made::default()
+                })
+            }
+            // A filter drops it, which is counted.
+            None => {
+                pushed.changes.push(change);
+                self.changes(hook, pushed, delivery).await
+            }
+        }
+    }
+
     /// Offers the changes of a push.
     async fn changes(
         &self,
@@ -343,6 +417,8 @@ impl Inner {
         let Pushed {
             mut changes,
             missing,
+            tips_only,
+            ..
         } = pushed;
         for change in &mut changes {
             hook.config.fields.fill(change);
@@ -350,9 +426,10 @@ impl Inner {
         if let (Some(first), true) = (changes.first_mut(), missing > 0) {
             first.properties.set(MISSING, missing, "Change");
         }
-        self.poke_poller(&changes);
+        self.poke_pollers(&changes, missing > 0 || tips_only).await;
         let mut made = Made {
             missing,
+            tips_only,
             ..Made::default()
         };
         let mut rest = changes.into_iter().peekable();
@@ -378,19 +455,35 @@ impl Inner {
         }
         if made.new.is_empty() {
             made.why = Some("all changes are known".to_owned());
+            (made.missing, made.tips_only) = (0, false);
         }
         Ok(made)
     }
 
-    /// Tells the poller of the repository to look, which finds what hooks leave out (HKI-07).
-    fn poke_poller(&self, changes: &[NewChange]) {
+    /// Tells the pollers of the repository to look, which make up for hooks that were lost. If the
+    /// hook leaves commits out, waits until they have looked: they bring all commits in order, and
+    /// those of the hook are known then (HKI-07).
+    async fn poke_pollers(&self, changes: &[NewChange], has_gap: bool) {
         let Some(change) = changes.first() else {
             return;
         };
-        let repository = change.repository.trim_end_matches(".git");
-        for name in [repository.to_owned(), format!("{repository}.git")] {
-            if self.control.pokes().poke(&SourceName::from(name.as_str())) {
-                debug!(source = %name, "told the poller to look");
+        let config = self.config();
+        let is_meant = |source: &&ChangeSourceConfig| {
+            let polled = source.kind.polls();
+            polled.is_some_and(|polled| {
+                is_same_repository(&config.repositories, &polled, &change.repository)
+            })
+        };
+        for source in config.change_sources.iter().filter(is_meant) {
+            if !has_gap {
+                // One that does not run looks when it starts.
+                let is_told = self.control.pokes().poke(&source.name);
+                debug!(source = %source.name, is_told, "told the poller to look");
+                continue;
+            }
+            let looking = self.control.pokes().poll(&source.name);
+            if timeout(FILLING, looking).await.is_err() {
+                info!(source = %source.name, "a hook left commits out, and its poller takes long");
             }
         }
     }
@@ -409,6 +502,9 @@ impl Made {
         }
         if self.missing > 0 {
             body["missing"] = json!(self.missing);
+        }
+        if self.tips_only {
+            body["tips_only"] = json!(true);
         }
         in_json(status, HeaderMap::new(), &body)
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::config::PullPollerConfig;
+use crate::model::held_pulls::waits;
 use crate::protocol::pulls::PullRequest;
 
 /// What is remembered of the pull requests of a repository.
@@ -48,7 +49,7 @@ pub(super) type Approved = (u64, String);
 /// The settings that decide which pull requests are looked at.
 pub(super) fn selection(config: &PullPollerConfig) -> String {
     let rules = (&config.branches, &config.authors, &config.labels);
-    let approval = (config.approval, &config.trusted);
+    let approval = (config.approval.approval, &config.approval.trusted);
     serde_json::to_string(&(rules, approval)).unwrap_or_default()
 }
 
@@ -67,9 +68,9 @@ pub(super) fn plan(
         let is_approved = approvals
             .iter()
             .any(|(number, head)| *number == pull.number && pull.head.starts_with(head.as_str()));
-        let mut waits = seen.is_some_and(|seen| seen.waits.is_some());
+        let has_waited = seen.is_some_and(|seen| seen.waits.is_some());
         let is_known = seen.is_some_and(|seen| seen.head == pull.head);
-        if is_known && !waits {
+        if is_known && !has_waited {
             keep(&mut plan, pull, None);
             continue;
         }
@@ -77,8 +78,8 @@ pub(super) fn plan(
             keep(&mut plan, pull, None);
             continue;
         }
-        waits = !pull.is_own && config.needs_approval(&pull.author, pull.is_public);
-        match waits && !is_approved {
+        let has_to_wait = !pull.is_own && config.approval.ask_for(&pull.author, pull.is_public);
+        match has_to_wait && !is_approved {
             true => keep(&mut plan, pull, Some(pull.author.clone())),
             false => {
                 if is_approved {
@@ -103,11 +104,8 @@ fn keep(plan: &mut Plan, pull: &PullRequest, waits: Option<String>) {
 /// The pull requests that wait for an approval, in words.
 pub(super) fn waiting(cursor: &Cursor) -> Vec<String> {
     let waiting = cursor.pulls.iter().filter_map(|(number, seen)| {
-        let (author, head) = (seen.waits.as_ref()?, &seen.head);
-        let head = head.get(..12).unwrap_or(head);
-        Some(format!(
-            "pull request {number} of {author} waits for an approval of {head}"
-        ))
+        let author = seen.waits.as_ref()?;
+        Some(waits(*number, author, &seen.head))
     });
     waiting.collect()
 }
@@ -123,7 +121,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
-    use crate::config::{Approval, BranchRules};
+    use crate::config::{Approval, ApprovalRules, BranchRules};
 
     fn pull(number: u64, head: &str) -> PullRequest {
         PullRequest {
@@ -208,7 +206,10 @@ mod tests {
     fn pol_13_untrusted_ones_wait_until_their_head_is_approved() {
         let config = PullPollerConfig {
             start_with_open: true,
-            trusted: vec!["bob".to_owned()],
+            approval: ApprovalRules {
+                trusted: vec!["bob".to_owned()],
+                ..ApprovalRules::default()
+            },
             ..PullPollerConfig::default()
         };
         let mut bob = pull(2, "a");
@@ -254,7 +255,10 @@ mod tests {
             [1]
         );
         let never = PullPollerConfig {
-            approval: Approval::Never,
+            approval: ApprovalRules {
+                approval: Approval::Never,
+                ..config.approval
+            },
             ..config
         };
         assert_eq!(numbers(&plan(None, &[pull(1, "a")], &[], &never)).0, [1]);
@@ -268,7 +272,7 @@ mod tests {
         };
         let first = plan(None, &[pull(1, "a")], &[], &config);
         assert_eq!(numbers(&first).1, [1]);
-        config.trusted.push("eve".to_owned());
+        config.approval.trusted.push("eve".to_owned());
         let then = plan(Some(&first.cursor), &[pull(1, "a")], &[], &config);
         assert_eq!(numbers(&then), (vec![1], vec![1]));
     }

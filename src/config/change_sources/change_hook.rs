@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::Around;
+use super::approval::ApprovalRules;
 use super::fields::ChangeFields;
 use super::kind::SourceSettings;
 use super::network::Network;
@@ -24,6 +25,9 @@ pub struct ChangeHookConfig {
     pub allow_from: Vec<Network>,
     /// Whether tags are changes: no.
     pub tags: bool,
+    /// Which pull requests need an approval.
+    #[serde(flatten)]
+    pub approval: ApprovalRules,
     /// What is not said in a request.
     #[serde(flatten)]
     pub fields: ChangeFields,
@@ -71,6 +75,7 @@ impl Default for ChangeHookConfig {
             previous_secret: None,
             allow_from: Vec::new(),
             tags: false,
+            approval: ApprovalRules::default(),
             fields: ChangeFields::default(),
             max_size: 5 * 1024 * 1024,
             max_per_minute: 60,
@@ -114,6 +119,7 @@ impl SourceSettings for ChangeHookConfig {
             Some(entries.iter().filter_map(network).collect())
         });
         table.set("tags", &mut self.tags, Value::flag);
+        self.approval.read(table);
         self.fields.read(table);
         table.set("max_size", &mut self.max_size, |v| {
             let size = v.size()?;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Around;
+use super::approval::ApprovalRules;
 use super::kind::SourceSettings;
 use super::poller::PollerConfig;
 use super::ref_rules::BranchRules;
@@ -27,30 +28,13 @@ pub struct PullPollerConfig {
     pub labels: BranchRules,
     /// Whether the pull requests that are open at the first poll are changes: no.
     pub start_with_open: bool,
-    /// Which pull requests of authors who cannot push to the repository need an approval.
-    pub approval: Approval,
-    /// Authors whose pull requests need none.
-    pub trusted: Vec<String>,
-}
-
-/// Which pull requests of authors who cannot push to the repository need an approval before they
-/// are built.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Approval {
-    /// Those of repositories that everybody may see, or whose host does not say so.
-    #[default]
-    Public,
-    /// All.
-    Always,
-    /// None.
-    Never,
+    /// Which pull requests need an approval.
+    #[serde(flatten)]
+    pub approval: ApprovalRules,
 }
 
 /// The keys that only these change sources have.
-pub(super) const KEYS: &[&str] = &[
-    "branches", "authors", "labels", "start", "approval", "trusted",
-];
+pub(super) const KEYS: &[&str] = &["branches", "authors", "labels", "start"];
 
 /// The kinds of code host whose pull requests can be polled.
 const HOSTS: [&str; 6] = [
@@ -61,19 +45,6 @@ const HOSTS: [&str; 6] = [
     "bitbucketcloud",
     "bitbucketserver",
 ];
-
-impl PullPollerConfig {
-    /// Whether a pull request of an author who cannot push to the repository needs an approval.
-    #[must_use]
-    pub fn needs_approval(&self, author: &str, is_public: Option<bool>) -> bool {
-        let is_asked_for = match self.approval {
-            Approval::Public => is_public.unwrap_or(true),
-            Approval::Always => true,
-            Approval::Never => false,
-        };
-        is_asked_for && !self.trusted.iter().any(|trusted| trusted == author)
-    }
-}
 
 impl SourceSettings for PullPollerConfig {
     fn kind(&self) -> &'static str {
@@ -110,17 +81,7 @@ impl SourceSettings for PullPollerConfig {
         table.set("start", &mut self.start_with_open, |v| {
             Some(v.one_of(&["now", "open"])? == "open")
         });
-        table.set("approval", &mut self.approval, |v| {
-            Some(match v.one_of(&["public", "always", "never"])? {
-                "always" => Approval::Always,
-                "never" => Approval::Never,
-                _ => Approval::Public,
-            })
-        });
-        table.set("trusted", &mut self.trusted, |v| {
-            let names = v.one_or_list()?.into_iter();
-            names.map(|name| name.name().map(str::to_owned)).collect()
-        });
+        self.approval.read(table);
     }
 }
 

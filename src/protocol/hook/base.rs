@@ -34,7 +34,7 @@ pub(super) fn read(post: &Post) -> Result<Told, Misread> {
     };
     Ok(Told::Changes(Pushed {
         changes: vec![change],
-        missing: 0,
+        ..Pushed::default()
     }))
 }
 

@@ -42,7 +42,7 @@ pub(super) fn read(post: &Post) -> Result<Told, Misread> {
     });
     Ok(Told::Changes(Pushed {
         changes: changes.collect(),
-        missing: 0,
+        ..Pushed::default()
     }))
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{first_text, flag, json_or_form, list, number, text, time};
+use super::pull::of_bitbucket_cloud;
 use super::push::Pull;
 use super::{MOST_COMMITS, Misread, Post, Pushed, Reading, Told};
 use crate::model::NewChange;
@@ -13,6 +14,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
     match post.header("x-event-key").unwrap_or_default() {
         "repo:push" => push(&payload, reading),
         "pullrequest:created" | "pullrequest:updated" => Ok(pull(&payload)),
+        "pullrequest:fulfilled" | "pullrequest:rejected" => Ok(over(&payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
         other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
@@ -50,6 +52,7 @@ fn push(payload: &Value, reading: &Reading) -> Result<Told, Misread> {
         pushed.changes.extend(changes);
         // The payload does not say how many more there are.
         pushed.missing += u64::from(flag(moved, "/truncated"));
+        pushed.tips_only |= !is_tag && list(moved, "/commits").is_empty();
     }
     match pushed.changes.is_empty() {
         true => Ok(Told::Nothing("no branch has new commits".to_owned())),
@@ -91,5 +94,14 @@ fn pull(payload: &Value) -> Told {
             ..NewChange::default()
         },
     }
-    .told()
+    .told(of_bitbucket_cloud(request))
+}
+
+fn over(payload: &Value) -> Told {
+    let request = &payload["pullrequest"];
+    Told::Over {
+        repository: text(request, "/source/repository/links/html/href"),
+        number: number(request, "/id").unwrap_or_default(),
+        why: "a pull request was closed".to_owned(),
+    }
 }

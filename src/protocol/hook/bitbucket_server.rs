@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{json_or_form, list, number, person, text};
+use super::pull::of_bitbucket_server;
 use super::push::Pull;
 use super::{MOST_COMMITS, Misread, Post, Pushed, Reading, Told};
 use crate::model::NewChange;
@@ -13,6 +14,7 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
     match post.header("x-event-key").unwrap_or_default() {
         "repo:refs_changed" => push(&payload, reading),
         "pr:opened" | "pr:from_ref_updated" => Ok(pull(&payload)),
+        "pr:merged" | "pr:declined" | "pr:deleted" => Ok(over(&payload)),
         "" => Ok(Told::Nothing("no event is named".to_owned())),
         other => Ok(Told::Nothing(format!("the event {other} changes nothing"))),
     }
@@ -48,7 +50,8 @@ fn push(payload: &Value, reading: &Reading) -> Result<Told, Misread> {
         true => Ok(Told::Nothing("no branch has new commits".to_owned())),
         false => Ok(Told::Changes(Pushed {
             changes,
-            missing: 0,
+            tips_only: true,
+            ..Pushed::default()
         })),
     }
 }
@@ -74,7 +77,16 @@ fn pull(payload: &Value) -> Told {
             ..NewChange::default()
         },
     }
-    .told()
+    .told(of_bitbucket_server(request))
+}
+
+fn over(payload: &Value) -> Told {
+    let request = &payload["pullRequest"];
+    Told::Over {
+        repository: address(&request["toRef"]["repository"]),
+        number: number(request, "/id").unwrap_or_default(),
+        why: "a pull request was closed".to_owned(),
+    }
 }
 
 /// The address to clone from by HTTP, or any other that is there.

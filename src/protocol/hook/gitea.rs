@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{first_text, json_or_form, number, text, time};
+use super::pull::like_github;
 use super::push::{Pull, Push};
 use super::{Misread, Post, Reading, Told};
 use crate::model::NewChange;
@@ -27,6 +28,13 @@ pub(super) fn read(noun: &'static str, post: &Post, reading: &Reading) -> Result
 
 fn pull(noun: &'static str, payload: &Value) -> Told {
     let action = text(payload, "/action");
+    if action == "closed" {
+        return Told::Over {
+            repository: text(payload, "/repository/clone_url"),
+            number: number(payload, "/number").unwrap_or_default(),
+            why: "a pull request was closed".to_owned(),
+        };
+    }
     if !["opened", "reopened", "synchronized"].contains(&action.as_str()) {
         return Told::Nothing(format!("a pull request was {action}"));
     }
@@ -48,5 +56,5 @@ fn pull(noun: &'static str, payload: &Value) -> Told {
             ..NewChange::default()
         },
     }
-    .told()
+    .told(like_github(&payload["pull_request"]))
 }

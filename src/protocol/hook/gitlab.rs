@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{first_text, json_or_form, number, person, text, time};
+use super::pull::of_gitlab_hook;
 use super::push::{Pull, Push};
 use super::{Misread, Post, Reading, Told};
 use crate::model::NewChange;
@@ -38,6 +39,13 @@ fn merge(payload: &Value) -> Told {
         "update" => moved,
         _ => false,
     };
+    if ["close", "merge"].contains(&action.as_str()) {
+        return Told::Over {
+            repository: repository(payload),
+            number: number(payload, "/object_attributes/iid").unwrap_or_default(),
+            why: format!("a merge request had the event {action}"),
+        };
+    }
     if !is_news {
         return Told::Nothing(format!("a merge request had the event {action}"));
     }
@@ -61,5 +69,5 @@ fn merge(payload: &Value) -> Told {
             ..NewChange::default()
         },
     }
-    .told()
+    .told(of_gitlab_hook(payload))
 }

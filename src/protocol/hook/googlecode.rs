@@ -38,6 +38,6 @@ pub(super) fn read(post: &Post, reading: &Reading) -> Result<Told, Misread> {
     });
     Ok(Told::Changes(Pushed {
         changes: changes.collect(),
-        missing: 0,
+        ..Pushed::default()
     }))
 }

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::payload::{flag, is_nothing, list, number, person, text, time};
-use super::{MOST_COMMITS, Misread, Pushed, Reading, Told};
+use super::pull::PullRequest;
+use super::{MOST_COMMITS, Misread, Origin, Pushed, Reading, Told};
 use crate::model::{NewChange, Properties};
 
 /// The source of properties of a change (PRP-02).
@@ -93,6 +94,8 @@ impl<'v> Push<'v> {
         Ok(Told::Changes(Pushed {
             changes: changes.collect(),
             missing,
+            tips_only: !tag && self.commits.is_empty(),
+            pull: None,
         }))
     }
 
@@ -152,10 +155,23 @@ pub(in crate::protocol) struct Pull {
 
 impl Pull {
     /// Its change, as what a hook tells.
-    pub(super) fn told(self) -> Told {
+    pub(super) fn told(self, listed: PullRequest) -> Told {
+        let PullRequest {
+            author,
+            is_own,
+            is_public,
+            ..
+        } = listed;
+        let origin = Origin {
+            number: self.number,
+            author,
+            is_own,
+            is_public,
+        };
         Told::Changes(Pushed {
             changes: vec![self.change()],
-            missing: 0,
+            pull: Some(origin),
+            ..Pushed::default()
         })
     }
 

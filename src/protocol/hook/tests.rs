@@ -75,7 +75,7 @@ fn answer(given: &Value, post: &Post) -> (u16, Option<Told>) {
     match read(dialect, post, &reading) {
         Err(Misread::ContentType(..)) => (415, None),
         Err(Misread::Malformed(_)) => (400, None),
-        Ok(Told::Nothing(why)) => (200, Some(Told::Nothing(why))),
+        Ok(Told::Nothing(why) | Told::Over { why, .. }) => (200, Some(Told::Nothing(why))),
         Ok(told) => (202, Some(told)),
     }
 }
@@ -269,4 +269,84 @@ fn names_are_those_of_the_addresses() {
         assert_eq!(Dialect::named(dialect.name()), Some(dialect));
     }
     assert_eq!(Dialect::named("nope"), None);
+}
+
+#[test]
+fn pol_13_a_hook_says_where_a_pull_request_comes_from() {
+    let origin = |dialect: Dialect, event: (&str, &str), payload: Value| {
+        let post = Post {
+            headers: vec![(event.0.to_owned(), event.1.to_owned())],
+            body: payload.to_string().into_bytes(),
+            ..Post::default()
+        };
+        match read(dialect, &post, &Reading::default()) {
+            Ok(Told::Changes(pushed)) => pushed.pull.unwrap(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let of = |author: &str, is_own, is_public| Origin {
+        number: 7,
+        author: author.to_owned(),
+        is_own,
+        is_public,
+    };
+    let like_github = |name: &str, from: &str| {
+        json!({
+            "action": "opened", "number": 7, "sender": { "login": "ann" },
+            "pull_request": {
+                "user": { "login": "eve" },
+                "head": { "sha": "a", "ref": name, "repo": { "full_name": from } },
+                "base": { "repo": { "full_name": "ann/widget", "private": true } },
+            },
+        })
+    };
+    let github = ("x-github-event", "pull_request");
+    let gitea = ("x-gitea-event", "pull_request");
+    for (dialect, event) in [(Dialect::Github, github), (Dialect::Gitea, gitea)] {
+        let found = origin(dialect, event, like_github("x", "eve/widget"));
+        assert_eq!(found, of("eve", false, Some(false)));
+        let found = origin(dialect, event, like_github("x", "ann/widget"));
+        assert_eq!(found, of("eve", true, Some(false)));
+        // Everybody may open one without a branch.
+        let found = origin(
+            dialect,
+            event,
+            like_github("refs/pull/7/head", "ann/widget"),
+        );
+        assert_eq!(found, of("eve", false, Some(false)));
+        let mut bare = like_github("x", "eve/widget");
+        bare["pull_request"] = json!({});
+        assert_eq!(origin(dialect, event, bare), of("", false, None));
+    }
+    let gitlab = |user: u64, from: u64| {
+        json!({
+            "object_kind": "merge_request",
+            "user": { "id": user, "username": "ann" },
+            "project": { "visibility_level": 0 },
+            "object_attributes": { "iid": 7, "action": "open", "author_id": 3,
+                "source_project_id": from, "target_project_id": 1 },
+        })
+    };
+    let event = ("x-gitlab-event", "Merge Request Hook");
+    let found = origin(Dialect::Gitlab, event, gitlab(3, 2));
+    assert_eq!(found, of("ann", false, Some(false)));
+    // Somebody else has opened it again.
+    let found = origin(Dialect::Gitlab, event, gitlab(4, 1));
+    assert_eq!(found, of("", true, Some(false)));
+    let cloud = json!({ "pullrequest": {
+        "id": 7, "author": { "nickname": "eve" },
+        "source": { "repository": { "full_name": "eve/widget" } },
+        "destination": { "repository": { "full_name": "ann/widget" } },
+    } });
+    let event = ("x-event-key", "pullrequest:created");
+    let found = origin(Dialect::BitbucketCloud, event, cloud);
+    assert_eq!(found, of("eve", false, None));
+    let server = json!({ "pullRequest": {
+        "id": 7, "author": { "user": { "name": "eve" } },
+        "fromRef": { "repository": { "id": 2 } },
+        "toRef": { "repository": { "id": 1, "public": true } },
+    } });
+    let event = ("x-event-key", "pr:opened");
+    let found = origin(Dialect::BitbucketServer, event, server);
+    assert_eq!(found, of("eve", false, Some(true)));
 }

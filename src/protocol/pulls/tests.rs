@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::model::Timestamp;
 
 fn site(host: &str, url: &str) -> PullSite {
     PullSite::of(PullHost::named(host).unwrap(), None, url).unwrap()

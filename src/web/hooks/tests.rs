@@ -37,6 +37,11 @@ type = "ChangeHook"
 dialect = "poller"
 insecure = true
 
+[[change_sources]]
+type = "GitPoller"
+name = "mirror"
+repourl = "https://git.example.org/widget"
+
 [[permissions]]
 who = ["logged-in"]
 may = ["view"]
@@ -242,7 +247,7 @@ fn hki_07_what_a_push_leaves_out_is_noted_and_its_poller_told() {
     visit(async |visitor| {
         let case = case("hook-052");
         let url = "https://git.example.org/widget";
-        let poked = visitor.listen(url);
+        let poked = visitor.listen("mirror");
         let commits: Vec<_> = (0..20)
             .map(|n| json!({ "id": format!("{n:040}") }))
             .collect();
@@ -252,13 +257,19 @@ fn hki_07_what_a_push_leaves_out_is_noted_and_its_poller_told() {
             "project": { "git_http_url": format!("{url}.git") },
         });
         let headers = [("x-gitlab-token", "s3cret"), ("x-peer", "192.0.2.9")];
-        let answer = post(visitor, "/hooks/gitlab", &headers, &payload.to_string()).await;
+        // The answer waits for the poller.
+        let poller = async {
+            poked.wait().await;
+            assert_eq!(poked.waiting().len(), 1);
+        };
+        let payload = payload.to_string();
+        let sent = post(visitor, "/hooks/gitlab", &headers, &payload);
+        let (answer, ()) = tokio::join!(sent, poller);
         assert_eq!(json!(answer.status.as_u16()), case["expect"]["status"]);
         let said = said(&answer);
         let count = said["changes"].as_array().unwrap().len();
         assert_eq!(json!(count), case["expect"]["changes_count"]);
         assert_eq!(said["missing"], case["expect"]["gap"]["missing"]);
-        poked.wait().await;
     });
 }
 
