@@ -3,9 +3,11 @@
 //! A poll asks for the newest changeset. If it is the last one seen, that is all. Otherwise, the
 //! changesets are pulled into a mirror, and those that are not among the known heads and their
 //! ancestors are changes. So each head of a branch is followed, and numbers, which differ between
-//! clones, do not matter.
+//! clones, do not matter. Bookmarks are looked at afterwards, each by itself (`bookmarks`).
 
-use std::collections::BTreeSet;
+mod bookmarks;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -30,14 +32,27 @@ pub(super) struct HgPoller {
     ssh: String,
     /// The newest changeset at the last poll that was completed.
     seen: Option<String>,
-    /// The newest changeset of the poll that is being worked on.
-    current: Option<String>,
+    /// The poll that is being worked on.
+    current: Option<Poll>,
 }
 
-/// What is remembered of a repository: the heads, whose ancestors are known.
+/// What the repository had when a poll began.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Poll {
+    /// The newest changeset, with the bookmarks that are followed.
+    tip: String,
+    /// The bookmarks that are followed, with their changesets.
+    bookmarks: BTreeMap<String, String>,
+}
+
+/// What is remembered of a repository.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 struct Cursor {
+    /// The heads, whose ancestors are known.
     heads: BTreeSet<String>,
+    /// The changesets of each bookmark whose ancestors are known; absent: none is followed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bookmarks: Option<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl HgPoller {
@@ -71,23 +86,31 @@ impl HgPoller {
     /// # Errors
     /// The repository cannot be polled. The next call begins a new poll.
     pub(super) async fn next(&mut self, cursor: Option<&str>) -> Result<Option<Batch>, PollError> {
-        let tip = match self.current.take() {
-            Some(tip) => tip,
+        let poll = match self.current.take() {
+            Some(poll) => poll,
             None => match self.begin().await? {
-                Some(tip) => tip,
+                Some(poll) => poll,
                 None => return Ok(None),
             },
         };
         let stored = cursor.and_then(|text| serde_json::from_str::<Cursor>(text).ok());
         let Some(mut stored) = stored else {
             let heads = self.heads("heads(all())").await?;
-            return self.give(tip, Vec::new(), heads);
+            let cursor = Cursor {
+                heads,
+                bookmarks: self.config.bookmarks.as_ref().map(|_| poll.remembered()),
+            };
+            return self.give(poll, Vec::new(), &cursor);
         };
         let revset = unknown(&stored.heads);
         let skipped = self.skip(&revset, &mut stored.heads).await?;
         let sets = self.log(&unknown(&stored.heads)).await?;
         if sets.is_empty() {
-            self.seen = Some(tip);
+            let marked = self.bookmarked(&poll, &mut stored).await?;
+            if let Some(changes) = marked {
+                return self.give(poll, changes, &stored);
+            }
+            self.seen = Some(poll.tip);
             return Ok(None);
         }
         let mut changes = Vec::new();
@@ -95,37 +118,37 @@ impl HgPoller {
             advance(&mut stored.heads, set);
             changes.extend(self.change(set));
         }
-        if let Some(change) = changes.first_mut().filter(|_| skipped > 0) {
-            change.comments.push_str("\n\n");
-            change.comments.push_str(&stands_for(skipped));
-            change.files_left_out += 1;
-        }
-        self.give(tip, changes, stored.heads)
+        stand_for(&mut changes, skipped);
+        self.give(poll, changes, &stored)
     }
 
     fn give(
         &mut self,
-        tip: String,
+        poll: Poll,
         changes: Vec<NewChange>,
-        heads: BTreeSet<String>,
+        cursor: &Cursor,
     ) -> Result<Option<Batch>, PollError> {
-        if heads.len() > MOST_HEADS {
+        if cursor.heads.len() > MOST_HEADS {
             let why = format!("the repository has more than {MOST_HEADS} heads");
             return Err(PollError::new(why));
         }
-        self.current = Some(tip);
-        Batch::new(changes, &Cursor { heads }, Vec::new()).map(Some)
+        self.current = Some(poll);
+        Batch::new(changes, cursor, Vec::new()).map(Some)
     }
 
-    /// Looks whether something has changed, and pulls it. Returns the newest changeset.
-    async fn begin(&self) -> Result<Option<String>, PollError> {
+    /// Looks whether something has changed, and pulls it. Returns what the repository has.
+    async fn begin(&self) -> Result<Option<Poll>, PollError> {
         let url = self.config.repourl.as_str();
         let ssh = format!("ui.ssh={}", self.ssh);
         let words = [
             "--config", &ssh, "identify", "--id", "--debug", "-r", "tip", "--", url,
         ];
         let tip = self.tool.output(words, None, MOST_SAID).await?;
-        let tip = String::from_utf8_lossy(&tip).trim().to_owned();
+        let mut tip = String::from_utf8_lossy(&tip).trim().to_owned();
+        let bookmarks = self.bookmarks(&ssh).await?;
+        for (name, node) in &bookmarks {
+            tip.push_str(&format!("\n{name}\t{node}"));
+        }
         if self.seen.as_ref() == Some(&tip) {
             return Ok(None);
         }
@@ -140,7 +163,7 @@ impl HgPoller {
         }
         let words = ["--config", &ssh, "pull", "--quiet", "--", url];
         self.inside(words.map(str::to_owned).to_vec()).await?;
-        Ok(Some(tip))
+        Ok(Some(Poll { tip, bookmarks }))
     }
 
     /// If there are too many changesets, moves `heads` on to where the newest begin. Returns the
@@ -193,9 +216,16 @@ impl HgPoller {
         let poller = &self.config.poller;
         let decode = |bytes: &[u8]| poller.encoding.decode(bytes).into_owned();
         let branch = decode(&set.branch);
-        if !self.config.branches.selects(&branch) {
+        if !self.config.has_branches || !self.config.branches.selects(&branch) {
             return None;
         }
+        Some(self.change_on(branch, set))
+    }
+
+    /// The change of a changeset on a branch or bookmark.
+    fn change_on(&self, branch: String, set: &Changeset) -> NewChange {
+        let poller = &self.config.poller;
+        let decode = |bytes: &[u8]| poller.encoding.decode(bytes).into_owned();
         let mut change = change(poller, Some(set.node.clone()), set.date);
         change.who = decode(&set.author);
         change.comments = message(poller, &set.message);
@@ -204,7 +234,16 @@ impl HgPoller {
         change.branch = Some(branch);
         change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("hg".to_owned());
-        Some(change)
+        change
+    }
+}
+
+/// Has the first change say that it stands for older ones.
+fn stand_for(changes: &mut [NewChange], skipped: u64) {
+    if let Some(change) = changes.first_mut().filter(|_| skipped > 0) {
+        change.comments.push_str("\n\n");
+        change.comments.push_str(&stands_for(skipped));
+        change.files_left_out += 1;
     }
 }
 

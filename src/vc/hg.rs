@@ -2,7 +2,9 @@
 
 mod log;
 
-pub(crate) use log::{Changeset, LogLimits, LogReader, advance, print, unknown};
+pub(crate) use log::{
+    Changeset, LogLimits, LogReader, advance, parse_bookmarks, print, unknown, unknown_of,
+};
 
 /// The difference to `base`, independent of the user's configuration.
 pub(crate) fn diff(base: &str, of_git: bool) -> Vec<&str> {

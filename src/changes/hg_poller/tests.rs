@@ -81,3 +81,51 @@ async fn pol_12_only_the_branches_that_are_followed_give_changes() {
     ));
     assert_eq!(poll(&mut new, &mut cursor).await, ["side s1 s1"]);
 }
+
+#[tokio::test]
+async fn pol_12_bookmarks_are_branches_of_their_own() {
+    let Some(shell) = Shell::with(&["hg"]) else {
+        return;
+    };
+    let c = "c() { echo $1 >>f; hg commit -qA -u me -m $1; }";
+    shell.run(&format!(
+        "hg init repo; cd repo; {c}; c one; hg bookmark -i main"
+    ));
+    let config = HgPollerConfig {
+        repourl: shell.dir().join("repo").to_str().unwrap().to_owned(),
+        hg: "hg".to_owned(),
+        has_branches: false,
+        bookmarks: Some(BranchRules::from_globs(&["main", "f*"]).unwrap()),
+        ..HgPollerConfig::default()
+    };
+    let poller = || {
+        let mirrors = shell.dir().join("mirrors");
+        HgPoller::new(config.clone(), &mirrors, CancellationToken::new()).unwrap()
+    };
+    let mut cursor = None;
+    let mut poll = async || {
+        let (mut new, mut changes) = (poller(), Vec::new());
+        while let Some(batch) = new.next(cursor.as_deref()).await.unwrap() {
+            changes.extend(batch.changes.iter().map(|c| {
+                let branch = c.branch.as_deref().unwrap();
+                format!("{branch} {}", c.comments)
+            }));
+            cursor = Some(batch.cursor);
+        }
+        changes
+    };
+    assert!(poll().await.is_empty());
+    // Two commits on a bookmark, a new one at its tip, and one that is not followed.
+    shell.run(&format!(
+        "cd repo; {c}; c two; c three; hg bookmark -f -r . main; hg bookmark -i feature; hg bookmark -i other"
+    ));
+    assert_eq!(poll().await, ["feature three", "main two", "main three"]);
+    assert!(poll().await.is_empty());
+    // Moved back: nothing. Moved on to known commits: they are news of the bookmark.
+    shell.run("cd repo; hg bookmark -q -f -r 0 feature; hg bookmark -q -d other");
+    assert!(poll().await.is_empty());
+    shell.run(&format!(
+        "cd repo; {c}; hg bookmark -q -f -r 1 feature; c four; hg bookmark -q -f -r . main"
+    ));
+    assert_eq!(poll().await, ["feature two", "main four"]);
+}

@@ -10,15 +10,19 @@ use super::ref_rules::BranchRules;
 use crate::config::reader::Table;
 
 /// Settings of `HgPoller`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HgPollerConfig {
     /// What all pollers have.
     #[serde(flatten)]
     pub poller: PollerConfig,
     /// Address of the repository, without a password.
     pub repourl: String,
-    /// The named branches that are followed: all.
+    /// The named branches that are followed: all, or none if bookmarks are.
     pub branches: BranchRules,
+    /// Whether named branches are followed.
+    pub has_branches: bool,
+    /// The bookmarks that are followed, as branches of their names: none.
+    pub bookmarks: Option<BranchRules>,
     /// Program: `hg`.
     pub hg: String,
     /// Settings of ssh.
@@ -27,7 +31,21 @@ pub struct HgPollerConfig {
 }
 
 /// The keys that only these change sources have.
-pub(super) const KEYS: &[&str] = &["repourl", "branches", "hg"];
+pub(super) const KEYS: &[&str] = &["repourl", "branches", "bookmarks", "hg"];
+
+impl Default for HgPollerConfig {
+    fn default() -> Self {
+        Self {
+            poller: PollerConfig::default(),
+            repourl: String::new(),
+            branches: BranchRules::default(),
+            has_branches: true,
+            bookmarks: None,
+            hg: String::new(),
+            ssh: SshAccess::default(),
+        }
+    }
+}
 
 impl SourceSettings for HgPollerConfig {
     fn kind(&self) -> &'static str {
@@ -57,6 +75,8 @@ impl SourceSettings for HgPollerConfig {
         );
         self.branches = BranchRules::of(known);
         self.ssh.read(table, known);
+        table.set_some("bookmarks", &mut self.bookmarks, BranchRules::read);
+        self.has_branches = self.bookmarks.is_none() || table.peek("branches").is_some();
         table.set("branches", &mut self.branches, BranchRules::read);
         self.hg = program(table, "hg");
     }

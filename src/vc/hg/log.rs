@@ -31,6 +31,28 @@ pub(crate) fn unknown(known: &BTreeSet<String>) -> String {
     }
 }
 
+/// The changesets that `tip` has and that are not among `known` and their ancestors, oldest first.
+pub(crate) fn unknown_of(tip: &str, known: &BTreeSet<String>) -> String {
+    let known: Vec<_> = known
+        .iter()
+        .map(|node| format!("present({node})"))
+        .collect();
+    format!("sort(only({tip},{}),rev)", known.join("+"))
+}
+
+/// Reads what `debugpushkey` prints of bookmarks: their names with the changesets.
+pub(crate) fn parse_bookmarks(printed: &[u8]) -> Vec<(Vec<u8>, String)> {
+    let lines = printed.split(|byte| *byte == b'\n');
+    let marks = lines.filter_map(|line| {
+        let tab = memchr::memrchr(b'\t', line)?;
+        let (name, node) = line.split_at(tab);
+        let node = str::from_utf8(node.get(1..)?).ok()?;
+        let is_node = node.len() == 40 && node.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_node.then(|| (name.to_owned(), node.to_owned()))
+    });
+    marks.collect()
+}
+
 /// Prints the changesets of a revset for [`LogReader`].
 pub(crate) fn print(revset: &str, most: usize) -> Vec<String> {
     let words = ["log", "-r", revset, "-l", &most.to_string(), "-T", TEMPLATE];
@@ -198,6 +220,23 @@ mod tests {
         });
         assert!(!reader.feed(log.repeat(5).as_bytes()));
         assert_eq!(reader.finish().len(), 1);
+    }
+
+    #[test]
+    fn pol_12_bookmarks_are_read() {
+        let node = "a".repeat(40);
+        let printed = format!("one\t{node}\nodd name \t\t{node}\nshort\tabc\n\n");
+        let read = parse_bookmarks(printed.as_bytes());
+        let expected = [
+            (b"one".to_vec(), node.clone()),
+            (b"odd name \t".to_vec(), node),
+        ];
+        assert_eq!(read, expected);
+        let known = ["b".to_owned(), "c".to_owned()].into();
+        assert_eq!(
+            unknown_of("a", &known),
+            "sort(only(a,present(b)+present(c)),rev)"
+        );
     }
 
     #[test]
