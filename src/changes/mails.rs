@@ -21,7 +21,7 @@ use super::driver::{Desk, Driver};
 use super::maildir::Maildir;
 use crate::config::MaildirConfig;
 use crate::model::{Delivery, Digest, Offer, OfferAnswer};
-use crate::protocol::mail::{self, Content, Letter, Reading, Trust};
+use crate::protocol::mail::{self, Content, Letter, Reading, Trust, in_utf8};
 
 /// A source of commit mails.
 #[derive(Debug)]
@@ -215,13 +215,14 @@ impl Running {
             Err(why) => return rejected(why, true),
         };
         let (delivery, mut change) = {
-            let letter = Letter::open(&bytes);
+            let text = in_utf8(&bytes, self.config.fields.encoding);
+            let letter = Letter::open(&text);
             if let Err(mistrust) = letter.check(&self.trust) {
                 return rejected(mistrust.to_string(), true);
             }
             let now = self.desk.control.clock().wall();
             match mail::read(self.config.format, &letter, &self.reading, now) {
-                Ok(Content::Commit(change)) => (letter.delivery(), *change),
+                Ok(Content::Commit(change)) => (Letter::open(&bytes).delivery(), *change),
                 Ok(Content::Nothing(why)) => return rejected(why, false),
                 Err(malformed) => return rejected(malformed.to_string(), true),
             }

@@ -9,8 +9,8 @@ use clap::Subcommand;
 
 use super::complain;
 use super::surroundings::block_on;
-use crate::client::Failed;
 use crate::client::hook::{self, Layout, Outcome, Place, Settings};
+use crate::client::{Failed, mail_change};
 use crate::process::{Program, Streams};
 use crate::vc::Vc;
 
@@ -101,6 +101,9 @@ struct InstallArguments {
     /// Link to a revision, with %s in place of the revision.
     #[arg(short = 'l', long, value_name = "URL")]
     revlink: Option<String>,
+    /// Encoding of messages and names that are not UTF-8 [default: utf-8].
+    #[arg(long)]
+    encoding: Option<String>,
     /// Send tags too, as changes of branches such as refs/tags/v1 (Git).
     #[arg(long)]
     tags: bool,
@@ -189,6 +192,9 @@ fn install(arguments: InstallArguments) -> Result<u8, Failed> {
             }
         },
     };
+    if let Some(name) = &arguments.encoding {
+        mail_change::encoding(name)?;
+    }
     let settings = Settings {
         master: arguments.master,
         user,
@@ -199,6 +205,7 @@ fn install(arguments: InstallArguments) -> Result<u8, Failed> {
         codebase: arguments.codebase,
         category: arguments.category,
         revlink: arguments.revlink,
+        encoding: arguments.encoding,
         tags: arguments.tags,
         layout: arguments.layout,
     };

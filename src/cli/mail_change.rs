@@ -37,6 +37,9 @@ pub(super) struct MailChangeArguments {
     /// Codebase of the commits.
     #[arg(long)]
     codebase: Option<String>,
+    /// Encoding of a mail that is not UTF-8 and does not name its encoding [default: utf-8].
+    #[arg(long)]
+    encoding: Option<String>,
 }
 
 /// Exit codes for mail servers: the mail is wrong, and: try again later.
@@ -63,6 +66,7 @@ pub(super) fn run_mail_change(arguments: MailChangeArguments) -> u8 {
             project: arguments.project,
             category: arguments.category,
             codebase: arguments.codebase,
+            encoding: arguments.encoding,
         };
         block_on(async |tasks| mail_change::run(given, &mail, &options, &tasks).await)
     };

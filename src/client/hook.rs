@@ -30,6 +30,7 @@ use super::Failed;
 use super::vc::VcError;
 use crate::model::NewChange;
 use crate::net::Tasks;
+use crate::text::Encoding;
 use crate::vc::Vc;
 
 pub use self::install::install;
@@ -78,14 +79,15 @@ pub struct Outcome {
 pub async fn run(place: &Place, words: &[String], tasks: &Tasks) -> Result<Outcome, Failed> {
     let settings = place.settings()?;
     let spool = Spool::open(place).map_err(|error| not_kept(place, &error))?;
+    let encoding = settings.encoding();
     let found = match place.vc {
         Vc::Git => git::changes(place, &input()?, &settings).await,
         Vc::Svn => svn::changes(&place.dir, words, &settings).await,
-        Vc::Hg => hg::changes(&place.dir).await,
-        Vc::Bzr => bzr::changes(&place.dir, words).await,
-        Vc::Darcs => darcs::changes(&place.dir).await,
+        Vc::Hg => hg::changes(&place.dir, encoding).await,
+        Vc::Bzr => bzr::changes(&place.dir, words, encoding).await,
+        Vc::Darcs => darcs::changes(&place.dir, encoding).await,
         Vc::Cvs => {
-            cvs::keep(&spool, words, &input()?)?;
+            cvs::keep(&spool, words, &text(&input()?, encoding))?;
             return Ok(Outcome {
                 goes_on: true,
                 ..Outcome::default()
@@ -199,8 +201,8 @@ fn input() -> Result<Vec<u8>, Failed> {
 }
 
 /// The text of a message or a name, in UTF-8 (INT-08).
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn text(bytes: &[u8], encoding: Encoding) -> String {
+    encoding.decode(bytes).into_owned()
 }
 
 /// A path in messages of the version control system, made absolute.

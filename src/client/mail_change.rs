@@ -8,7 +8,8 @@ use super::sendchange::Given;
 use super::{Failed, OptionsFile, sendchange};
 use crate::model::{Delivery, Digest, MailFormat, Timestamp};
 use crate::net::Tasks;
-use crate::protocol::mail::{self, Content, Letter, Reading};
+use crate::protocol::mail::{self, Content, Letter, Reading, in_utf8};
+use crate::text::Encoding;
 
 /// The command line.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +32,8 @@ pub struct MailChange {
     pub category: Option<String>,
     /// Codebase of the commits.
     pub codebase: Option<String>,
+    /// Encoding of a mail that is not UTF-8 and says nothing of its encoding.
+    pub encoding: Option<String>,
 }
 
 /// What became of the mail.
@@ -58,7 +61,12 @@ pub async fn run(
         let names = MailFormat::ALL.map(MailFormat::name).join(", ");
         Failed::Usage(format!("--format: expected one of {names}"))
     })?;
-    let letter = Letter::open(mail);
+    let encoding = given
+        .encoding
+        .as_deref()
+        .map_or(Ok(Encoding::default()), encoding)?;
+    let text = in_utf8(mail, encoding);
+    let letter = Letter::open(&text);
     let reading = Reading {
         prefix: given.prefix,
         default_branch: given.branch,
@@ -87,9 +95,21 @@ pub async fn run(
         category: change.category.or(given.category),
         ..change
     };
-    prepared.delivery = Some(Delivery(Digest(letter.delivery())));
+    prepared.delivery = Some(Delivery(Digest(Letter::open(mail).delivery())));
     sendchange(&prepared, tasks).await?;
     Ok(Done::Sent)
+}
+
+/// The encoding that the option `--encoding` names.
+///
+/// # Errors
+/// There is no such encoding.
+pub fn encoding(name: &str) -> Result<Encoding, Failed> {
+    Encoding::named(name).ok_or_else(|| {
+        Failed::Usage(format!(
+            "--encoding: {name:?} is not an encoding; write for example utf-8, latin-1 or shift_jis"
+        ))
+    })
 }
 
 fn now() -> Timestamp {

@@ -21,6 +21,7 @@ mod signature;
 
 use super::change::keep_within_limits;
 use crate::model::NewChange;
+use crate::text::Encoding;
 
 pub use self::signature::{Unsigned, check};
 pub use crate::model::HookDialect as Dialect;
@@ -69,6 +70,8 @@ pub struct Reading {
     pub tags: bool,
     /// The branch of changes whose sender names none.
     pub branch: Option<String>,
+    /// Encoding of a body that is not UTF-8 (INT-08).
+    pub encoding: Encoding,
 }
 
 /// What a request says.
@@ -143,6 +146,8 @@ pub const LARGEST_BODY: usize = 5 * 1024 * 1024;
 /// # Errors
 /// It is not what the dialect says.
 pub fn read(dialect: Dialect, post: &Post, reading: &Reading) -> Result<Told, Misread> {
+    let in_utf8 = payload::in_utf8(post, reading.encoding);
+    let post = in_utf8.as_ref().unwrap_or(post);
     let mut told = match dialect {
         Dialect::Base => base::read(post),
         Dialect::Github => github::read(post, reading),

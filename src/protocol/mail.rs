@@ -19,7 +19,7 @@ use super::change::keep_within_limits;
 use crate::model::{NewChange, Timestamp};
 
 pub use self::launchpad::bzr_log;
-pub use self::letter::{Letter, Mistrust, Trust};
+pub use self::letter::{Letter, Mistrust, Trust, in_utf8};
 pub use crate::model::MailFormat as Format;
 
 /// The settings of a source of mails that change what is read (MLD-01).

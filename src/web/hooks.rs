@@ -219,6 +219,7 @@ impl Inner {
         let reading = Reading {
             tags: hook.config.tags,
             branch: hook.config.fields.branch.clone(),
+            encoding: hook.config.fields.encoding,
         };
         match hook::read(hook.config.dialect, &post, &reading)? {
             Told::Nothing(why) => Ok(self.nothing(&hook, why)),

@@ -7,13 +7,18 @@ use super::{Found, text};
 use crate::client::Failed;
 use crate::client::vc::run::{MAX_ANSWER_BYTES, Runner};
 use crate::protocol::mail::bzr_log;
+use crate::text::Encoding;
 use crate::vc::Vc;
 
 /// What to do when Bazaar fails.
 const REMEDY: &str = "the changes of this push are not sent";
 
 /// The new revisions of the mainline.
-pub(super) async fn changes(dir: &Path, words: &[String]) -> Result<Found, Failed> {
+pub(super) async fn changes(
+    dir: &Path,
+    words: &[String],
+    encoding: Encoding,
+) -> Result<Found, Failed> {
     let [.., old, new] = words else {
         let usage = "the plugin calls it as `buildbot hook bzr OLD_REVNO NEW_REVNO`";
         return Err(Failed::Usage(usage.to_owned()));
@@ -33,6 +38,6 @@ pub(super) async fn changes(dir: &Path, words: &[String]) -> Result<Found, Faile
     let words = ["log", "--long", "-n1", "-v", "--forward", "-r", &range];
     let run = Runner::new(dir, Vc::Bzr.system().programs);
     let printed = run.output(&words, MAX_ANSWER_BYTES, REMEDY).await?;
-    found.changes = bzr_log(&text(&printed));
+    found.changes = bzr_log(&text(&printed, encoding));
     Ok(found)
 }

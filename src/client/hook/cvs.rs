@@ -33,14 +33,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Keeps one directory of a commit. `words` are the directory and, three by three, the files with
 /// their old and new revisions, as CVS 1.12 gives them for `%p %{sVv}`.
-pub(super) fn keep(spool: &Spool, words: &[String], input: &[u8]) -> Result<(), Failed> {
+pub(super) fn keep(spool: &Spool, words: &[String], input: &str) -> Result<(), Failed> {
     let who = ["CVS_USER", "LOGNAME", "USER"].into_iter();
     let who = who
         .filter_map(|name| std::env::var(name).ok())
         .find(|who| !who.is_empty());
     let now = Utc::now();
     let who = who.unwrap_or_default();
-    let piece = piece(words, &super::text(input), who, now.timestamp())?;
+    let piece = piece(words, input, who, now.timestamp())?;
     // CVS tells directories one after the other, often within a second: the names keep their order.
     let (at, unique) = (now.timestamp_micros(), rand::random::<u128>());
     let name = format!("{at:020}-{unique:032x}.json");
@@ -215,7 +215,7 @@ mod tests {
         let files: Vec<_> = (0..20).map(|n| format!("src/{n}")).collect();
         for n in 0..20 {
             let words = [format!("src {n},1.1,1.2")];
-            keep(&spool, &words, b"Log Message:\nfix\n").unwrap();
+            keep(&spool, &words, "Log Message:\nfix\n").unwrap();
         }
         let pieces = read(&spool).unwrap();
         let told: Vec<_> = pieces.into_iter().flat_map(|(_, p)| p.files).collect();

@@ -6,12 +6,13 @@ use super::Found;
 use crate::client::Failed;
 use crate::client::vc::run::{MAX_ANSWER_BYTES, Runner};
 use crate::model::NewChange;
+use crate::text::Encoding;
 
 /// Longest context of a tree that is sent as its revision: what a name may have.
 const LONGEST_CONTEXT: usize = crate::protocol::change::MAX_NAME_BYTES;
 
 /// One change for the patches that were applied together: between them, no tree has a name.
-pub(super) async fn changes(dir: &Path) -> Result<Found, Failed> {
+pub(super) async fn changes(dir: &Path, encoding: Encoding) -> Result<Found, Failed> {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let patches = variable("DARCS_PATCHES");
     if patches.is_empty() {
@@ -23,7 +24,7 @@ pub(super) async fn changes(dir: &Path) -> Result<Found, Failed> {
     let context = ["log", "--context"];
     let remedy = "the changes of this push are not sent";
     let context = run.output(&context, MAX_ANSWER_BYTES, remedy).await?;
-    let context = super::text(&context);
+    let context = super::text(&context, encoding);
     change.revision =
         Some(context).filter(|context| !context.is_empty() && context.len() <= LONGEST_CONTEXT);
     Ok(Found {

@@ -7,6 +7,7 @@ use crate::client::Failed;
 use crate::client::vc::run::{Answer, MAX_ANSWER_BYTES, Runner};
 use crate::model::{NewChange, Timestamp};
 use crate::protocol::change::{MAX_COMMENTS_BYTES, MAX_NAME_BYTES, MOST_FILES};
+use crate::text::Encoding;
 use crate::vc::git::{Commit, LOG, LogLimits, LogReader, is_whole_hash, parse_walk, walk, wanted};
 
 /// A reference that was moved.
@@ -25,6 +26,8 @@ struct Git {
     runner: Runner,
     /// Names the repository, whatever the environment of the hook says of it.
     option: String,
+    /// That of messages and names which are not UTF-8.
+    encoding: Encoding,
 }
 
 /// Commits that are read at once.
@@ -69,6 +72,7 @@ pub(super) async fn changes(
     let run = Git {
         runner: Runner::new(place.inner(), &["git"]),
         option: format!("--git-dir={}", place.inner().display()),
+        encoding: settings.encoding(),
     };
     let moved = parse(pushed);
     let known = known(&run, &moved).await?;
@@ -97,7 +101,7 @@ pub(super) async fn changes(
 fn parse(pushed: &[u8]) -> Vec<Moved> {
     let lines = pushed.split(|byte| *byte == b'\n');
     let moved = lines.filter_map(|line| {
-        let line = text(line);
+        let line = text(line, Encoding::default());
         let mut words = line.splitn(3, ' ');
         let (old, new, name) = (words.next()?, words.next()?, words.next()?);
         let hash = |word: &str| {
@@ -122,7 +126,7 @@ async fn known(run: &Git, moved: &[Moved]) -> Result<Vec<String>, Failed> {
         "refs/heads",
     ];
     let listed = run.output(&list, &[], MAX_ANSWER_BYTES).await?;
-    let listed = text(&listed);
+    let listed = text(&listed, Encoding::default());
     let tips = listed.lines().filter_map(|line| line.split_once(' '));
     let mut tips: BTreeMap<&str, &str> = tips.map(|(tip, name)| (name, tip)).collect();
     for moved in moved {
@@ -165,7 +169,7 @@ async fn of_branch(
     let mut changes = Vec::new();
     for batch in ids.chunks(BATCH) {
         for commit in log(run, batch).await? {
-            let mut change = change_of(commit);
+            let mut change = change_of(commit, run.encoding);
             change.branch = Some(branch.to_owned());
             if is_forced {
                 change.properties.set("forced", true, "Change");
@@ -180,7 +184,7 @@ async fn of_branch(
 async fn of_tag(run: &Git, name: &str, new: &str) -> Result<Vec<NewChange>, Failed> {
     let peeled = format!("{new}^{{commit}}");
     let commit = run.run(&["rev-parse", "--verify", "-q", &peeled]).await?;
-    let id = text(&commit.stdout).trim().to_owned();
+    let id = text(&commit.stdout, Encoding::default()).trim().to_owned();
     if !is_whole_hash(&id) {
         // A tag of something that is not a commit.
         return Ok(Vec::new());
@@ -189,7 +193,7 @@ async fn of_tag(run: &Git, name: &str, new: &str) -> Result<Vec<NewChange>, Fail
     let changes = commits.map(|commit| NewChange {
         branch: Some(name.to_owned()),
         category: Some("tag".to_owned()),
-        ..change_of(commit)
+        ..change_of(commit, run.encoding)
     });
     Ok(changes.collect())
 }
@@ -214,7 +218,8 @@ async fn log(run: &Git, ids: &[String]) -> Result<Vec<Commit>, Failed> {
     Ok(reader.finish())
 }
 
-fn change_of(commit: Commit) -> NewChange {
+fn change_of(commit: Commit, encoding: Encoding) -> NewChange {
+    let text = |bytes: &[u8]| text(bytes, encoding);
     let (author, email) = (text(&commit.author), text(&commit.email));
     NewChange {
         who: format!("{author} <{email}>"),

@@ -6,6 +6,7 @@ use super::{Found, MOST_COMMITS, text};
 use crate::client::Failed;
 use crate::client::vc::run::{MAX_ANSWER_BYTES, Runner};
 use crate::model::{NewChange, Timestamp};
+use crate::text::Encoding;
 
 /// What is printed of a revision: texts that end with NUL, the last one empty.
 const TEMPLATE: &str =
@@ -15,7 +16,7 @@ const TEMPLATE: &str =
 const REMEDY: &str = "the changes of this push are not sent";
 
 /// The changes of a group of revisions.
-pub(super) async fn changes(dir: &Path) -> Result<Found, Failed> {
+pub(super) async fn changes(dir: &Path, encoding: Encoding) -> Result<Found, Failed> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| is_node(value));
     let Some(first) = variable("HG_NODE") else {
         let usage = "Mercurial calls it as a hook, with the revision in HG_NODE";
@@ -35,7 +36,7 @@ pub(super) async fn changes(dir: &Path) -> Result<Found, Failed> {
     let run = Runner::new(dir, &["hg"]);
     let printed = run.output(&words, MAX_ANSWER_BYTES, REMEDY).await?;
     Ok(Found {
-        changes: parse(&printed),
+        changes: parse(&printed, encoding),
         notes: Vec::new(),
     })
 }
@@ -44,9 +45,10 @@ fn is_node(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn parse(printed: &[u8]) -> Vec<NewChange> {
+fn parse(printed: &[u8], encoding: Encoding) -> Vec<NewChange> {
     let mut changes = Vec::new();
-    let mut texts = printed.split(|byte| *byte == 0).map(text);
+    let texts = printed.split(|byte| *byte == 0);
+    let mut texts = texts.map(|bytes| text(bytes, encoding));
     while let Some(node) = texts.next().filter(|node| is_node(node)) {
         let mut next = || texts.next().unwrap_or_default();
         let (branch, who, date, comments) = (next(), next(), next(), next());
@@ -77,7 +79,7 @@ mod tests {
     fn hkn_02_revisions_of_mercurial_are_read() {
         let printed = b"aa\0default\0Ann <a@h>\x001281522340 -7200\0fix\nit\0a b\0c\0\0\
                         bb\0rel\0Bob\x000 0\0\0\0";
-        let changes = parse(printed);
+        let changes = parse(printed, Encoding::default());
         let [first, second] = changes.as_slice() else {
             panic!("{changes:?}")
         };

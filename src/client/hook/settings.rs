@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::{Failed, sendchange};
 use crate::model::NewChange;
+use crate::text::Encoding;
 use crate::vc::Vc;
 
 /// The settings of the hook of a repository, in `settings.toml` of its spool.
@@ -38,6 +39,9 @@ pub struct Settings {
     /// Link to a revision, with `%s` in place of the revision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revlink: Option<String>,
+    /// Encoding of texts that are not UTF-8: replaced characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
     /// Whether tags of Git are sent: no.
     pub tags: bool,
     /// Where the branches of a Subversion repository are: nowhere.
@@ -62,6 +66,13 @@ impl Settings {
     /// Host and port of the master.
     pub(super) fn address(&self) -> Result<(String, u16), Failed> {
         sendchange::parse_address(&self.master)
+    }
+
+    /// The encoding of texts that are not UTF-8. One that is unknown is UTF-8, so that a push does
+    /// not fail.
+    pub(super) fn encoding(&self) -> Encoding {
+        let named = self.encoding.as_deref().and_then(Encoding::named);
+        named.unwrap_or_default()
     }
 
     /// User and password.

@@ -30,8 +30,8 @@ pub(super) async fn changes(
     let info = run.output(&info, MAX_ANSWER_BYTES, REMEDY).await?;
     let changed = ["changed", "-r", revision, "."];
     let changed = run.output(&changed, MAX_ANSWER_BYTES, REMEDY).await?;
-    let commit = commit(&text(&info), revision);
-    let changes = by_branch(&text(&changed), settings.layout).into_iter();
+    let commit = commit(&text(&info, settings.encoding()), revision);
+    let changes = by_branch(&text(&changed, settings.encoding()), settings.layout).into_iter();
     let changes = changes.map(|(branch, files)| NewChange {
         branch,
         files,

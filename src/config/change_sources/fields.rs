@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
+use super::poller::read_encoding;
 use crate::config::properties;
 use crate::config::reader::{Table, Value};
 use crate::model::{NewChange, Properties};
+use crate::text::Encoding;
 
 /// Fields of the changes of a source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -19,6 +21,8 @@ pub struct ChangeFields {
     pub category: Option<String>,
     /// The branch of changes whose sender names none.
     pub branch: Option<String>,
+    /// Encoding of texts that are not UTF-8 (INT-08).
+    pub encoding: Encoding,
     /// Properties, which those of the change replace.
     #[serde(serialize_with = "properties::plain")]
     pub properties: Properties,
@@ -31,6 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "codebase",
     "category",
     "branch",
+    "encoding",
     "properties",
 ];
 
@@ -46,6 +51,7 @@ impl ChangeFields {
         table.set_some("codebase", &mut self.codebase, text);
         table.set_some("category", &mut self.category, text);
         table.set_some("branch", &mut self.branch, text);
+        table.set("encoding", &mut self.encoding, read_encoding);
         self.properties = table.properties(SOURCE);
     }
 
@@ -93,6 +99,7 @@ mod tests {
             codebase: some("w"),
             category: some("quick"),
             branch: some("HEAD"),
+            encoding: Encoding::default(),
             properties,
         };
         let mut change = NewChange {

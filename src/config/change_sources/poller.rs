@@ -171,7 +171,8 @@ pub(super) fn without_password(table: &Table<'_>, known: Option<&RepositoryConfi
     table.sink.error(table.span.clone(), message, help);
 }
 
-fn read_encoding(value: &Value<'_>) -> Option<Encoding> {
+/// The name of an encoding.
+pub(super) fn read_encoding(value: &Value<'_>) -> Option<Encoding> {
     let name = value.text()?;
     let encoding = Encoding::named(name);
     if encoding.is_none() {

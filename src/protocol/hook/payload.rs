@@ -1,9 +1,11 @@
 //! The payload of a request: JSON, in the body or in a field of a form.
 
+use percent_encoding::percent_decode;
 use serde_json::Value;
 
 use super::{DEEPEST, Misread, Post};
 use crate::model::Timestamp;
+use crate::text::Encoding;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -19,6 +21,47 @@ pub(super) fn json_or_form(post: &Post) -> Result<Value, Misread> {
             "application/json and application/x-www-form-urlencoded",
         )),
     }
+}
+
+/// The request with a body in UTF-8; absent if it has one already (INT-08).
+pub(super) fn in_utf8(post: &Post, encoding: Encoding) -> Option<Post> {
+    let body = match post.content_type().as_deref() {
+        Some(FORM) => form_in_utf8(&post.body, encoding)?,
+        _ if std::str::from_utf8(&post.body).is_ok() => return None,
+        _ => encoding.decode(&post.body).into_owned(),
+    };
+    Some(Post {
+        body: body.into_bytes(),
+        ..post.clone()
+    })
+}
+
+/// A form whose names and values are in UTF-8; absent if they are already.
+fn form_in_utf8(body: &[u8], encoding: Encoding) -> Option<String> {
+    let decoded = |text: &[u8]| -> Vec<u8> {
+        let blank = |byte: &u8| if *byte == b'+' { b' ' } else { *byte };
+        let text: Vec<u8> = text.iter().map(blank).collect();
+        percent_decode(&text).collect()
+    };
+    let fields = body.split(|byte| *byte == b'&');
+    let fields = fields.filter(|field| !field.is_empty()).map(|field| {
+        let mut parts = field.splitn(2, |byte| *byte == b'=');
+        let mut next = || decoded(parts.next().unwrap_or_default());
+        (next(), next())
+    });
+    let fields: Vec<_> = fields.collect();
+    let is_utf8 = |text: &[u8]| std::str::from_utf8(text).is_ok();
+    if fields
+        .iter()
+        .all(|(name, value)| is_utf8(name) && is_utf8(value))
+    {
+        return None;
+    }
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in &fields {
+        form.append_pair(&encoding.decode(name), &encoding.decode(value));
+    }
+    Some(form.finish())
 }
 
 /// The JSON of the form field `payload`.

@@ -71,6 +71,7 @@ fn answer(given: &Value, post: &Post) -> (u16, Option<Told>) {
     let reading = Reading {
         tags: given["settings"]["tags"] == true,
         branch: (dialect == Dialect::Googlecode).then(|| "test".to_owned()),
+        ..Reading::default()
     };
     match read(dialect, post, &reading) {
         Err(Misread::ContentType(..)) => (415, None),
@@ -349,4 +350,49 @@ fn pol_13_a_hook_says_where_a_pull_request_comes_from() {
     let event = ("x-event-key", "pr:opened");
     let found = origin(Dialect::BitbucketServer, event, server);
     assert_eq!(found, of("eve", false, Some(true)));
+}
+
+#[test]
+fn int_08_hooks_in_any_encoding_are_read() {
+    let said = |post: Post, encoding: &str| {
+        let reading = Reading {
+            encoding: Encoding::named(encoding).unwrap(),
+            ..Reading::default()
+        };
+        let dialect = match post.headers.len() {
+            1 => Dialect::Base,
+            _ => Dialect::Github,
+        };
+        match read(dialect, &post, &reading) {
+            Ok(Told::Changes(pushed)) => pushed.changes[0].comments.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let post = |headers: &[(&str, &str)], body: &[u8]| Post {
+        headers: headers
+            .iter()
+            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+            .collect(),
+        body: body.to_vec(),
+        ..Post::default()
+    };
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let json = [
+        ("content-type", "application/json"),
+        ("x-github-event", "push"),
+    ];
+    let push = b"{\"ref\":\"refs/heads/m\",\"commits\":[{\"message\":\"f\xfcr\"}]}";
+    for (body, encoding, expected) in [
+        (
+            post(&[form], b"comments=f%FCr+a%2Bb&x"),
+            "latin-1",
+            "f\u{fc}r a+b",
+        ),
+        (post(&[form], b"comments=f%C3%BCr"), "latin-1", "f\u{fc}r"),
+        (post(&[form], b"comments=f%FCr"), "utf-8", "f\u{fffd}r"),
+        (post(&json, push), "latin-1", "f\u{fc}r"),
+        (post(&json, push), "utf-8", "f\u{fffd}r"),
+    ] {
+        assert_eq!(said(body, encoding), expected);
+    }
 }

@@ -1,9 +1,12 @@
 //! A mail: its headers and its text, whatever its encoding.
 
+use std::borrow::Cow;
+
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Timestamp;
+use crate::text::Encoding;
 
 /// A mail whose headers and parts are known.
 #[derive(Debug)]
@@ -35,6 +38,24 @@ pub enum Mistrust {
     #[error("{0} did not confirm a DKIM signature of the sender's domain")]
     Unsigned(String),
 }
+
+/// A mail that says nothing of its encoding, in UTF-8 if it is not (INT-08).
+#[must_use]
+pub fn in_utf8(mail: &[u8], encoding: Encoding) -> Cow<'_, [u8]> {
+    let is_said = mail
+        .windows(CHARSET.len())
+        .any(|word| word.eq_ignore_ascii_case(CHARSET));
+    if encoding == Encoding::default() || is_said {
+        return Cow::Borrowed(mail);
+    }
+    match encoding.decode(mail) {
+        Cow::Borrowed(_) => Cow::Borrowed(mail),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// How a mail says its encoding.
+const CHARSET: &[u8] = b"charset=";
 
 impl<'m> Letter<'m> {
     /// Reads headers and parts. Nothing is too broken for this: what is not a header is text.

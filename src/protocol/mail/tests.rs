@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::protocol::change::{MAX_NAME_BYTES, MOST_FILES};
+use crate::text::Encoding;
 
 const ARRIVAL: Timestamp = Timestamp::from_secs(1_300_000_000);
 
@@ -146,6 +147,19 @@ fn mld_01_a_mail_without_a_branch_is_about_the_default_branch() {
     let tagged = b"From: bob@h.org\n\n  Tag: t\nPath: src\nFiles: a.c 1.1 1.2\n";
     let change = commit(Format::Cvs, tagged, &reading);
     assert_eq!(change.branch.as_deref(), Some("t"));
+}
+
+#[test]
+fn int_08_a_mail_without_an_encoding_has_that_of_its_source() {
+    let latin = Encoding::named("latin-1").unwrap();
+    let bare = b"From: a@h\n\nf\xfcr\n";
+    assert_eq!(&*in_utf8(bare, latin), "From: a@h\n\nf\u{fc}r\n".as_bytes());
+    assert_eq!(&*in_utf8(bare, Encoding::default()), bare);
+    // What is UTF-8, and what names its encoding, stays.
+    let utf8 = "From: a@h\n\nf\u{fc}r\n".as_bytes();
+    assert_eq!(&*in_utf8(utf8, latin), utf8);
+    let named = b"Content-Type: text/plain; CHARSET=koi8-r\n\n\xc6\n";
+    assert_eq!(&*in_utf8(named, latin), named);
 }
 
 #[test]
