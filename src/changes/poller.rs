@@ -149,7 +149,7 @@ impl PollerDriver {
             }
         }
         if let Poller::Pulls(pulls) = poller {
-            notes.extend_from_slice(pulls.standing());
+            notes.extend(pulls.standing());
         }
         notes.truncate(MOST_NOTES);
         Ok((!notes.is_empty()).then(|| notes.join("; ")))

@@ -37,8 +37,10 @@ pub(super) struct PullPoller {
     approved: BTreeSet<u64>,
     /// The poll that is being worked on.
     current: Option<Poll>,
-    /// What is to be shown as long as it is so.
-    standing: Vec<String>,
+    /// The pull requests that wait for an approval, in words.
+    waiting: Vec<String>,
+    /// That the host wants to be left alone, in words.
+    left_alone: Option<String>,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,8 @@ impl PullPoller {
             approvals: Vec::new(),
             approved: BTreeSet::new(),
             current: None,
-            standing: Vec::new(),
+            waiting: Vec::new(),
+            left_alone: None,
         })
     }
 
@@ -101,8 +104,9 @@ impl PullPoller {
 
     /// What is to be shown as long as it is so: who waits for an approval, and that the host wants
     /// to be left alone.
-    pub(super) fn standing(&self) -> &[String] {
-        &self.standing
+    pub(super) fn standing(&self) -> Vec<String> {
+        let all = self.waiting.iter().chain(&self.left_alone);
+        all.cloned().collect()
     }
 
     /// The next batch after the stored `cursor`; none at the end of the poll. The first call
@@ -151,7 +155,7 @@ impl PullPoller {
     }
 
     fn batch(&mut self, changes: Vec<NewChange>, cursor: &Cursor) -> Result<Batch, PollError> {
-        self.standing = waiting(cursor);
+        self.waiting = waiting(cursor);
         Batch::new(changes, cursor, Vec::new())
     }
 
@@ -160,7 +164,8 @@ impl PullPoller {
         let stored = cursor.and_then(|text| serde_json::from_str::<Cursor>(text).ok());
         let list = self.site.list(self.site.first_page());
         let stored = stored.filter(|stored| stored.list == list);
-        self.standing = stored.as_ref().map(waiting).unwrap_or_default();
+        self.waiting = stored.as_ref().map(waiting).unwrap_or_default();
+        self.left_alone = None;
         let selection = selection(&self.config);
         let is_same = |stored: &&Cursor| stored.selection == selection;
         let etag = stored
@@ -272,13 +277,10 @@ impl PullPoller {
     }
 
     fn left_alone(&mut self, pause: Duration) {
-        let note = format!(
+        self.left_alone = Some(format!(
             "the code host takes no more requests for {} s",
             pause.as_secs().max(1)
-        );
-        self.standing
-            .retain(|note| !note.starts_with("the code host"));
-        self.standing.push(note);
+        ));
     }
 }
 

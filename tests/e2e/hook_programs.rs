@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::harness::{Master, Sandbox, Setup, peer, run, shell, wait_until};
 
-fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     Setup::new(&[shell("make", "true", "")]).slave("nobody")
 }
 
 /// Whether a program of a version control system is here.
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let there = Command::new(program).arg("--version").output().is_ok();
     if !there {
         eprintln!("{program} is not installed: nothing was tried");
@@ -23,7 +23,7 @@ fn has(program: &str) -> bool {
 }
 
 /// A program in a directory of the sandbox, with what version control systems want.
-fn tool(sandbox: &Sandbox, dir: &Path, words: &[&str]) -> Command {
+pub(crate) fn tool(sandbox: &Sandbox, dir: &Path, words: &[&str]) -> Command {
     let mut command = sandbox.command(words[0]);
     command
         .args(&words[1..])
@@ -42,12 +42,12 @@ fn tool(sandbox: &Sandbox, dir: &Path, words: &[&str]) -> Command {
     command
 }
 
-fn sh(sandbox: &Sandbox, dir: &Path, words: &[&str]) -> String {
+pub(crate) fn sh(sandbox: &Sandbox, dir: &Path, words: &[&str]) -> String {
     run(&mut tool(sandbox, dir, words)).ok()
 }
 
 /// Installs the hook of a repository.
-fn install(sandbox: &Sandbox, vc: &str, dir: &Path, port: u16, more: &[&str]) {
+pub(crate) fn install(sandbox: &Sandbox, vc: &str, dir: &Path, port: u16, more: &[&str]) {
     run(sandbox
         .buildbot()
         .args(["hook", "install", vc])
@@ -63,7 +63,7 @@ fn install(sandbox: &Sandbox, vc: &str, dir: &Path, port: u16, more: &[&str]) {
 }
 
 /// A bare repository with a hook, and a clone of it.
-fn git_repository(sandbox: &Sandbox, port: u16, more: &[&str]) -> (PathBuf, PathBuf) {
+pub(crate) fn git_repository(sandbox: &Sandbox, port: u16, more: &[&str]) -> (PathBuf, PathBuf) {
     let (bare, clone) = (sandbox.path("bare.git"), sandbox.path("clone"));
     let top = bare.parent().unwrap().to_owned();
     sh(
@@ -77,7 +77,7 @@ fn git_repository(sandbox: &Sandbox, port: u16, more: &[&str]) -> (PathBuf, Path
     (bare, clone)
 }
 
-fn commit(sandbox: &Sandbox, clone: &Path, file: &str, message: &str) -> String {
+pub(crate) fn commit(sandbox: &Sandbox, clone: &Path, file: &str, message: &str) -> String {
     fs::write(clone.join(file), message).unwrap();
     sh(sandbox, clone, &["git", "add", "-A"]);
     sh(sandbox, clone, &["git", "commit", "-q", "-m", message]);
@@ -87,13 +87,13 @@ fn commit(sandbox: &Sandbox, clone: &Path, file: &str, message: &str) -> String 
 }
 
 /// The changes of the master, the oldest first.
-fn changes(master: &Master<'_>) -> Vec<Value> {
-    let mut changes: Vec<Value> = master.show(&["changes"]);
+pub(crate) fn changes(master: &Master<'_>) -> Vec<Value> {
+    let mut changes: Vec<Value> = master.show(&["changes", "--limit", "100000"]);
     changes.sort_by_key(|change| change["number"].as_u64());
     changes
 }
 
-fn texts(changes: &[Value], field: &str) -> Vec<String> {
+pub(crate) fn texts(changes: &[Value], field: &str) -> Vec<String> {
     let texts = changes
         .iter()
         .map(|change| change[field].as_str().unwrap_or("").to_owned());

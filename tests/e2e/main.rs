@@ -21,6 +21,7 @@ mod git;
 mod git_settings;
 mod harness;
 mod hook_programs;
+mod hook_rounds;
 mod hook_scripts;
 mod hooks;
 mod jobdir;
