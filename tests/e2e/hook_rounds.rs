@@ -36,7 +36,9 @@ impl Place {
         match self.vc {
             "svn" => {
                 let youngest: u64 = printed.trim().parse().unwrap();
-                (1..=youngest).map(|revision| revision.to_string()).collect()
+                (1..=youngest)
+                    .map(|revision| revision.to_string())
+                    .collect()
             }
             _ => printed.lines().map(str::to_owned).collect(),
         }
@@ -91,7 +93,11 @@ fn work(sandbox: &Sandbox, place: &Place, round: usize) {
             "git" => drop(commit(sandbox, &place.work, &file, &text)),
             "hg" => {
                 write(&place.work, &file, &text);
-                sh(sandbox, &place.work, &["hg", "commit", "-q", "-A", "-m", &text]);
+                sh(
+                    sandbox,
+                    &place.work,
+                    &["hg", "commit", "-q", "-A", "-m", &text],
+                );
             }
             _ => {
                 let is_new = !place.work.join(&file).exists();
@@ -137,7 +143,11 @@ fn hkn_03_nothing_is_lost_or_doubled_while_the_master_is_killed() {
     }
     let mut expected = 0;
     for place in &places {
-        run(sandbox.buildbot().args(["hook", "flush"]).arg(&place.repository)).ok();
+        run(sandbox
+            .buildbot()
+            .args(["hook", "flush"])
+            .arg(&place.repository))
+        .ok();
         expected += place.revisions(&sandbox).len();
     }
     let found = || changes(&master).len();
