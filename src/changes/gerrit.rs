@@ -9,7 +9,10 @@
 //!
 //! The cursor is the time of the last event. What was missed since then is asked for by a query. It
 //! begins somewhat earlier, because commits that are known are taken once (INT-04). An event that
-//! is told again is the same delivery (INT-03).
+//! is told again is the same delivery (INT-03). Updates of branches that were missed are known only
+//! to the plugin `events-log` of the server, which is asked instead if the settings name it.
+
+mod missed;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,7 +33,7 @@ use crate::backoff::Backoff;
 use crate::config::GerritConfig;
 use crate::model::{Delivery, Offer};
 use crate::process::{Process, Streams};
-use crate::protocol::gerrit::{GerritEvent, GerritReading, STREAM, query, read_answer, read_event};
+use crate::protocol::gerrit::{GerritEvent, GerritReading, STREAM, read_event};
 use crate::vc::lines::Lines;
 
 /// A source of events of one server.
@@ -131,53 +134,29 @@ impl Gerrit {
         };
         // What happens while the server is asked waits in the pipe.
         let mut stream = Stream::open(&tool)?;
-        self.catch_up(desk, &tool, &mut cursor).await?;
+        let note = self.catch_up(desk, &tool, &mut cursor).await?;
         info!("connected to Gerrit");
-        desk.tried(Ok(None), None);
+        desk.tried(Ok(note), None);
         let mut next = Instant::now() + self.config.catch_up_interval;
         loop {
             match stream.hear(desk, next).await {
                 Heard::Leaving => return Err(PollError::Stopped),
                 Heard::Lost(why) => return Err(PollError::new(why)),
                 Heard::Ask => {
-                    self.catch_up(desk, &tool, &mut cursor).await?;
-                    desk.tried(Ok(None), None);
+                    let note = self.catch_up(desk, &tool, &mut cursor).await?;
+                    desk.tried(Ok(note), None);
                     next = Instant::now() + self.config.catch_up_interval;
                 }
                 Heard::Events(lines) => {
                     for line in lines {
-                        let event = read_event(&line, &self.reading);
+                        let mut event = read_event(&line, &self.reading);
+                        self.add_files(&tool, &mut event).await?;
                         let delivery = Delivery::of(&line);
                         take(desk, event, Some(delivery), &mut cursor).await?;
                     }
                 }
             }
         }
-    }
-
-    /// Asks for what was missed, and takes it.
-    async fn catch_up(
-        &self,
-        desk: &Desk,
-        tool: &Tool,
-        cursor: &mut Cursor,
-    ) -> Result<(), PollError> {
-        let since = cursor.since.saturating_sub(OVERLAP);
-        let (mut events, mut start) = (Vec::new(), 0);
-        loop {
-            let printed = tool.output(query(since, start), None, MOST_PRINTED).await?;
-            let answer = read_answer(&printed, since, &self.reading).map_err(PollError::new)?;
-            start += answer.rows;
-            events.extend(answer.events);
-            if !answer.has_more || answer.rows == 0 || start >= MOST_ROWS {
-                break;
-            }
-        }
-        events.sort_by_key(|event| event.at);
-        for event in events {
-            take(desk, event, None, cursor).await?;
-        }
-        Ok(())
     }
 
     /// Runs commands at the server.
@@ -335,13 +314,7 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(120);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Time limit of a query.
 const QUERY_TIME: Duration = Duration::from_secs(10 * 60);
-/// Seconds before the last event that are asked for again.
-const OVERLAP: i64 = 60;
 /// Bytes of an event.
 const LONGEST_EVENT: usize = 1 << 20;
 /// Bytes of what ssh says of errors.
 const MOST_ERRORS: usize = 16 * 1024;
-/// Bytes of an answer to a query.
-const MOST_PRINTED: usize = 32 << 20;
-/// Changes that a catch-up asks for.
-const MOST_ROWS: u64 = 10_000;

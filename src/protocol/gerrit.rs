@@ -24,6 +24,8 @@ pub struct GerritReading {
 pub struct GerritEvent {
     /// When it happened, in seconds since 1970.
     pub at: Option<i64>,
+    /// The number of the change whose patch set it is about.
+    pub number: Option<u64>,
     /// The change that it is; or why it is none.
     pub change: Result<Box<NewChange>, String>,
 }
@@ -63,14 +65,51 @@ pub fn query(since: i64, start: u64) -> Vec<String> {
     let since = chrono::DateTime::from_timestamp(since, 0).unwrap_or_default();
     let since = since.format("%Y-%m-%d %H:%M:%S +0000");
     let words = format!(
-        "gerrit query --format=JSON --current-patch-set --start {start} \"after:{{{since}}}\" \
-         limit:{ROWS}"
+        "gerrit query --format=JSON --current-patch-set --files --start {start} \
+         \"after:{{{since}}}\" limit:{ROWS}"
     );
     vec![words]
 }
 
 /// Changes that a query asks for at once.
 const ROWS: u64 = 200;
+
+/// The command for a server that prints a change with the files of its newest patch set.
+#[must_use]
+pub fn files_query(change: u64) -> Vec<String> {
+    vec![format!(
+        "gerrit query --format=JSON --current-patch-set --files change:{change} limit:1"
+    )]
+}
+
+/// Reads the files of the patch set `revision` from what [`files_query`] prints; none if the change
+/// has a newer patch set by now.
+#[must_use]
+pub fn read_files(printed: &[u8], revision: &str) -> Option<Vec<String>> {
+    let rows = printed.split(|byte| *byte == b'\n');
+    let rows = rows.filter_map(|line| json(line).ok());
+    let mut sets = rows.filter_map(|row| row.get("currentPatchSet").cloned());
+    let set = sets.find(|set| text(set, "/revision") == revision)?;
+    files_of(&set)
+}
+
+/// The files of a patch set, if they are told.
+fn files_of(set: &Value) -> Option<Vec<String>> {
+    let files = set.get("files")?.as_array()?.iter();
+    let names = files.flat_map(|file| [text(file, "/fileOld"), text(file, "/file")]);
+    // What Gerrit shows among the files, and begins with a slash, is none.
+    let names = names.filter(|name| !name.is_empty() && !name.starts_with('/'));
+    Some(names.collect())
+}
+
+/// Address of what the plugin `events-log` of the server at `url` has since a time: an event a
+/// line.
+#[must_use]
+pub fn events_log(url: &str, since: i64) -> String {
+    let since = chrono::DateTime::from_timestamp(since, 0).unwrap_or_default();
+    let since = since.format("%Y-%m-%d%%20%H:%M:%S");
+    format!("{url}/a/plugins/events-log/events/?t1={since}")
+}
 
 /// Reads an event.
 #[must_use]
@@ -80,12 +119,16 @@ pub fn read_event(line: &[u8], reading: &GerritReading) -> GerritEvent {
         Err(why) => {
             return GerritEvent {
                 at: None,
+                number: None,
                 change: Err(why.to_string()),
             };
         }
     };
     GerritEvent {
         at: number(&event, "/eventCreatedOn").and_then(|at| i64::try_from(at).ok()),
+        number: event
+            .get("patchSet")
+            .and_then(|_| number(&event, "/change/number")),
         change: change_of(&event, reading).map(Box::new),
     }
 }
@@ -122,10 +165,18 @@ pub fn read_answer(
     Ok(answer)
 }
 
+/// Gives a change the names of its files.
+pub fn set_files(change: &mut NewChange, files: Vec<String>) {
+    change.files = files;
+    change.files_left_out = 0;
+}
+
 /// The event that a change of a query stands for.
 fn missed(change: Value, since: i64, reading: &GerritReading) -> Option<GerritEvent> {
     let mut change = change;
-    let set = change.as_object_mut()?.remove("currentPatchSet")?;
+    let mut set = change.as_object_mut()?.remove("currentPatchSet")?;
+    let files = files_of(&set);
+    set.as_object_mut()?.remove("files");
     let at = number(&set, "/createdOn").and_then(|at| i64::try_from(at).ok());
     if at.is_some_and(|at| at < since) {
         return None;
@@ -136,8 +187,12 @@ fn missed(change: Value, since: i64, reading: &GerritReading) -> Option<GerritEv
         "uploader": set.get("uploader"),
         "patchSet": set,
     });
-    let change = change_of(&event, reading).map(Box::new);
-    Some(GerritEvent { at, change })
+    let mut change = change_of(&event, reading).map(Box::new);
+    if let (Ok(change), Some(files)) = (&mut change, files) {
+        set_files(change, files);
+    }
+    let number = number(&event, "/change/number");
+    Some(GerritEvent { at, number, change })
 }
 
 /// The change that an event is; or why it is none.

@@ -410,6 +410,76 @@ fn pol_13_a_pull_request_of_a_stranger_is_built_after_its_approval() {
     assert_eq!(change.files, ["text"]);
 }
 
+/// A server that answers every request with `body`, and hands the first line of each to `asked`.
+fn serve_text(body: String, asked: std::sync::mpsc::Sender<String>) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut reader = BufReader::new(&stream);
+            let lines = reader.by_ref().lines().map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let length = body.len();
+            let status = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length:";
+            // A client or a test that has gone is of no interest.
+            drop(write!(stream, "{status} {length}\r\n\r\n{body}"));
+            drop(asked.send(head.join("\n")));
+        }
+    });
+    port
+}
+
+#[test]
+fn pol_14_the_log_of_events_of_gerrit_has_updates_of_branches() {
+    let sandbox = Sandbox::new();
+    let programs = sandbox.private_dir("programs");
+    program(&programs, "ssh", GERRIT);
+    let now = std::time::SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap()
+        .as_secs();
+    let (merged, pushed) = ("a".repeat(40), "b".repeat(40));
+    let log = format!(
+        "{{\"type\": \"ref-updated\", \"eventCreatedOn\": {now}, \"refUpdate\": {{\"oldRev\": \"0\", \
+         \"newRev\": \"{merged}\", \"refName\": \"refs/heads/main\", \"project\": \"widget\"}}}}\n\
+         {{\"type\": \"patchset-created\", \"eventCreatedOn\": {now}, \"change\": {{\"project\": \
+         \"widget\", \"branch\": \"main\", \"number\": 7, \"subject\": \"s\"}}, \"patchSet\": \
+         {{\"revision\": \"{pushed}\", \"ref\": \"r\"}}}}\n"
+    );
+    let (sender, asked) = std::sync::mpsc::channel();
+    let port = serve_text(log, sender);
+    sandbox.file("programs/stream", "");
+    let set = format!("{{\"revision\": \"{pushed}\", \"files\": [{{\"file\": \"a.c\"}}]}}");
+    sandbox.file(
+        "programs/query",
+        format!("{{\"currentPatchSet\": {set}}}\n"),
+    );
+    let source = format!(
+        "[[change_sources]]\nname = \"code\"\ntype = \"GerritChangeSource\"\n\
+         gerritserver = \"review\"\nusername = \"bot\"\nssh = \"{}/ssh\"\nget_files = true\n\
+         events_log = \"http://127.0.0.1:{port}/\"\nhttp_password = \"pw\"\n",
+        programs.display(),
+    );
+    let setup = Setup::new(&[shell("nothing", "true", "")])
+        .slave("bot")
+        .tables(&source);
+    let master = Master::start(&sandbox, &setup);
+    wait_for_changes(&master, &["main Gerrit: patchset(s) merged.", "main/7 s"]);
+    let files: Vec<_> = master
+        .show::<ShownChange>(&["changes"])
+        .into_iter()
+        .filter(|change| change.revision.as_deref() == Some(&pushed))
+        .map(|change| change.files)
+        .collect();
+    assert_eq!(files, [["a.c"]]);
+    let asked = asked.recv().unwrap().to_lowercase();
+    assert!(
+        asked.starts_with("get /a/plugins/events-log/events/?t1=20"),
+        "{asked}"
+    );
+    assert!(asked.contains("authorization: basic "), "{asked}");
+}
+
 /// Prints what is in files instead of what a Gerrit server prints.
 const GERRIT: &str = "echo \"$*\" >>\"$0.log\"; case \"$*\" in \
     *'bot@review gerrit stream-events') exec tail -n +1 -f \"${0%/*}/stream\";; \

@@ -10,6 +10,7 @@ use super::kind::SourceSettings;
 use super::poller::program;
 use crate::config::quantities::LONGEST;
 use crate::config::reader::{Table, Value};
+use crate::config::secret::Secret;
 
 /// Settings of `GerritChangeSource`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,6 +32,13 @@ pub struct GerritConfig {
     pub ssh_server_alive_count_max: u32,
     /// Time between two questions for events that were missed: 5 minutes.
     pub catch_up_interval: Duration,
+    /// Whether the server is asked for the files of each patch set: no.
+    pub get_files: bool,
+    /// Address of the pages of the server, whose plugin `events-log` has the events that were
+    /// missed; absent: the server is asked for its changes instead.
+    pub events_log: Option<String>,
+    /// The password of the user for HTTP.
+    pub http_password: Option<Secret>,
     /// Program: `ssh`.
     pub ssh: String,
 }
@@ -44,8 +52,16 @@ pub(super) const KEYS: &[&str] = &[
     "ssh_server_alive_interval",
     "ssh_server_alive_count_max",
     "catch_up_interval",
+    "get_files",
+    "events_log",
+    "http_password",
+    "http_password_file",
+    "http_password_env",
     "ssh",
 ];
+
+/// The keys of the password for HTTP.
+const PASSWORD: [&str; 3] = ["http_password", "http_password_file", "http_password_env"];
 
 /// The events that are changes unless the settings say otherwise.
 const USUAL_EVENTS: [&str; 2] = ["patchset-created", "ref-updated"];
@@ -61,6 +77,9 @@ impl Default for GerritConfig {
             ssh_server_alive_interval: Duration::from_secs(15),
             ssh_server_alive_count_max: 3,
             catch_up_interval: Duration::from_secs(5 * 60),
+            get_files: false,
+            events_log: None,
+            http_password: None,
             ssh: "ssh".to_owned(),
         }
     }
@@ -130,6 +149,26 @@ impl SourceSettings for GerritConfig {
         table.set("catch_up_interval", &mut self.catch_up_interval, |v| {
             v.duration(second..=LONGEST)
         });
+        table.set("get_files", &mut self.get_files, Value::flag);
+        table.set_some("events_log", &mut self.events_log, |v| {
+            let url = v.name()?;
+            if !url.starts_with("https://") && !url.starts_with("http://") {
+                v.error(
+                    "is not an address",
+                    "for example `https://review.example.org`",
+                );
+            }
+            Some(url.trim_end_matches('/').to_owned())
+        });
+        self.http_password = table.secret(PASSWORD, "secrets", false);
+        if self.http_password.is_some() && self.events_log.is_none() {
+            let message = format!(
+                "{} has a password for HTTP and no `events_log`",
+                table.label
+            );
+            let help = "add `events_log = \"https://review.example.org\"`";
+            table.sink.warning(table.span.clone(), message, help);
+        }
         self.ssh_access.read(table, None);
         self.ssh = program(table, "ssh");
     }

@@ -97,7 +97,7 @@ fn pol_14_what_was_missed_is_read_from_a_query() {
     assert_eq!(
         words,
         [
-            "gerrit query --format=JSON --current-patch-set --start 200 \
+            "gerrit query --format=JSON --current-patch-set --files --start 200 \
           \"after:{2009-02-13 23:31:30 +0000}\" limit:200"
         ]
     );
@@ -106,7 +106,8 @@ fn pol_14_what_was_missed_is_read_from_a_query() {
             r#"{{"project": "p", "branch": "main", "number": {number}, "subject": "s", "url": "u",
             "owner": {{"username": "eve"}}, "lastUpdated": 2000, "currentPatchSet": {{"number": 1,
             "revision": "6dcb09b5b57875f334f61aebed695e2e4193db5e", "ref": "refs/changes/1/1/1",
-            "createdOn": {at}}}}}"#
+            "createdOn": {at}, "files": [{{"file": "/COMMIT_MSG"}}, {{"file": "a b.c",
+            "fileOld": "old.c"}}]}}}}"#
         )
         .replace('\n', " ")
     };
@@ -129,7 +130,22 @@ fn pol_14_what_was_missed_is_read_from_a_query() {
     let change = answer.events[0].change.as_ref().unwrap();
     let property = change.properties.get("event.patchSet.ref");
     assert_eq!(property.unwrap(), "refs/changes/1/1/1");
+    assert!(change.properties.get("event.patchSet.files").is_none());
+    assert_eq!(change.files, ["old.c", "a b.c"]);
+    assert_eq!(change.files_left_out, 0);
+    let revision = "6dcb09b5b57875f334f61aebed695e2e4193db5e";
+    let files = read_files(row(1, 1800).as_bytes(), revision).unwrap();
+    assert_eq!(files, ["old.c", "a b.c"]);
+    assert_eq!(read_files(row(1, 1800).as_bytes(), "other"), None);
     let error = br#"{"type": "error", "message": "no such operator"}"#;
     let error = read_answer(error, 0, &reading(&USUAL_EVENTS)).unwrap_err();
     assert_eq!(error, "gerrit query: no such operator");
+}
+
+#[test]
+fn pol_14_the_log_of_events_is_asked_for_what_was_missed() {
+    assert_eq!(
+        events_log("https://review", 1_234_567_890),
+        "https://review/a/plugins/events-log/events/?t1=2009-02-13%2023:31:30"
+    );
 }
