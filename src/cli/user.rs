@@ -1,15 +1,19 @@
 //! `buildmaster user`: the register of people (WHO-06).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use super::asking::{answer, ask};
 use super::base_dir::Master;
 use super::configuration::{Scope, Source, Tell};
 use super::moment::local;
 use super::{USAGE, hash_password, say};
+use crate::config::is_person_name;
 use crate::control::{Service, UserAct};
 use crate::daemon::machine_zone;
 use crate::model::{
@@ -17,7 +21,7 @@ use crate::model::{
     Timestamp, TokenId, TokenRights, Zone,
 };
 use crate::pb::hashed::Recipe;
-use crate::people::Register;
+use crate::people::{Addition, LARGEST_MAILMAP, Register, additions, parse_mailmap};
 use crate::store::State;
 use crate::text::{commas, printable};
 
@@ -75,6 +79,14 @@ enum Verb {
     List,
     /// List the authors of changes who are not users, with the numbers of their changes
     Unknown,
+    /// Add the people and addresses of a .mailmap file of Git
+    Mailmap {
+        /// Show what would be added
+        #[arg(long)]
+        dry_run: bool,
+        /// The file
+        file: PathBuf,
+    },
     /// Give all that is known of one user to another, and remove the first
     Merge {
         /// The user who is removed
@@ -124,6 +136,7 @@ impl User {
         let Self { master, verb } = self;
         let act = match verb {
             Verb::List | Verb::Get { .. } | Verb::Unknown => return show(&master, verb),
+            Verb::Mailmap { dry_run, file } => return mailmap(&master, &file, dry_run),
             Verb::Tokens { name } => return tokens(&master, name.as_deref()),
             Verb::Token {
                 label,
@@ -242,15 +255,69 @@ fn rights(may: &[String], builders: Vec<String>) -> anyhow::Result<TokenRights> 
     })
 }
 
-fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
+/// The register, as it is in the configuration and the state; absent if the configuration has
+/// mistakes, which have been reported.
+fn register(master: &Master, state: Option<&State>) -> anyhow::Result<Option<Register>> {
     let source = Source::of(&master.basedir);
     let Some(config) = source.load(Scope::File, Tell::Errors)? else {
+        return Ok(None);
+    };
+    let stored = state.map(State::people).transpose()?;
+    let configured = config.people.iter().map(|known| &known.person);
+    Ok(Some(Register::new(configured, stored.unwrap_or_default())))
+}
+
+/// Adds what a `.mailmap` file knows of people.
+fn mailmap(master: &Master, file: &Path, dry_run: bool) -> anyhow::Result<ExitCode> {
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let mut bytes = Vec::new();
+    let read = opened.take(LARGEST_MAILMAP).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", file.display()))?;
+    let state = State::open_if_any(&master.basedir)?;
+    let Some(register) = register(master, state.as_ref())? else {
         return Ok(ExitCode::from(USAGE));
     };
+    let people = parse_mailmap(&String::from_utf8_lossy(&bytes));
+    for Addition {
+        name,
+        is_new,
+        attributes,
+    } in additions(&people, &register)
+    {
+        let emails: Vec<_> = attributes.iter().map(|a| a.value.clone()).collect();
+        let is_named = is_person_name(&name);
+        if is_named && !dry_run {
+            let act = Box::new(match is_new {
+                true => UserAct::Add {
+                    name: name.clone(),
+                    attributes,
+                    roles: BTreeSet::new(),
+                },
+                false => UserAct::Update {
+                    name: name.clone(),
+                    add: attributes,
+                    remove: BTreeSet::new(),
+                    add_roles: BTreeSet::new(),
+                    remove_roles: BTreeSet::new(),
+                },
+            });
+            answer(&master.basedir, Service::User { act })?;
+        }
+        let what = match (is_named, is_new) {
+            (false, _) => "cannot be the name of a user",
+            (true, true) => "is a new user",
+            (true, false) => "is known",
+        };
+        say(&printable(&format!("{name} {what}: {}", commas(emails))));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
     let state = State::open_if_any(&master.basedir)?;
-    let stored = state.as_ref().map(State::people).transpose()?;
-    let configured = config.people.iter().map(|known| &known.person);
-    let register = Register::new(configured, stored.unwrap_or_default());
+    let Some(register) = register(master, state.as_ref())? else {
+        return Ok(ExitCode::from(USAGE));
+    };
     match verb {
         Verb::Get { name } => {
             let person = register.get(&name);
@@ -267,6 +334,7 @@ fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
         | Verb::Add { .. }
         | Verb::Update { .. }
         | Verb::Remove { .. }
+        | Verb::Mailmap { .. }
         | Verb::Merge { .. }
         | Verb::Password { .. }
         | Verb::Token { .. }

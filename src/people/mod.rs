@@ -4,12 +4,14 @@
 //! forbids wins. The control socket, the web and all other doors ask the same function,
 //! [`may`](may()).
 
+mod mailmap;
 mod may;
 pub mod oidc;
 mod proxy;
 mod register;
 mod secrets;
 
+pub use mailmap::{Addition, LARGEST_MAILMAP, MailmapPerson, additions, parse_mailmap};
 pub use may::{Actor, Decision, Ground, may};
 pub use proxy::{ProxyUser, proxy_user};
 pub use register::{FoundBy, Register};

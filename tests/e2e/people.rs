@@ -73,6 +73,30 @@ fn who_07_buildbot_user_0814_manages_the_register() {
 }
 
 #[test]
+fn who_05_the_addresses_of_a_mailmap_come_into_the_register() {
+    let sandbox = Sandbox::new();
+    let people = "[people.bob]\nemail = \"bob@old\"\n";
+    let setup = Setup::new(&[shell("make", "true", "")]).slave("nobody");
+    let master = Master::start(&sandbox, &setup.tables(people));
+    let file = "Ann <ann@example.org> <ann@home>\nBob <bob@example.org> <bob@old>\n";
+    let file = sandbox.file("mailmap", file);
+    let mailmap = || {
+        let mut command = master.program();
+        command.args(["user", "mailmap"]).arg(&file);
+        run(command.arg("--basedir").arg(master.dir())).ok()
+    };
+    let added = "Ann is a new user: ann@example.org, ann@home\nbob is known: bob@example.org\n";
+    assert_eq!(mailmap(), added);
+    assert_eq!(mailmap(), "");
+    let mut get = master.program();
+    let bob = run(get
+        .args(["user", "get", "bob", "--basedir"])
+        .arg(master.dir()))
+    .ok();
+    assert_eq!(bob, "bob\n  email: bob@example.org\n  email: bob@old\n");
+}
+
+#[test]
 fn who_02_the_author_of_a_change_stays_as_it_was_sent() {
     let sandbox = Sandbox::new();
     let people = "[people.ann]\nany = \"alice\"\n";
