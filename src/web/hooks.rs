@@ -199,7 +199,7 @@ impl Inner {
             .rate
             .take(sender, per_minute.unwrap_or(60), Instant::now())
             .map_err(Refused::TooOften)?;
-        let _place = self.hooks.at_once.take(sender).ok_or(Refused::AtOnce)?;
+        let place = self.hooks.at_once.take(sender).ok_or(Refused::AtOnce)?;
         let most = hooks.iter().map(|hook| hook.config.max_size).max();
         let most = most.ok_or_else(|| Refused::Unknown(asked.to_owned()))?;
         let (post, room) = self.receive(parts, body, most).await?;
@@ -207,8 +207,9 @@ impl Inner {
         let hook = match believed {
             Ok(hook) => hook,
             Err(Refused::Unsigned(why)) => {
-                // The room is for those who are believed.
-                drop((post, room));
+                // Places and room are for those who are believed.
+                drop((post, room, place));
+                let _delayed = self.hooks.delayed.take(sender).ok_or(Refused::AtOnce)?;
                 let limit = Instant::now() + PATIENCE;
                 sleep_until(self.gatekeeper.failed(asked.as_bytes(), address, limit)).await;
                 return Err(why.into());

@@ -11,6 +11,44 @@ use crate::harness::{Master, Repository, Sandbox, Setup, free_port, run, shell, 
 
 const SECRET: &str = "s3cret";
 
+#[test]
+fn hki_08_strangers_take_no_places_of_senders() {
+    let sandbox = Sandbox::new();
+    let web = free_port();
+    let mut master = prepare(&sandbox, web);
+    let config = master.dir().join("master.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace("[web]\n", "[web]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    std::fs::write(&config, text).unwrap();
+    master.run();
+    // As many as a proxy may hand on at once, with a wrong secret, each from another address.
+    let (sender, answers) = std::sync::mpsc::channel();
+    for n in 0..64 {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let from = format!("192.0.2.{n}");
+            let headers = [
+                ("X-Forwarded-For", from.as_str()),
+                ("X-Gitlab-Token", "wrong"),
+            ];
+            let (status, _) = post(web, "/hooks/gitlab", &headers, "{}");
+            // The test may be over.
+            sender.send(status).ok();
+        });
+    }
+    // Few of them wait for their answers; the others are told to come again.
+    let told = answers.iter().take(32).filter(|status| *status == 429);
+    assert!(told.count() >= 24);
+    let body = push_of('a').to_string();
+    let signature = format!("sha256={}", sign(&body));
+    let headers = [
+        ("X-GitHub-Event", "push"),
+        ("X-Hub-Signature-256", signature.as_str()),
+        ("X-Forwarded-For", "198.51.100.1"),
+    ];
+    assert_eq!(post(web, "/hooks/github", &headers, &body).0, 202);
+}
+
 /// A pull request, as GitHub tells of it.
 fn pull(action: &str, digit: char, from: &str) -> String {
     json!({
