@@ -397,13 +397,19 @@ impl Stage {
         steps
     }
 
-    /// All bytes of a log, which may be compressed by now.
+    /// All text of a log.
     pub(super) fn log(&self, step: &str, log: &str) -> Option<String> {
+        let bytes = self.log_bytes(step, log)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// All bytes of a log, which may be compressed by now.
+    pub(super) fn log_bytes(&self, step: &str, log: &str) -> Option<Vec<u8>> {
         let path = format!("builders/quick/7/{step}.{log}");
         let mut reader = LogReader::open(self.directory.path(), &path).ok()?;
         let mut bytes = Vec::new();
         reader.copy_to(&Channel::ALL, &mut bytes).unwrap();
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+        Some(bytes)
     }
 }
 

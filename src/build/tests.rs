@@ -528,11 +528,7 @@ async fn output_is_acknowledged_when_the_log_has_it_and_is_kept_byte_for_byte() 
     })
     .await;
     assert_eq!(outcome.result, Results::Failure, "no exit status");
-    let path = stage
-        .directory
-        .path()
-        .join("builders/quick/7/0-one.stdio.log");
-    let written = std::fs::read(path).unwrap();
+    let written = stage.log_bytes("0-one", "stdio").unwrap();
     assert!(written == piece.repeat(256), "{} bytes", written.len());
 }
 
