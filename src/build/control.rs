@@ -9,6 +9,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
 use crate::botmaster::{LockUser, NotTriggered, RelatedEnds, TriggerOver, Triggered};
+use crate::net::Interrupt;
 
 /// A message of the core to a running build.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,7 +226,7 @@ pub(super) enum Disturbance {
 #[derive(Debug)]
 pub(super) struct Watch<'a> {
     controls: &'a mut Controls,
-    interrupt: mpsc::UnboundedSender<String>,
+    interrupt: Interrupt,
     grace: Duration,
     deadline: Option<Instant>,
     /// Why it was asked to end.
@@ -235,7 +236,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) const fn new(
         controls: &'a mut Controls,
-        interrupt: mpsc::UnboundedSender<String>,
+        interrupt: Interrupt,
         grace: Duration,
     ) -> Self {
         Self {
@@ -290,7 +291,7 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         self.deadline = Some(now.checked_add(self.grace).unwrap_or(now + FAR_AWAY));
         // If the connection no longer listens, the events end and tell that the slave is gone.
-        drop(self.interrupt.send(reason.clone()));
+        self.interrupt.ask(&reason);
         self.interruption = Some(reason);
     }
 }

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use crate::config::{CommandWords, TemplatePart};
 use crate::logs::{Channel, LogReader, LogStore};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{BuildId, BuildNumber, CommandId, Forecast, Op, Properties, Results, Timestamp};
-use crate::net::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
+use crate::net::{Acknowledge, CommandEnd, CommandEvent, CommandEvents, Interrupt, RunningCommand};
 use crate::protocol::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
 use crate::store::{Store, Writer};
@@ -120,6 +121,20 @@ impl Played {
     }
 }
 
+/// What a played command says.
+#[derive(Debug)]
+struct PlayedEvents(mpsc::Receiver<CommandEvent>);
+
+impl CommandEvents for PlayedEvents {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<CommandEvent>> {
+        self.0.poll_recv(context)
+    }
+
+    fn close(&mut self) {
+        self.0.close();
+    }
+}
+
 /// A slave whose commands are started by a function.
 pub(super) struct FnRemote<F>(pub(super) F);
 
@@ -176,7 +191,9 @@ impl Stage {
                 ShellArgs::words([], "")
             };
             let (events_sender, events) = mpsc::channel(4);
-            let (interrupt, interrupts) = mpsc::unbounded_channel();
+            let (asking, interrupts) = mpsc::unbounded_channel();
+            // A test that does not look at them has dropped the other end.
+            let ask = move |why: &str| asking.send(why.to_owned()).unwrap_or_default();
             let played = Played {
                 asked,
                 id,
@@ -186,7 +203,10 @@ impl Stage {
                 interrupts,
             };
             drop(started.send(played));
-            RunningCommand { events, interrupt }
+            RunningCommand {
+                events: Box::new(PlayedEvents(events)),
+                interrupt: Interrupt::new(ask),
+            }
         });
         let (control, control_receiver) = mpsc::channel(8);
         let (ops_sender, ops) = mpsc::unbounded_channel();

@@ -27,6 +27,8 @@ mod door;
 mod end;
 mod gatekeeper;
 mod http;
+#[cfg(unix)]
+mod interrupt;
 mod keepalive;
 mod known;
 #[cfg(unix)]
@@ -46,11 +48,13 @@ mod unsent;
 pub use budget::Room;
 pub use clients::{Activity, idle_for};
 #[cfg(unix)]
-pub use command::{Acknowledge, CommandEnd, CommandEvent, RunningCommand};
+pub use command::{Acknowledge, CommandEnd, CommandEvent, CommandEvents, RunningCommand};
 pub use directory::{Directory, UserKind};
 pub use door::Door;
 pub use gatekeeper::Gatekeeper;
 pub use http::{error_chain, http_body, http_client};
+#[cfg(unix)]
+pub use interrupt::Interrupt;
 pub use known::network;
 pub use login::{Login, LoginAnswer};
 pub use peer::{CallError, IncomingCall, Lost, Peer, Reply, headline};

@@ -1,8 +1,10 @@
 //! The handle to the other side of a connection.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,6 +79,23 @@ impl CallError {
 pub fn headline(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(LONGEST_HEADLINE).collect()
+}
+
+/// The answer to a call, to be awaited or not.
+#[derive(Debug)]
+pub struct Answer(oneshot::Receiver<Result<Value, Failure>>);
+
+impl Future for Answer {
+    type Output = Result<Value, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|answered| match answered {
+                Ok(result) => result.map_err(CallError::Remote),
+                Err(_connection_dropped_it) => Err(CallError::Lost),
+            })
+    }
 }
 
 /// The connection is gone, and why.
@@ -224,7 +243,7 @@ impl Peer {
         method: &'static str,
         args: Vec<Value>,
         kwargs: Vec<(Value, Value)>,
-    ) -> impl Future<Output = Result<Value, CallError>> + Send + use<> {
+    ) -> Answer {
         let (answer, answered) = oneshot::channel();
         self.ask(Outgoing::Call(Box::new(Request {
             target,
@@ -233,12 +252,7 @@ impl Peer {
             kwargs,
             answer,
         })));
-        async move {
-            match answered.await {
-                Ok(result) => result.map_err(CallError::Remote),
-                Err(_connection_dropped_it) => Err(CallError::Lost),
-            }
-        }
+        Answer(answered)
     }
 
     /// Exports a new object. Its calls arrive on the channel, which holds `capacity`; the channel

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tracing::info_span;
 
-use super::{IncomingCall, Peer};
+use super::{IncomingCall, Interrupt, Peer};
 use crate::model::transfer::MAX_BLOCK_BYTES;
 use crate::pb::{Luid, Value};
 use crate::transfer::{Lent, Request};
@@ -25,7 +25,7 @@ const BLOCK_BYTES: usize = 128;
 
 /// Exports an object that serves a transfer, until it is retired. `interrupt` ends the command
 /// after a problem.
-pub(super) fn serve(peer: &Peer, lent: Lent, interrupt: mpsc::UnboundedSender<String>) -> Luid {
+pub(super) fn serve(peer: &Peer, lent: Lent, interrupt: Interrupt) -> Luid {
     let (object, calls) = peer.export(CALLS);
     let span = info_span!("transfer", peer.addr = peer.address());
     peer.tasks().spawn(span, answer(calls, lent, interrupt));
@@ -35,7 +35,7 @@ pub(super) fn serve(peer: &Peer, lent: Lent, interrupt: mpsc::UnboundedSender<St
 async fn answer(
     mut calls: mpsc::Receiver<Box<IncomingCall>>,
     mut lent: Lent,
-    interrupt: mpsc::UnboundedSender<String>,
+    interrupt: Interrupt,
 ) {
     let mut is_interrupted = false;
     let mut gathered = Gathered::default();
@@ -81,7 +81,7 @@ async fn answer(
         if let (false, Some(problem)) = (is_interrupted, lent.problem()) {
             is_interrupted = true;
             // A command that is over needs no interruption.
-            interrupt.send(problem.to_string()).unwrap_or_default();
+            interrupt.ask(&problem.to_string());
         }
     }
     // If nobody waits for the transfer, files are removed.
