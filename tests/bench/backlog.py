@@ -79,9 +79,12 @@ def svn(directory, count):
         props = f"K 7\nsvn:log\nV {len(str(n))}\n{n}\nK 10\nsvn:author\nV 1\na\nPROPS-END\n"
         dump.append(f"Revision-number: {n}\nProp-content-length: {len(props)}\n"
                     f"Content-length: {len(props)}\n\n{props}\n")
-        dump.append(f"Node-path: trunk/f{n}\nNode-kind: file\nNode-action: add\n"
-                    "Prop-content-length: 10\nText-content-length: 1\nContent-length: 11\n\n"
-                    "PROPS-END\nx\n\n")
+        # A directory of many files is written anew with each revision.
+        action = "add" if n < 102 else "change"
+        text = str(n)
+        dump.append(f"Node-path: trunk/f{n % 100}\nNode-kind: file\nNode-action: {action}\n"
+                    f"Prop-content-length: 10\nText-content-length: {len(text)}\n"
+                    f"Content-length: {10 + len(text)}\n\nPROPS-END\n{text}\n\n")
     sh("svnadmin load -q --no-flush-to-disk repo", directory, "".join(dump).encode())
 
 
