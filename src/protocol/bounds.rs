@@ -2,6 +2,7 @@
 //!
 //! What is too long is cut and noted, so that the change is built all the same.
 
+use super::Malformed;
 use super::change::{MAX_COMMENTS_BYTES, MAX_FILES_BYTES, MAX_NAME_BYTES, MOST_FILES};
 use crate::model::NewChange;
 
@@ -9,11 +10,36 @@ use crate::model::NewChange;
 /// change is important for every rule.
 pub fn bound(change: &mut NewChange) {
     bound_files(change);
-    let (notes, notable) = (&mut change.notes, MAX_COMMENTS_BYTES);
-    if cut(&mut change.comments, notable) {
-        notes.push(format!("the message was cut to {notable} bytes"));
+    if cut(&mut change.comments, MAX_COMMENTS_BYTES) {
+        let note = format!("the message was cut to {MAX_COMMENTS_BYTES} bytes");
+        change.notes.push(note);
     }
-    for (what, text) in [
+    let mut cut_names = Vec::new();
+    for (what, text) in names(change) {
+        if cut(text, MAX_NAME_BYTES) {
+            cut_names.push(format!("the {what} was cut to {MAX_NAME_BYTES} bytes"));
+        }
+    }
+    change.notes.extend(cut_names);
+}
+
+/// As [`bound`], for a sender that is told what is wrong: a name that is too long is not cut.
+///
+/// # Errors
+/// A name is longer than [`MAX_NAME_BYTES`]; the text says which.
+pub(super) fn bound_or_refuse(change: &mut NewChange) -> Result<(), Malformed> {
+    for (what, text) in names(change) {
+        if text.len() > MAX_NAME_BYTES {
+            return Err(Malformed::too_many(what, MAX_NAME_BYTES, "bytes"));
+        }
+    }
+    bound(change);
+    Ok(())
+}
+
+/// The names that a change has, with words for people.
+fn names(change: &mut NewChange) -> impl Iterator<Item = (&'static str, &mut String)> {
+    let names = [
         ("author", Some(&mut change.who)),
         ("revision", change.revision.as_mut()),
         ("branch", change.branch.as_mut()),
@@ -23,11 +49,10 @@ pub fn bound(change: &mut NewChange) {
         ("category", change.category.as_mut()),
         ("link", Some(&mut change.revlink)),
         ("kind", change.src.as_mut()),
-    ] {
-        if text.is_some_and(|text| cut(text, MAX_NAME_BYTES)) {
-            notes.push(format!("the {what} was cut to {MAX_NAME_BYTES} bytes"));
-        }
-    }
+    ];
+    names
+        .into_iter()
+        .filter_map(|(what, text)| Some((what, text?)))
 }
 
 fn bound_files(change: &mut NewChange) {

@@ -16,7 +16,7 @@ pub const MAX_FILES_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_NAME_BYTES: usize = 16 * 1024;
 /// Longest commit message: what one string of the protocol holds.
 pub const MAX_COMMENTS_BYTES: usize = 640 * 1024;
-/// Maximum number of files of a change of a hook or a mail whose names are kept (INT-09).
+/// Maximum number of files of a change whose names are kept (INT-09).
 pub const MOST_FILES: usize = 10_000;
 /// Most bytes of the properties together, names and values.
 pub const MAX_PROPERTIES_BYTES: usize = 2 * 1024 * 1024;
@@ -126,37 +126,6 @@ pub fn encode_change(change: &NewChange) -> Value {
     }
     let pairs = dict.into_iter().map(|(k, v)| (Value::text(k), v));
     Value::Dict(pairs.collect())
-}
-
-/// Keeps a change of a hook or a mail within the limits of all changes (INT-09): cuts the message
-/// and the list of files, and counts the files whose names are left out.
-///
-/// # Errors
-/// A name is longer than [`MAX_NAME_BYTES`]; the text says which.
-pub(super) fn keep_within_limits(change: &mut NewChange) -> Result<(), Malformed> {
-    for (name, text) in [
-        ("author", Some(&change.who)),
-        ("revision", change.revision.as_ref()),
-        ("branch", change.branch.as_ref()),
-        ("project", Some(&change.project)),
-        ("repository", Some(&change.repository)),
-        ("codebase", Some(&change.codebase)),
-        ("category", change.category.as_ref()),
-        ("revlink", Some(&change.revlink)),
-        ("src", change.src.as_ref()),
-    ] {
-        if text.is_some_and(|text| text.len() > MAX_NAME_BYTES) {
-            return Err(Malformed::too_many(name, MAX_NAME_BYTES, "bytes"));
-        }
-    }
-    let end = change.comments.floor_char_boundary(MAX_COMMENTS_BYTES);
-    change.comments.truncate(end);
-    let before = change.files.len();
-    change.files.retain(|file| file.len() <= MAX_NAME_BYTES);
-    change.files.truncate(MOST_FILES);
-    let left_out = before - change.files.len();
-    change.files_left_out += u64::try_from(left_out).unwrap_or(u64::MAX);
-    Ok(())
 }
 
 fn given<'v>(dict: &'v Value, key: &str) -> Option<&'v Value> {

@@ -19,7 +19,7 @@ pub(super) mod pull;
 pub(super) mod push;
 mod signature;
 
-use super::change::keep_within_limits;
+use super::bounds::bound_or_refuse;
 use crate::model::NewChange;
 use crate::text::Encoding;
 
@@ -164,7 +164,7 @@ pub fn read(dialect: Dialect, post: &Post, reading: &Reading) -> Result<Told, Mi
     }?;
     if let Told::Changes(pushed) = &mut told {
         for change in &mut pushed.changes {
-            keep_within_limits(change).map_err(|malformed| Misread::Malformed(malformed.0))?;
+            bound_or_refuse(change).map_err(|malformed| Misread::Malformed(malformed.0))?;
             for (name, field) in [
                 ("project", &mut change.project),
                 ("codebase", &mut change.codebase),

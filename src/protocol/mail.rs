@@ -15,7 +15,7 @@ mod syncmail;
 use std::collections::BTreeMap;
 
 use super::Malformed;
-use super::change::keep_within_limits;
+use super::bounds::bound_or_refuse;
 use crate::model::{NewChange, Timestamp};
 
 pub use self::launchpad::bzr_log;
@@ -78,7 +78,7 @@ pub fn read(
         change.branch.clone_from(&reading.default_branch);
     }
     change.src = Some(src(format).to_owned());
-    keep_within_limits(&mut change)?;
+    bound_or_refuse(&mut change)?;
     Ok(Content::Commit(Box::new(change)))
 }
 
