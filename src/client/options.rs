@@ -205,7 +205,7 @@ impl OptionsFile {
 }
 
 /// The options of Buildbot's commands and ours.
-const KNOWN: [&str; 33] = [
+const KNOWN: [&str; 34] = [
     "branch",
     "category",
     "debugMaster",
@@ -214,6 +214,7 @@ const KNOWN: [&str; 33] = [
     "try_branch",
     "try_builders",
     "try_buildbotbin",
+    "try_codebase",
     "try_comment",
     "try_connect",
     "try_dir",

@@ -23,6 +23,9 @@ pub struct TryJob {
     pub patch: Vec<u8>,
     /// Repository; empty if unknown.
     pub repository: String,
+    /// The codebase that the patch is for; empty if the sender names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub codebase: String,
     /// Project; empty if unknown.
     pub project: String,
     /// User, according to the sender; empty if not given.

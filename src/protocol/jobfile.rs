@@ -1,7 +1,8 @@
 //! Job files: try jobs as they lie in a job directory (TJD-08 to TJD-10, PROTOCOL section 16).
 //!
 //! A file is a run of netstrings, `LENGTH:BYTES,`: first the version, then the fields of the job
-//! one by one (versions 1 to 4) or one JSON object (versions 5 and 6).
+//! one by one (versions 1 to 4) or one JSON object (from version 5 on). Version 7 is our own: a
+//! codebase beside what version 6 has, so that no master of Buildbot patches another one.
 //!
 //! Invariant: a file that is not wholly understood is refused. A half-written file never becomes a
 //! job for fewer builders than were asked for (SB-08), and nothing that is in a file ends the
@@ -27,7 +28,7 @@ const MAX_DEPTH: usize = 16;
 #[error("{0}")]
 pub struct BadJobfile(pub String);
 
-/// Reads a job file of any version, 1 to 6. Its size, which the caller limits, bounds how many
+/// Reads a job file of any version, 1 to 7. Its size, which the caller limits, bounds how many
 /// builders it names.
 ///
 /// # Errors
@@ -40,7 +41,7 @@ pub fn decode(file: &[u8]) -> Result<TryJob, BadJobfile> {
     let version = version(fields.require("version")?)?;
     let job = match version {
         1..=4 => decode_fields(version, &mut fields)?,
-        5 | 6 => {
+        5..=7 => {
             let object = fields.require("JSON object")?;
             if !fields.is_at_end() {
                 return bad("there is something behind the JSON object");
@@ -49,7 +50,7 @@ pub fn decode(file: &[u8]) -> Result<TryJob, BadJobfile> {
         }
         other => {
             return bad(format!(
-                "version {other} is unknown; this master reads 1 to 6"
+                "version {other} is unknown; this master reads 1 to 7"
             ));
         }
     };
@@ -57,10 +58,10 @@ pub fn decode(file: &[u8]) -> Result<TryJob, BadJobfile> {
 }
 
 /// Writes a job file of the lowest version that can carry the job: 2, 3 with who, 4 with a comment,
-/// 5 with properties, 6 if the diff is not text (CLI-02).
+/// 5 with properties, 6 if the diff is not text (CLI-02), 7 with a codebase (CBS-05).
 #[must_use]
 pub fn encode(job: &TryJob) -> Vec<u8> {
-    if !job.properties.is_empty() {
+    if !job.properties.is_empty() || !job.codebase.is_empty() {
         return encode_json(job);
     }
     let version = match (job.who.is_empty(), job.comment.is_empty()) {
@@ -108,6 +109,11 @@ fn encode_json(job: &TryJob) -> Vec<u8> {
         "properties": job.properties,
     });
     let version: &[u8] = match std::str::from_utf8(&job.patch) {
+        _ if !job.codebase.is_empty() => {
+            object["codebase"] = job.codebase.as_str().into();
+            object["patch_body_base64"] = BASE64.encode(&job.patch).into();
+            b"7"
+        }
         Ok(text) => {
             object["patch_body"] = text.into();
             b"5"
@@ -184,7 +190,7 @@ fn within(text: &str, what: &str, limit: usize) -> Result<String, BadJobfile> {
     Ok(text.to_owned())
 }
 
-/// The job of versions 5 and 6.
+/// The job of versions 5 to 7.
 fn decode_json(version: u64, object: &[u8]) -> Result<TryJob, BadJobfile> {
     let object = match serde_json::from_slice(object) {
         Ok(Json::Object(object)) => object,
@@ -202,6 +208,10 @@ fn decode_json(version: u64, object: &[u8]) -> Result<TryJob, BadJobfile> {
         patch_level: level,
         patch: patch(version, &object)?,
         repository: optional_text(&object, "repository", MAX_NAME_BYTES)?,
+        codebase: match version {
+            7 => required_text(&object, "codebase")?,
+            _ => String::new(),
+        },
         project: optional_text(&object, "project", MAX_NAME_BYTES)?,
         who: optional_text(&object, "who", MAX_NAME_BYTES)?,
         comment: optional_text(&object, "comment", MAX_COMMENTS_BYTES)?,

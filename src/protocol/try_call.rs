@@ -9,15 +9,16 @@
 //! A client that knows them calls [`EXTENSIONS`] first, which other masters answer with an
 //! `AttributeError`.
 //!
-//! - `tryExtensions()` answers with a list of strings: `"errors"`, `"chunks"`, `"sets"`. After this
-//!   call, a rejected job is answered with an exception whose text is the reason. (Other clients do
-//!   not get an exception, because a client of 4.x hangs after one.)
+//! - `tryExtensions()` answers with a list of strings: `"errors"`, `"chunks"`, `"sets"`,
+//!   `"codebases"`. After this call, a rejected job is answered with an exception whose text is the
+//!   reason. (Other clients do not get an exception, because a client of 4.x hangs after one.)
 //! - `tryPatchChunk(BYTES)` keeps a part of a patch that is too large for one string, of at most
 //!   [`MAX_CHUNK_BYTES`]; answers `None`. The parts are put together, up to [`MAX_PATCH_BYTES`].
 //!   The next `try` on the connection has them before what it brings itself, which is usually the
 //!   patch `(LEVEL, None)`.
 //! - `getBuildSet(ID)` answers with the buildset status of a job that the same user handed in
 //!   before, or `None` (TUP-06); ID is what `getID()` of the buildset status said.
+//! - `try` takes the codebase that the patch is for as a tenth argument (CBS-05).
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,10 @@ pub const PATCH_CHUNK: &str = "tryPatchChunk";
 pub const BUILD_SET: &str = "getBuildSet";
 
 /// What [`EXTENSIONS`] is answered with.
-pub const OFFERED: [&str; 3] = ["errors", "chunks", "sets"];
+pub const OFFERED: [&str; 4] = ["errors", "chunks", "sets", CODEBASES];
+
+/// What a master offers that takes jobs for one of several codebases.
+pub const CODEBASES: &str = "codebases";
 
 /// Longest part of a patch; one string of the protocol holds a little more.
 pub const MAX_CHUNK_BYTES: usize = 512 * 1024;
@@ -67,6 +71,10 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
     let [branch, revision, patch, rest @ ..] = args else {
         return Err(wrong_count(args.len()));
     };
+    let (rest, codebase) = match rest {
+        [nine @ .., codebase] if args.len() == 10 => (nine, codebase),
+        rest => (rest, none),
+    };
     let (repository, project, builders, who, comment, properties) = match rest {
         [builders] => (none, none, builders, none, none, none),
         [builders, properties] => (none, none, builders, none, none, properties),
@@ -92,6 +100,7 @@ pub fn decode_try(args: &[Value]) -> Result<TryCall, Malformed> {
         patch_level,
         patch,
         repository: or_empty(text("repository", repository, MAX_NAME_BYTES)?),
+        codebase: or_empty(text("codebase", codebase, MAX_NAME_BYTES)?),
         project: or_empty(text("project", project, MAX_NAME_BYTES)?),
         who: or_empty(text("who", who, MAX_NAME_BYTES)?),
         comment: or_empty(text("comment", comment, MAX_COMMENTS_BYTES)?),
@@ -120,7 +129,8 @@ pub fn spelling(args: &[Value]) -> TextStyle {
     }
 }
 
-/// The arguments of `try` as clients from 0.8.5 to 4.3 give them, with texts spelled in `style`:
+/// The arguments of `try` as clients from 0.8.5 to 4.3 give them, and the codebase, if the job
+/// names one, with texts spelled in `style`:
 /// unicode for masters from 0.9 on, while earlier ones take both as long as there is only ASCII.
 #[must_use]
 pub fn encode_try(job: &TryJob, style: TextStyle) -> Vec<Value> {
@@ -137,7 +147,8 @@ pub fn encode_try(job: &TryJob, style: TextStyle) -> Vec<Value> {
     let builders: Vec<Value> = builders.collect();
     let properties = job.properties.iter();
     let properties = properties.map(|(name, value)| (style.value(name), json_value(value, style)));
-    vec![
+    let codebase = (!job.codebase.is_empty()).then(|| style.value(&job.codebase));
+    let all = [
         or_none(&job.branch),
         or_none(&job.base_revision),
         Value::Tuple(vec![Value::Int(job.patch_level.into()), diff]),
@@ -150,7 +161,8 @@ pub fn encode_try(job: &TryJob, style: TextStyle) -> Vec<Value> {
         maybe(&job.who),
         maybe(&job.comment),
         Value::Dict(properties.collect()),
-    ]
+    ];
+    all.into_iter().chain(codebase).collect()
 }
 
 fn wrong_count(count: usize) -> Malformed {
@@ -297,7 +309,7 @@ mod tests {
 
     #[test]
     fn another_number_of_arguments_is_refused() {
-        for count in [0, 3, 6, 10] {
+        for count in [0, 3, 6, 11] {
             let refused = decode_try(&vec![Value::None; count]).unwrap_err();
             let said = format!("try: {count} arguments, which no client is known to send");
             assert_eq!(refused.to_string(), said);
@@ -386,7 +398,11 @@ mod tests {
             properties: [("n".to_owned(), json!({"a": [1, true, null]}))].into(),
             ..with_repository()
         };
-        for job in [TryJob::default(), least(), all] {
+        let of_codebase = TryJob {
+            codebase: "lib".to_owned(),
+            ..least()
+        };
+        for job in [TryJob::default(), least(), all, of_codebase] {
             for style in [TextStyle::Bytes, TextStyle::Unicode] {
                 let call = decode_try(&encode_try(&job, style)).unwrap();
                 assert_eq!(

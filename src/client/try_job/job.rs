@@ -70,6 +70,7 @@ pub(super) async fn make(settings: &Settings, here: &Path, id: String) -> Result
         patch_level: source.patch_level,
         patch: source.patch,
         repository: settings.repository.clone().unwrap_or(repository),
+        codebase: settings.codebase.clone().unwrap_or_default(),
         project: String::new(),
         who: settings.who.clone().unwrap_or_default(),
         comment: settings.comment.clone().unwrap_or_default(),
@@ -95,6 +96,9 @@ pub(super) fn describe(job: &TryJob) -> Vec<u8> {
         text.push_str(&format!("    {name}: {value}\n"));
     };
     line("Repository", or(&job.repository, "not given"));
+    if !job.codebase.is_empty() {
+        line("Codebase", job.codebase.clone());
+    }
     line("Branch", or(job.branch.as_deref().unwrap_or(""), "default"));
     let base = job.base_revision.as_deref();
     line("Revision", or(base.unwrap_or(""), "latest"));

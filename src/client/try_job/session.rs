@@ -12,7 +12,7 @@ use crate::net::{CallError, Peer, Tasks};
 use crate::pb::{Limits, Luid, Target, Value};
 use crate::protocol::TextStyle;
 use crate::protocol::try_call::{
-    BUILD_SET, BUILDER_NAMES, EXTENSIONS, MAX_CHUNK_BYTES, PATCH_CHUNK, TRY, encode_try,
+    BUILD_SET, BUILDER_NAMES, CODEBASES, EXTENSIONS, MAX_CHUNK_BYTES, PATCH_CHUNK, TRY, encode_try,
 };
 
 use super::settings::PbWay;
@@ -28,6 +28,8 @@ pub(super) struct Session {
     takes_chunks: bool,
     /// Whether the master finds a set of another connection.
     finds_sets: bool,
+    /// Whether the master takes jobs for one of several codebases.
+    takes_codebases: bool,
 }
 
 impl Session {
@@ -73,6 +75,7 @@ impl Session {
             style: TextStyle::Unicode,
             takes_chunks: false,
             finds_sets: false,
+            takes_codebases: false,
         };
         session.ask_extensions().await?;
         Ok(session)
@@ -88,6 +91,7 @@ impl Session {
                 };
                 self.takes_chunks = has("chunks");
                 self.finds_sets = has("sets");
+                self.takes_codebases = has(CODEBASES);
             }
             // The name of the exception tells the version of Python (PROTOCOL section 5).
             Err(failure) if failure.kind.starts_with("exceptions.") => {
@@ -103,6 +107,12 @@ impl Session {
     /// # Errors
     /// The master rejects the job, does not answer, or the patch is too large for its protocol.
     pub(super) async fn deliver(&self, job: &TryJob) -> Result<Luid, Failed> {
+        if !job.codebase.is_empty() && !self.takes_codebases {
+            return Err(Failed::Refused(
+                "this master takes no try jobs for one of several codebases; leave out --codebase"
+                    .to_owned(),
+            ));
+        }
         let mut job = job.clone();
         if job.patch.len() > Limits::LOGGED_IN.string_bytes {
             if !self.takes_chunks {

@@ -63,6 +63,9 @@ pub struct Given {
     /// Repository [default: the path of the working tree].
     #[arg(long)]
     pub repository: Option<String>,
+    /// Codebase that the diff is for, if the builds are of several.
+    #[arg(long, value_name = "NAME")]
+    pub codebase: Option<String>,
     /// Builder to build on; may be repeated [default: all of the try scheduler].
     #[arg(short, long = "builder", value_name = "NAME")]
     pub builders: Vec<String>,
@@ -115,6 +118,8 @@ pub struct Settings {
     pub branch: Option<String>,
     /// Repository.
     pub repository: Option<String>,
+    /// Codebase.
+    pub codebase: Option<String>,
     /// Builders; none means all.
     pub builders: Vec<String>,
     /// Properties.
@@ -221,6 +226,7 @@ impl Given {
             base_revision: self.baserev.filter(|revision| !revision.is_empty()),
             branch: options.filled(self.branch, &["try_branch"])?,
             repository: options.filled(self.repository, &["try_repository"])?,
+            codebase: options.filled(self.codebase, &["try_codebase"])?,
             builders,
             properties: properties(&self.properties, &self.property)?,
             who: options.filled(self.who, &["try_who"])?,

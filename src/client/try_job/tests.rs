@@ -58,6 +58,7 @@ fn the_least_has_buildbots_defaults() {
             base_revision: None,
             branch: None,
             repository: None,
+            codebase: None,
             builders: Vec::new(),
             properties: Default::default(),
             who: None,

@@ -62,6 +62,7 @@ fn job(value: &Json) -> TryJob {
         patch_level: value["patch_level"].as_u64().unwrap().try_into().unwrap(),
         patch: bytes(&value["patch"]),
         repository: text("repository").unwrap(),
+        codebase: String::new(),
         project: text("project").unwrap(),
         who: text("who").unwrap(),
         comment: text("comment").unwrap(),
@@ -119,8 +120,8 @@ fn sb_07_every_bad_file_is_refused_with_a_reason() {
         "the patch level is \"x\""
     );
     assert_eq!(
-        why(b"1:7,1:x,"),
-        "version 7 is unknown; this master reads 1 to 6"
+        why(b"1:8,1:x,"),
+        "version 8 is unknown; this master reads 1 to 7"
     );
     assert_eq!(
         why(b"hello"),
@@ -197,6 +198,11 @@ fn a_job_is_written_in_the_lowest_version_that_carries_it() {
     written(&job, b'6');
     job.patch = "--- a\n+++ ü\n".into();
     written(&job, b'5');
+    // A master that knows no codebases must not take it.
+    job.codebase = "lib".to_owned();
+    written(&job, b'7');
+    job.patch = b"\xff\x00".to_vec();
+    written(&job, b'7');
 }
 
 #[test]
