@@ -98,7 +98,7 @@ pub use schedulers::{
     AnyBranchConfig, ChangeRules, ChoicesCommand, CodebaseSource, Codebases, DependentConfig,
     ForceConfig, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter,
     ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
-    TreeStable, TryJobdirConfig, TryUserpassConfig, full_name,
+    TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{

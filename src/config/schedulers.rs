@@ -26,7 +26,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use self::kind::SchedulerSettings;
-use self::triggerable::Triggerable;
 use self::try_jobdir::Jobdirs;
 use self::try_userpass::Listeners;
 use self::upstream::Upstreams;
@@ -50,6 +49,7 @@ pub use self::rules::{ChangeRules, Importance};
 pub use self::single_branch::SingleBranchConfig;
 pub use self::timed::TimedBuild;
 pub use self::tree_stable::{LongestWait, TreeStable};
+pub use self::triggerable::TriggerableConfig;
 pub use self::try_jobdir::TryJobdirConfig;
 pub use self::try_userpass::TryUserpassConfig;
 
@@ -87,7 +87,7 @@ pub enum SchedulerKind {
     /// `Nightly`: builds by the clock on the wall (section 8).
     Nightly(Box<NightlyConfig>),
     /// `Triggerable`: builds when a step of another build asks for it.
-    Triggerable,
+    Triggerable(TriggerableConfig),
     /// `NightlyTriggerable`: keeps what a step of another build asks for, and builds it by the
     /// clock on the wall.
     NightlyTriggerable(Box<NightlyTriggerableConfig>),
@@ -148,14 +148,14 @@ static KINDS: [Kind; 10] = [
     Kind {
         shape: KindShape {
             name: "Triggerable",
-            keys: &[],
+            keys: &[triggerable::KEYS],
         },
-        usual: || SchedulerKind::Triggerable,
+        usual: || SchedulerKind::Triggerable(TriggerableConfig::default()),
     },
     Kind {
         shape: KindShape {
             name: "NightlyTriggerable",
-            keys: &[nightly::CALENDAR],
+            keys: &[nightly::CALENDAR, nightly_triggerable::KEYS],
         },
         usual: || SchedulerKind::NightlyTriggerable(Box::default()),
     },
@@ -212,7 +212,7 @@ impl SchedulerKind {
             Self::Dependent(_) => "Dependent",
             Self::Periodic(_) => "Periodic",
             Self::Nightly(_) => "Nightly",
-            Self::Triggerable => "Triggerable",
+            Self::Triggerable(_) => "Triggerable",
             Self::NightlyTriggerable(_) => "NightlyTriggerable",
             Self::TryJobdir(_) => "Try_Jobdir",
             Self::TryUserpass(_) => "Try_Userpass",
@@ -257,6 +257,12 @@ impl SchedulerKind {
         self.settings().try_branches()
     }
 
+    /// The codebases of the try jobs that it takes; absent: it takes none.
+    #[must_use]
+    pub fn try_codebases(&self) -> Option<&Codebases> {
+        self.settings().try_codebases()
+    }
+
     /// Whether it builds what steps of builds ask for.
     #[must_use]
     pub fn takes_triggers(&self) -> bool {
@@ -297,7 +303,7 @@ impl SchedulerKind {
             Self::Dependent(settings) => settings,
             Self::Periodic(settings) => settings,
             Self::Nightly(settings) => &**settings,
-            Self::Triggerable => &Triggerable,
+            Self::Triggerable(settings) => settings,
             Self::NightlyTriggerable(settings) => &**settings,
             Self::TryJobdir(settings) => settings,
             Self::TryUserpass(settings) => settings,
@@ -378,7 +384,7 @@ impl<'a> Reader<'a, '_> {
             }
             SchedulerKind::Periodic(settings) => settings.read(&mut table),
             SchedulerKind::Nightly(settings) => settings.read(&mut table, self.zone),
-            SchedulerKind::Triggerable => {}
+            SchedulerKind::Triggerable(settings) => settings.read(&mut table),
             SchedulerKind::NightlyTriggerable(settings) => settings.read(&mut table, self.zone),
             SchedulerKind::TryJobdir(settings) => settings.read(&mut table, &mut self.jobdirs),
             SchedulerKind::TryUserpass(settings) => {

@@ -88,6 +88,11 @@ pub(super) trait Scheduler: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What it builds when the scheduler that it waits for has built `stamps`.
+    fn following(&self, stamps: &Arc<SourceStamps>) -> Arc<SourceStamps> {
+        Arc::clone(stamps)
+    }
+
     /// When it runs by the clock, if it starts at `from`, one run after the other.
     fn runs(&self, _from: Timestamp) -> Option<Box<dyn Iterator<Item = Run>>> {
         None

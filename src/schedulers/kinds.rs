@@ -30,10 +30,10 @@ pub(super) fn start(settings: &SchedulerKind, now: Moment) -> Box<dyn Scheduler>
     match settings {
         SchedulerKind::Scheduler(config) => Box::new(Trees::<SingleBranch>::new(config)),
         SchedulerKind::AnyBranch(config) => Box::new(Trees::<AnyBranch>::new(config)),
-        SchedulerKind::Dependent(_) => Box::new(Dependent),
+        SchedulerKind::Dependent(config) => Box::new(Dependent(config.codebases.clone())),
         SchedulerKind::Periodic(config) => Box::new(Periodic::new(config.clone(), now.steady)),
         SchedulerKind::Nightly(config) => Box::new(Nightly::new((**config).clone(), now.wall)),
-        SchedulerKind::Triggerable => Box::new(Triggerable),
+        SchedulerKind::Triggerable(config) => Box::new(Triggerable(config.codebases.clone())),
         SchedulerKind::NightlyTriggerable(config) => {
             Box::new(NightlyTriggerable::new(config.0.clone(), now.wall))
         }

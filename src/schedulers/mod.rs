@@ -11,6 +11,7 @@
 //! Start reading at [`Registry`], then `kind` and the table `kinds`, then the kinds: `dependent`
 //! and `periodic` are the simplest.
 
+mod codebases;
 mod effects;
 pub mod forcing;
 mod foresight;

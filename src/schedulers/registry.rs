@@ -154,7 +154,7 @@ impl Registry {
         let watchers = self.watchers.get(scheduler).filter(|_| success);
         for &ix in watchers.into_iter().flatten() {
             if let Some(watcher) = self.entries.get(ix).filter(|e| !e.stopped) {
-                watcher.submit(Arc::clone(stamps), &mut effects);
+                watcher.submit(watcher.kind.following(stamps), &mut effects);
             }
         }
         effects
@@ -241,17 +241,17 @@ impl Registry {
     /// in.
     ///
     /// # Errors
-    /// A sentence for the sender: there is no such try scheduler, or the job names a builder or a
-    /// branch that is not its (TRY-02, OPS-28).
+    /// A sentence for the sender: there is no such try scheduler, or the job names a builder, a
+    /// branch or a codebase that is not its (TRY-02, OPS-28, CBS-05).
     pub fn try_submission(
         &self,
         name: &SchedulerName,
         mut job: TryJob,
         user: Option<&str>,
     ) -> Result<Submission, String> {
-        let entry = self
-            .running(name)
-            .filter(|entry| entry.config.kind.takes_try_jobs())
+        let entry = self.running(name);
+        let (entry, codebases) = entry
+            .and_then(|entry| Some((entry, entry.config.kind.try_codebases()?)))
             .ok_or_else(|| format!("there is no try scheduler {name}"))?;
         let allowed = &entry.config.builders;
         if let Some(other) = job.builders.iter().find(|b| !allowed.contains(b)) {
@@ -274,7 +274,7 @@ impl Registry {
                 .set(name.clone(), value.clone(), "try build");
         }
         submission.external_id = Some(job.id.clone()).filter(|id| !id.is_empty());
-        submission.stamps = Arc::new(trying::stamp(job).into());
+        submission.stamps = Arc::new(trying::stamps(job, codebases)?);
         Ok(submission)
     }
 

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::codebases::{self, Newest, Sources};
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::{ChangeRules, TimedBuild};
 use crate::model::{
@@ -12,34 +15,61 @@ use crate::model::{
 
 /// Changes that wait for the time to come; none unless the scheduler builds changes.
 #[derive(Debug, Default)]
-pub(super) struct Gathered(Waiting);
+pub(super) struct Gathered {
+    waiting: Waiting,
+    newest: Newest,
+}
+
+/// The form in which they are stored.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct StoredGathered {
+    #[serde(flatten)]
+    changes: StoredChanges,
+    #[serde(default, skip_serializing_if = "Newest::is_empty")]
+    newest: Newest,
+}
 
 impl Gathered {
     /// Takes a change into account that arrives `now`, which may wait for the next run then, at
-    /// `at`.
+    /// `at`. Says also whether there is anything new to remember.
     pub(super) fn on_change(
         &mut self,
         what: &TimedBuild,
         change: &Arc<Change>,
         now: Moment,
         at: Option<Timestamp>,
-    ) -> Decision {
+    ) -> (Decision, bool) {
         let Some(rules) = &what.only_if_changed else {
             let instead = Instead::Clock;
-            return Decision::LooksAtNone { instead };
+            return (Decision::LooksAtNone { instead }, false);
         };
         if let Err(why) = check(what, rules, change) {
-            return why;
+            return (why, false);
         }
+        let is_newest = self.newest.note(&what.codebases, change);
+        let decision = self.keep(rules, change, now, at);
+        let is_new = is_newest || decision.keeps();
+        (decision, is_new)
+    }
+
+    /// Lets a change wait that is wanted.
+    fn keep(
+        &mut self,
+        rules: &ChangeRules,
+        change: &Arc<Change>,
+        now: Moment,
+        at: Option<Timestamp>,
+    ) -> Decision {
         let important = waiting::is_important(rules, change);
         if !important && rules.only_important {
             return Decision::Dropped;
         }
-        self.0.add(Arrival::now(change, now.steady), important);
+        self.waiting
+            .add(Arrival::now(change, now.steady), important);
         match important {
             true => Decision::KeptForRun { at },
             false => Decision::Remembered {
-                until: at.filter(|_| self.0.has_important()),
+                until: at.filter(|_| self.waiting.has_important()),
             },
         }
     }
@@ -47,10 +77,14 @@ impl Gathered {
     /// What to build now; a forced build is of the latest if there are no changes that matter.
     pub(super) fn take_sets(&mut self, what: &TimedBuild, forced: bool) -> Vec<SourceStamps> {
         let separate = what.only_if_changed.as_ref().is_none_or(|r| r.separate);
-        let sets = self.0.take_sets(separate, &what.codebases);
+        let sources = Sources {
+            codebases: &what.codebases,
+            newest: &self.newest,
+        };
+        let sets = self.waiting.take_sets(separate, sources);
         if sets.is_empty() && (forced || what.only_if_changed.is_none()) {
-            if !what.codebases.is_empty() {
-                return vec![waiting::set_without_changes(&what.codebases)];
+            if !sources.is_empty() {
+                return vec![sources.set(|_| None)];
             }
             let stamp = SourceStamp {
                 branch: what.branch.clone(),
@@ -65,12 +99,13 @@ impl Gathered {
     pub(super) fn restore(
         &mut self,
         what: &TimedBuild,
-        stored: &StoredChanges,
+        stored: StoredGathered,
         known: &BTreeMap<ChangeNumber, Arrival>,
     ) -> Result<(), String> {
         let rules = what.only_if_changed.as_ref();
         let wanted = |c: &Change| rules.is_some_and(|rules| check(what, rules, c).is_ok());
-        let missing = self.0.restore(stored, known, wanted);
+        let missing = self.waiting.restore(&stored.changes, known, wanted);
+        self.newest = stored.newest.kept(&what.codebases);
         if missing.is_empty() {
             return Ok(());
         }
@@ -79,17 +114,25 @@ impl Gathered {
 
     /// The changes that wait.
     pub(super) const fn waiting(&self) -> &Waiting {
-        &self.0
+        &self.waiting
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.newest.is_empty()
     }
 
     /// What must be remembered.
-    pub(super) fn stored(&self) -> StoredChanges {
-        self.0.stored()
+    pub(super) fn stored(&self) -> StoredGathered {
+        StoredGathered {
+            changes: self.waiting.stored(),
+            newest: self.newest.clone(),
+        }
     }
 }
 
 /// Why `change` is not wanted, if it is not.
 fn check(what: &TimedBuild, rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
-    let branch = waiting::branch_in(&what.codebases, change, what.branch.as_deref())?;
+    let branch = codebases::branch_in(&what.codebases, change, what.branch.as_deref())?;
     waiting::check(branch, rules, change)
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::codebases::Sources;
 use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::TreeStable;
 use crate::model::{Change, Decision, Moment, SourceStamps, Timestamp};
@@ -115,15 +116,13 @@ impl TreeState {
     pub(super) fn on_timer(
         &mut self,
         settings: &TreeStable,
+        sources: Sources<'_>,
         now: Moment,
     ) -> Option<Vec<SourceStamps>> {
         self.wait.filter(|wait| wait.due <= now.steady)?;
         self.wait = None;
         self.last = settings.tree_stable_timer.map(|_| now.steady);
-        Some(
-            self.changes
-                .take_sets(settings.rules.separate, &settings.codebases),
-        )
+        Some(self.changes.take_sets(settings.rules.separate, sources))
     }
 
     /// When [`TreeState::on_timer`] is due.

@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::codebases::{Newest, Sources};
 use super::kind::{Due, Outcome, Scheduler, Start};
 use super::remembering::{self, Part, Parts};
 use super::tree::{Stored, TreeState};
@@ -19,6 +22,9 @@ use crate::model::{Change, ChangeNumber, Decision, Moment, SourceStamp, SourceSt
 
 /// How long an idle sub-scheduler stays (ANY-06).
 pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
+
+/// The part under which the newest revisions are remembered; parts of trees are JSON.
+const NEWEST: &str = "newest";
 
 /// Which trees a kind of scheduler wants, and how it keeps them apart.
 pub(super) trait Wanted: std::fmt::Debug + Send + Sync {
@@ -41,6 +47,7 @@ pub(super) struct Trees<W> {
     wanted: W,
     settings: TreeStable,
     subs: BTreeMap<Arc<Tree>, Sub>,
+    newest: Newest,
     /// When each wants attention.
     agenda: BTreeSet<(Timestamp, Arc<Tree>)>,
 }
@@ -66,6 +73,13 @@ impl<W: Wanted> Scheduler for Trees<W> {
         let mut stored = BTreeMap::new();
         let mut problems = Vec::new();
         for (part, state) in &old.0 {
+            if part.as_str() == NEWEST {
+                match remembering::read::<Newest>(state) {
+                    Ok(newest) => self.newest = newest.kept(&self.settings.codebases),
+                    Err(why) => problems.push(why),
+                }
+                continue;
+            }
             match remembering::read::<Stored>(state) {
                 Ok(state) => {
                     stored.extend(state.changes.iter());
@@ -112,6 +126,11 @@ impl<W: Wanted> Scheduler for Trees<W> {
         if let Err(why) = self.check(change) {
             return (outcome, why);
         }
+        if self.newest.note(&self.settings.codebases, change)
+            && let Some((part, state)) = self.newest_state()
+        {
+            outcome.remember(part, Some(state));
+        }
         let tree = Arc::new(self.tree_of(change));
         let sub = self.subs.entry(Arc::clone(&tree)).or_default();
         let decision = sub.state.on_change(&self.settings, change, now);
@@ -120,8 +139,7 @@ impl<W: Wanted> Scheduler for Trees<W> {
         }
         if decision == Decision::BuiltAtOnce {
             sub.open_sets += 1;
-            let set = waiting::set_of(change, &self.settings.codebases);
-            outcome.sets.push(set);
+            outcome.sets.push(self.sources().set_of(change));
         }
         outcome.rearm = true;
         self.list(&tree, now);
@@ -145,7 +163,11 @@ impl<W: Wanted> Scheduler for Trees<W> {
                 self.subs.remove(&tree);
                 continue;
             }
-            if let Some(sets) = sub.state.on_timer(&self.settings, now) {
+            let sources = Sources {
+                codebases: &self.settings.codebases,
+                newest: &self.newest,
+            };
+            if let Some(sets) = sub.state.on_timer(&self.settings, sources, now) {
                 sub.open_sets += sets.len();
                 outcome.sets.extend(sets);
                 outcome.remember(tree.part(), sub.state.state(now));
@@ -189,7 +211,7 @@ impl<W: Wanted> Scheduler for Trees<W> {
     fn states(&self, now: Moment) -> Parts {
         let subs = self.subs.iter();
         let states = subs.filter_map(|(tree, sub)| Some((tree.part(), sub.state.state(now)?)));
-        Parts(states.collect())
+        Parts(states.chain(self.newest_state()).collect())
     }
 
     fn name_for(&self, name: &str, stamps: &SourceStamps) -> String {
@@ -205,17 +227,32 @@ impl<W: Wanted> Scheduler for Trees<W> {
 
 impl<W: Wanted> Trees<W> {
     /// One that waits with nothing yet.
-    pub(super) const fn with(wanted: W, settings: TreeStable) -> Self {
+    pub(super) fn with(wanted: W, settings: TreeStable) -> Self {
         Self {
             wanted,
             settings,
             subs: BTreeMap::new(),
+            newest: Newest::default(),
             agenda: BTreeSet::new(),
         }
     }
 
     fn check(&self, change: &Change) -> Result<(), Decision> {
         self.wanted.check(&self.settings, change)
+    }
+
+    const fn sources(&self) -> Sources<'_> {
+        Sources {
+            codebases: &self.settings.codebases,
+            newest: &self.newest,
+        }
+    }
+
+    /// What must be remembered of the newest revisions, if anything.
+    fn newest_state(&self) -> Option<(Part, Value)> {
+        let newest = Some(&self.newest).filter(|newest| !newest.is_empty())?;
+        let state = serde_json::to_value(newest).expect("texts always have a JSON form");
+        Some((Part::named(NEWEST), state))
     }
 
     fn tree_of(&self, change: &Change) -> Tree {

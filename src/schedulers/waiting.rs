@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ChangeRules, CodebaseSource, Codebases};
+use super::codebases::Sources;
+use crate::config::ChangeRules;
 use crate::model::{Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp};
 
 /// Changes that wait, in order of arrival.
@@ -55,9 +56,9 @@ impl Waiting {
     /// Takes the sets to build. A stamp is of one tree, or at least of one branch (SST-03), so
     /// where several wait, each is a set; one with only unimportant changes goes on waiting
     /// (SCH-10).
-    pub(super) fn take_sets(&mut self, separate: bool, codebases: &Codebases) -> Vec<SourceStamps> {
-        if !codebases.is_empty() {
-            return self.take_together(codebases);
+    pub(super) fn take_sets(&mut self, separate: bool, sources: Sources<'_>) -> Vec<SourceStamps> {
+        if !sources.is_empty() {
+            return self.take_together(sources);
         }
         let mut trees: Vec<Vec<One>> = Vec::new();
         let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
@@ -86,7 +87,7 @@ impl Waiting {
 
     /// Takes the sets to build of these codebases, each with a stamp of all (CBS-04). Where several
     /// trees of a codebase wait, each is in a set of its own.
-    fn take_together(&mut self, codebases: &Codebases) -> Vec<SourceStamps> {
+    fn take_together(&mut self, sources: Sources<'_>) -> Vec<SourceStamps> {
         let mut trees: BTreeMap<&str, Vec<ChangesOfTree>> = BTreeMap::new();
         if !self.has_important() {
             return Vec::new();
@@ -103,14 +104,10 @@ impl Waiting {
         }
         let count = trees.values().map(Vec::len).max().unwrap_or_default();
         let set = |nth: usize| {
-            let stamps = codebases.iter().map(|(name, source)| {
-                let tree = trees.get(name).and_then(|trees| trees.get(nth));
-                match tree {
-                    Some((_, changes)) => SourceStamp::from_changes(changes.clone()),
-                    None => unchanged(name, source),
-                }
-            });
-            stamps.collect()
+            sources.set(|name| {
+                let (_, changes) = trees.get(name)?.get(nth)?;
+                Some(SourceStamp::from_changes(changes.clone()))
+            })
         };
         (0..count).map(set).collect()
     }
@@ -207,49 +204,6 @@ pub(super) fn by_number<'a>(
 ) -> BTreeMap<ChangeNumber, Arrival> {
     let numbered = |arrival: &Arrival| (arrival.change.number, arrival.clone());
     arrivals.map(numbered).collect()
-}
-
-/// The set of one change, with the other codebases as they are configured.
-pub(super) fn set_of(change: &Arc<Change>, codebases: &Codebases) -> SourceStamps {
-    let others = codebases
-        .iter()
-        .map(|(name, source)| unchanged(name, source));
-    let own = SourceStamp::from_changes(vec![Arc::clone(change)]);
-    others.chain([own]).collect()
-}
-
-/// The set of these codebases without changes.
-pub(super) fn set_without_changes(codebases: &Codebases) -> SourceStamps {
-    let all = codebases
-        .iter()
-        .map(|(name, source)| unchanged(name, source));
-    all.collect()
-}
-
-/// The stamp of a codebase without changes (CBS-04).
-fn unchanged(name: &str, source: &CodebaseSource) -> SourceStamp {
-    SourceStamp {
-        branch: source.branch.clone(),
-        revision: source.revision.clone(),
-        repository: source.repository.clone(),
-        codebase: name.to_owned(),
-        ..SourceStamp::default()
-    }
-}
-
-/// The branch whose changes count in the codebase of `change`: the one that is configured for the
-/// codebase, or else `branch`.
-pub(super) fn branch_in<'a>(
-    codebases: &'a Codebases,
-    change: &Change,
-    branch: Option<&'a str>,
-) -> Result<Option<&'a str>, Decision> {
-    if codebases.is_empty() {
-        return Ok(branch);
-    }
-    let source = codebases.get(&change.codebase);
-    let source = source.ok_or(Decision::CodebaseNotListed)?;
-    Ok(source.branch.as_deref().or(branch))
 }
 
 /// What is said of changes that are nowhere to be found.

@@ -60,7 +60,10 @@ fn a_chain_of_100_dependents(bencher: Bencher<'_, '_>) {
     let mut configs = vec![scheduler("s0", tree_stable("rel", None))];
     for n in 1..=100 {
         let upstream = format!("s{}", n - 1).into();
-        let kind = SchedulerKind::Dependent(DependentConfig { upstream });
+        let kind = SchedulerKind::Dependent(DependentConfig {
+            upstream,
+            ..DependentConfig::default()
+        });
         configs.push(scheduler(&format!("s{n}"), kind));
     }
     let mut registry = start(&configs);

@@ -14,7 +14,7 @@ use buildmaster::config::{
     LockAccess, LockConfig, LockGroup, LockKind, LockMode, LongestWait, MergeRule, Merging,
     NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
     SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, TimedBuild,
-    TreeStable, TryUserpassConfig,
+    TreeStable, TriggerableConfig, TryUserpassConfig,
 };
 use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
@@ -264,6 +264,7 @@ fn scheduler(
     let kind = match rng.random_range(0..10) {
         0 | 1 if !upstreams.is_empty() => SchedulerKind::Dependent(DependentConfig {
             upstream: upstreams[rng.random_range(0..upstreams.len())].clone(),
+            ..DependentConfig::default()
         }),
         2 => SchedulerKind::Periodic(PeriodicConfig {
             period: Duration::from_secs([60, 250, 3600][rng.random_range(0..3)]),
@@ -272,7 +273,7 @@ fn scheduler(
         }),
         3 => SchedulerKind::Nightly(Box::new(nightly(rng, settings.rules))),
         4 => SchedulerKind::TryUserpass(TryUserpassConfig::default()),
-        8 => SchedulerKind::Triggerable,
+        8 => SchedulerKind::Triggerable(TriggerableConfig::default()),
         9 => {
             let clock = nightly(rng, ChangeRules::default());
             SchedulerKind::NightlyTriggerable(Box::new(NightlyTriggerableConfig(clock)))

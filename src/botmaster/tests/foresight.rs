@@ -34,6 +34,7 @@ fn schedulers() -> Vec<Arc<SchedulerConfig>> {
     let after = |upstream: &str| {
         SchedulerKind::Dependent(DependentConfig {
             upstream: upstream.into(),
+            ..DependentConfig::default()
         })
     };
     let any = Field::Any;

@@ -35,7 +35,10 @@ fn dependent(name: &str, builders: &[&str], upstream: &str) -> SchedulerConfig {
     of_kind(
         name,
         builders,
-        SchedulerKind::Dependent(DependentConfig { upstream }),
+        SchedulerKind::Dependent(DependentConfig {
+            upstream,
+            ..DependentConfig::default()
+        }),
     )
 }
 

@@ -1,6 +1,7 @@
 //! Builds trigger others, and may wait for them.
 
 use super::*;
+use crate::config::TriggerableConfig;
 use crate::model::journal::{OpenBuild, RecoveredSet};
 use crate::model::{BuildNumber, BuildSet, ParentBuild, SetId, SourceStamp, SourceStamps};
 
@@ -18,9 +19,21 @@ fn triggering() -> Config {
     };
     let later = SchedulerKind::NightlyTriggerable(Box::default());
     let triggered = [
-        of("unit", &["one"], SchedulerKind::Triggerable),
-        of("both", &["one", "two"], SchedulerKind::Triggerable),
-        of("none", &[], SchedulerKind::Triggerable),
+        of(
+            "unit",
+            &["one"],
+            SchedulerKind::Triggerable(TriggerableConfig::default()),
+        ),
+        of(
+            "both",
+            &["one", "two"],
+            SchedulerKind::Triggerable(TriggerableConfig::default()),
+        ),
+        of(
+            "none",
+            &[],
+            SchedulerKind::Triggerable(TriggerableConfig::default()),
+        ),
         of("later", &["one"], later),
     ];
     config.schedulers.extend(triggered);

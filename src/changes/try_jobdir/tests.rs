@@ -119,7 +119,7 @@ fn open_after(basedir: &Path, leaving: &mut Vec<Lock>) -> Result<JobdirWatcher, 
         jobdir: "jobs".into(),
         max_job_size: MAX_JOB_SIZE,
         poll_interval: Duration::from_secs(10),
-        branches: None,
+        ..TryJobdirConfig::default()
     };
     JobdirWatcher::open(&"try".into(), &config, basedir, leaving)
 }

@@ -9,8 +9,14 @@ use crate::config::shape::Shape;
 
 /// The codebases of a scheduler, by name; empty: the codebase of each tree.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Codebases(BTreeMap<String, CodebaseSource>);
+pub struct Codebases {
+    #[serde(rename = "codebases", skip_serializing_if = "BTreeMap::is_empty")]
+    sources: BTreeMap<String, CodebaseSource>,
+    /// Whether a codebase without changes is built at the newest revision that was seen there
+    /// (CBS-04), as long as one was.
+    #[serde(rename = "absolute", skip_serializing_if = "std::ops::Not::not")]
+    pub at_newest: bool,
+}
 
 /// The source of a codebase without changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -34,7 +40,7 @@ impl Codebases {
     /// Takes the codebases of the table. `branch` is the branch of the scheduler, which they have
     /// unless they have a branch of their own.
     pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&str>) {
-        table.set("codebases", &mut self.0, |value| {
+        table.set("codebases", &mut self.sources, |value| {
             let entries = value.entries();
             if entries.is_empty() && value.raw().is_table() {
                 value.error("is empty", "leave it out, or name a codebase");
@@ -49,27 +55,52 @@ impl Codebases {
         });
     }
 
+    /// Takes whether codebases without changes are built at the newest revision; they have been
+    /// read. `sees_changes` says whether the scheduler looks at changes at all.
+    pub(super) fn read_absolute(&mut self, table: &mut Table<'_>, sees_changes: bool) {
+        let Some(value) = table.take("absolute") else {
+            return;
+        };
+        self.at_newest = value.flag().unwrap_or_default();
+        if !self.at_newest {
+            return;
+        }
+        if self.is_empty() {
+            let message = format!("`absolute` of {} has no effect here", value.label);
+            value
+                .sink
+                .warning(value.span(), message, "it needs `codebases`");
+        } else if !sees_changes {
+            let help = "it needs `only_if_changed = true`: without that no changes are seen";
+            value.error("has no effect here", help);
+        }
+    }
+
     /// Whether none is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sources.is_empty()
     }
 
     /// The codebase with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&CodebaseSource> {
-        self.0.get(name)
+        self.sources.get(name)
     }
 
     /// The codebases, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &CodebaseSource)> {
-        self.0.iter().map(|(name, source)| (name.as_str(), source))
+        let all = self.sources.iter();
+        all.map(|(name, source)| (name.as_str(), source))
     }
 }
 
 impl FromIterator<(String, CodebaseSource)> for Codebases {
     fn from_iter<I: IntoIterator<Item = (String, CodebaseSource)>>(all: I) -> Self {
-        Self(all.into_iter().collect())
+        Self {
+            sources: all.into_iter().collect(),
+            at_newest: false,
+        }
     }
 }
 

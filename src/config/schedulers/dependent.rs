@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::codebases::Codebases;
 use super::kind::SchedulerSettings;
 use super::upstream::Upstreams;
 use crate::config::reader::Table;
@@ -12,10 +13,13 @@ use crate::model::SchedulerName;
 pub struct DependentConfig {
     /// The other scheduler.
     pub upstream: SchedulerName,
+    /// The codebases that its sets have besides those of the other scheduler.
+    #[serde(flatten)]
+    pub codebases: Codebases,
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["upstream"];
+pub(super) const KEYS: &[&str] = &["upstream", "codebases"];
 
 impl SchedulerSettings for DependentConfig {
     fn upstream(&self) -> Option<&SchedulerName> {
@@ -31,6 +35,7 @@ impl DependentConfig {
         name: Option<&'a str>,
         upstreams: &mut Upstreams<'a>,
     ) {
+        self.codebases.read(table, None);
         let Some(value) = table.require("upstream", "\"SCHEDULER\"") else {
             return;
         };

@@ -1,5 +1,6 @@
 //! What the schedulers of every kind say of themselves.
 
+use super::codebases::Codebases;
 use super::timed::TimedBuild;
 use crate::model::{SchedulerName, Zone};
 
@@ -38,6 +39,11 @@ pub(super) trait SchedulerSettings {
     /// The branches that it may be handed, among which `None` is the default branch; absent: every
     /// branch.
     fn try_branches(&self) -> Option<&[Option<String>]> {
+        None
+    }
+
+    /// The codebases of the jobs that it is handed.
+    fn try_codebases(&self) -> Option<&Codebases> {
         None
     }
 }

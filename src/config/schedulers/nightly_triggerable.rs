@@ -9,10 +9,14 @@ use crate::config::reader::Table;
 use crate::config::zones::MachineZone;
 use crate::model::Zone;
 
-/// Settings of `NightlyTriggerable`: those of `Nightly` that say when it runs.
+/// Settings of `NightlyTriggerable`: those of `Nightly` that say when it runs, and the codebases
+/// that have a stamp each in its sets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct NightlyTriggerableConfig(pub NightlyConfig);
+
+/// The keys besides the calendar.
+pub(super) const KEYS: &[&str] = &["codebases"];
 
 impl SchedulerSettings for NightlyTriggerableConfig {
     fn zone(&self) -> Option<Zone> {
@@ -32,5 +36,6 @@ impl NightlyTriggerableConfig {
     /// Takes what the table has.
     pub(super) fn read(&mut self, table: &mut Table<'_>, zone: &MachineZone) {
         self.0.read_clock(table, zone);
+        self.0.what.codebases.read(table, None);
     }
 }

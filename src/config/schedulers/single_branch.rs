@@ -17,7 +17,7 @@ pub struct SingleBranchConfig {
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["branch"];
+pub(super) const KEYS: &[&str] = &["branch", "absolute"];
 
 impl SchedulerSettings for SingleBranchConfig {}
 
@@ -26,6 +26,7 @@ impl SingleBranchConfig {
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
         let branch = table.take("branch");
         self.tree_stable.read(table, branch.as_ref());
+        self.tree_stable.codebases.read_absolute(table, true);
         self.branch = branch.as_ref().and_then(Value::text).map(str::to_owned);
     }
 }

@@ -12,7 +12,7 @@ pub struct TimedBuild {
     /// Its branch; absent is the default branch.
     pub branch: Option<String>,
     /// The codebases that have a stamp each in its sets; empty: the branch alone.
-    #[serde(skip_serializing_if = "Codebases::is_empty")]
+    #[serde(flatten)]
     pub codebases: Codebases,
     /// It builds changes, and only if an important one has arrived since the last time (NIG-12,
     /// PER-06); absent: the latest there is, always.
@@ -24,6 +24,7 @@ pub struct TimedBuild {
 pub(super) const KEYS: &[&str] = &[
     "branch",
     "codebases",
+    "absolute",
     "only_if_changed",
     "separate",
     "only_important",
@@ -44,6 +45,7 @@ impl TimedBuild {
         }
         self.branch = branch.as_ref().and_then(Value::text).map(str::to_owned);
         self.codebases.read(table, self.branch.as_deref());
+        self.codebases.read_absolute(table, only_if_changed);
     }
 }
 

@@ -23,7 +23,7 @@ pub struct TreeStable {
     pub longest_wait: LongestWait,
     /// The codebases that wait together with one timer, and have a stamp each in its sets; empty:
     /// each tree for itself.
-    #[serde(skip_serializing_if = "Codebases::is_empty")]
+    #[serde(flatten)]
     pub codebases: Codebases,
     /// Which changes it builds.
     #[serde(flatten)]

@@ -2,18 +2,36 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::SchedulerConfig;
+use super::codebases::Codebases;
 use super::kind::SchedulerSettings;
 use crate::config::names::Names;
-use crate::config::reader::{Sink, Triggered};
+use crate::config::reader::{Sink, Table, Triggered};
 use crate::config::spelling;
 
-/// A `Triggerable` has no settings of its own.
-pub(super) struct Triggerable;
+/// Settings of `Triggerable`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TriggerableConfig {
+    /// The codebases that have a stamp each in its sets; empty: those that the step names.
+    #[serde(flatten)]
+    pub codebases: Codebases,
+}
 
-impl SchedulerSettings for Triggerable {
+/// The keys that only these schedulers have.
+pub(super) const KEYS: &[&str] = &["codebases"];
+
+impl SchedulerSettings for TriggerableConfig {
     fn takes_triggers(&self) -> bool {
         true
+    }
+}
+
+impl TriggerableConfig {
+    /// Takes what the table has.
+    pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        self.codebases.read(table, None);
     }
 }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::branches::read_branches;
+use super::codebases::Codebases;
 use super::kind::SchedulerSettings;
 use crate::config::needs::Needed;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 
 /// Settings of `Try_Jobdir` (TJD-01, TJD-02, TJD-10).
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TryJobdirConfig {
     /// The maildir, relative to the base directory or absolute.
     pub jobdir: PathBuf,
@@ -25,10 +26,19 @@ pub struct TryJobdirConfig {
     /// The branches that it may be handed, among which `None` is the default branch; absent: every
     /// branch.
     pub branches: Option<Vec<Option<String>>>,
+    /// The codebases that have a stamp each in its sets; empty: the one that the job names.
+    #[serde(flatten)]
+    pub codebases: Codebases,
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["jobdir", "max_job_size", "poll_interval", "branches"];
+pub(super) const KEYS: &[&str] = &[
+    "jobdir",
+    "max_job_size",
+    "poll_interval",
+    "branches",
+    "codebases",
+];
 
 /// The longest job file that may be allowed: with its escapes it has to fit into one cell of the
 /// state.
@@ -45,6 +55,7 @@ impl Default for TryJobdirConfig {
             max_job_size: Self::DEFAULT_JOB_SIZE,
             poll_interval: Duration::from_secs(10),
             branches: None,
+            codebases: Codebases::default(),
         }
     }
 }
@@ -56,6 +67,10 @@ impl SchedulerSettings for TryJobdirConfig {
 
     fn try_branches(&self) -> Option<&[Option<String>]> {
         self.branches.as_deref()
+    }
+
+    fn try_codebases(&self) -> Option<&Codebases> {
+        Some(&self.codebases)
     }
 }
 
@@ -74,6 +89,7 @@ impl TryJobdirConfig {
             v.duration(SHORTEST..=LONGEST)
         });
         table.set_some("branches", &mut self.branches, read_branches);
+        self.codebases.read(table, None);
     }
 }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::branches::read_branches;
+use super::codebases::Codebases;
 use super::kind::SchedulerSettings;
 use crate::config::address::{self, Listen};
 use crate::config::change_sources::ChangeSourceConfig;
@@ -30,10 +31,13 @@ pub struct TryUserpassConfig {
     /// The branches that it may be handed, among which `None` is the default branch; absent: every
     /// branch.
     pub branches: Option<Vec<Option<String>>>,
+    /// The codebases that have a stamp each in its sets; empty: the one that the job names.
+    #[serde(flatten)]
+    pub codebases: Codebases,
 }
 
 /// The keys that only these schedulers have.
-pub(super) const KEYS: &[&str] = &["port", "userpass", "branches"];
+pub(super) const KEYS: &[&str] = &["port", "userpass", "branches", "codebases"];
 
 /// A user in the longer form.
 pub(in crate::config) static USER: Shape = Shape {
@@ -75,6 +79,10 @@ impl SchedulerSettings for TryUserpassConfig {
     fn try_branches(&self) -> Option<&[Option<String>]> {
         self.branches.as_deref()
     }
+
+    fn try_codebases(&self) -> Option<&Codebases> {
+        Some(&self.codebases)
+    }
 }
 
 impl TryUserpassConfig {
@@ -86,6 +94,7 @@ impl TryUserpassConfig {
         listeners: Listeners<'a, '_>,
     ) {
         table.set_some("branches", &mut self.branches, read_branches);
+        self.codebases.read(table, None);
         let port = table.require("port", "8031");
         let users = table.require("userpass", "[[\"USER\", \"PASSWORD\"]]");
         let users = users.map(|users| read_users(&users)).unwrap_or_default();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{AnyBranchConfig, TreeStable};
 use crate::model::{Change, Decision};
+use crate::schedulers::codebases;
 use crate::schedulers::trees::{Trees, Wanted};
 use crate::schedulers::waiting;
 
@@ -23,7 +24,7 @@ impl Trees<AnyBranch> {
 
 impl Wanted for AnyBranch {
     fn check(&self, settings: &TreeStable, change: &Change) -> Result<(), Decision> {
-        waiting::branch_in(&settings.codebases, change, None)?;
+        codebases::branch_in(&settings.codebases, change, None)?;
         match &self.branches {
             Some(listed) if !listed.contains(&change.branch) => Err(Decision::BranchNotListed),
             Some(_) | None => waiting::check_filter(&settings.rules, change),

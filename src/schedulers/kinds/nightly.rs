@@ -24,8 +24,8 @@ use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::{self, Run};
-use crate::schedulers::timed::Gathered;
-use crate::schedulers::waiting::{self, Arrival, StoredChanges};
+use crate::schedulers::timed::{Gathered, StoredGathered};
+use crate::schedulers::waiting::{self, Arrival};
 
 /// How far ahead a last run is believed: clocks are set back by hours to repeat no slot.
 const BELIEVED: Duration = Duration::from_secs(24 * 3600);
@@ -52,7 +52,7 @@ enum Next {
 #[derive(Debug, Deserialize, Serialize)]
 struct Stored {
     #[serde(flatten)]
-    changes: StoredChanges,
+    gathered: StoredGathered,
     searched_from: Timestamp,
     next: Option<Timestamp>,
 }
@@ -75,7 +75,7 @@ impl Nightly {
 
     fn state(&self) -> Value {
         let stored = Stored {
-            changes: self.gathered.stored(),
+            gathered: self.gathered.stored(),
             searched_from: self.searched_from,
             next: self.next.slot(),
         };
@@ -116,14 +116,14 @@ impl Scheduler for Nightly {
             self.search_from(from.max(now.wall));
         }
         let what = &self.config.what;
-        self.gathered.restore(what, &stored.changes, known)
+        self.gathered.restore(what, stored.gathered, known)
     }
 
     fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
         let (what, at) = (&self.config.what, self.next.slot());
-        let decision = self.gathered.on_change(what, change, now, at);
+        let (decision, is_new) = self.gathered.on_change(what, change, now, at);
         let mut outcome = Outcome::default();
-        if decision.keeps() {
+        if is_new {
             outcome.remember(Part::default(), Some(self.state()));
         }
         (outcome, decision)

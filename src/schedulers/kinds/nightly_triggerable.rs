@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::nightly::Nightly;
-use crate::config::{NightlyConfig, TimedBuild};
+use crate::config::{Codebases, NightlyConfig, TimedBuild};
 use crate::model::{
     Change, ChangeNumber, Decision, Instead, Moment, Patch, Properties, SourceStamp, SourceStamps,
     Timestamp,
 };
+use crate::schedulers::codebases;
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::Run;
@@ -23,6 +24,8 @@ use crate::schedulers::waiting::{self, Arrival};
 pub(super) struct NightlyTriggerable {
     /// When it runs.
     clock: Nightly,
+    /// The codebases of its sets.
+    codebases: Codebases,
     /// What it builds then.
     asked: Option<(Arc<SourceStamps>, Properties)>,
 }
@@ -97,6 +100,7 @@ impl StoredStamp {
 impl NightlyTriggerable {
     /// Looks for the first slot after `now`.
     pub(super) fn new(config: NightlyConfig, now: Timestamp) -> Self {
+        let codebases = config.what.codebases.clone();
         let always = NightlyConfig {
             force_at: None,
             what: TimedBuild::default(),
@@ -104,6 +108,7 @@ impl NightlyTriggerable {
         };
         Self {
             clock: Nightly::new(always, now),
+            codebases,
             asked: None,
         }
     }
@@ -170,7 +175,11 @@ impl Scheduler for NightlyTriggerable {
         }
         // The clock gives a set in each run.
         if !std::mem::take(&mut outcome.sets).is_empty() {
-            outcome.triggered = self.asked.take().into_iter().collect();
+            let asked = self.asked.take().into_iter();
+            let asked = asked.map(|(stamps, properties)| {
+                (codebases::asked_for(&self.codebases, &stamps), properties)
+            });
+            outcome.triggered = asked.collect();
         }
         self.remembering(outcome, now)
     }

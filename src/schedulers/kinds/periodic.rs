@@ -16,8 +16,8 @@ use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::Run;
-use crate::schedulers::timed::Gathered;
-use crate::schedulers::waiting::{self, Arrival, StoredChanges};
+use crate::schedulers::timed::{Gathered, StoredGathered};
+use crate::schedulers::waiting::{self, Arrival};
 
 /// A `Periodic`.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Periodic {
 #[derive(Debug, Deserialize, Serialize)]
 struct Stored {
     #[serde(flatten)]
-    changes: StoredChanges,
+    gathered: StoredGathered,
     last: Option<Timestamp>,
 }
 
@@ -50,11 +50,11 @@ impl Periodic {
 
     /// What must be remembered; nothing before the first run.
     fn state(&self, now: Moment) -> Option<Value> {
-        if self.last.is_none() && self.gathered.waiting().is_empty() {
+        if self.last.is_none() && self.gathered.is_empty() {
             return None;
         }
         let stored = Stored {
-            changes: self.gathered.stored(),
+            gathered: self.gathered.stored(),
             last: self.last.map(|last| now.wall_of(last)),
         };
         Some(serde_json::to_value(stored).expect("numbers always have a JSON form"))
@@ -89,14 +89,14 @@ impl Scheduler for Periodic {
             let latest = now.steady + *period;
             self.next = (last + *period).clamp(now.steady, latest);
         }
-        self.gathered.restore(what, &stored.changes, known)
+        self.gathered.restore(what, stored.gathered, known)
     }
 
     fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
         let (what, at) = (&self.config.what, Some(now.wall_of(self.next)));
-        let decision = self.gathered.on_change(what, change, now, at);
+        let (decision, is_new) = self.gathered.on_change(what, change, now, at);
         let mut outcome = Outcome::default();
-        if decision.keeps() {
+        if is_new {
             outcome.remember(Part::default(), self.state(now));
         }
         (outcome, decision)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::config::{SingleBranchConfig, TreeStable};
 use crate::model::{Change, Decision};
+use crate::schedulers::codebases;
 use crate::schedulers::trees::{Trees, Wanted};
 use crate::schedulers::waiting;
 
@@ -25,7 +26,7 @@ impl Trees<SingleBranch> {
 impl Wanted for SingleBranch {
     fn check(&self, settings: &TreeStable, change: &Change) -> Result<(), Decision> {
         let branch = self.branch.as_deref();
-        let branch = waiting::branch_in(&settings.codebases, change, branch)?;
+        let branch = codebases::branch_in(&settings.codebases, change, branch)?;
         waiting::check(branch, &settings.rules, change)
     }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::config::Codebases;
 use crate::model::{Change, Decision, Instead, Moment, Properties, SourceStamps};
+use crate::schedulers::codebases;
 use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A `Triggerable`; it has no state.
 #[derive(Debug)]
-pub(super) struct Triggerable;
+pub(super) struct Triggerable(pub(super) Codebases);
 
 impl Scheduler for Triggerable {
     fn on_change(&mut self, _change: &Arc<Change>, _now: Moment) -> (Outcome, Decision) {
@@ -22,7 +24,7 @@ impl Scheduler for Triggerable {
         _now: Moment,
     ) -> Option<Outcome> {
         Some(Outcome {
-            triggered: vec![(Arc::clone(stamps), properties.clone())],
+            triggered: vec![(codebases::asked_for(&self.0, stamps), properties.clone())],
             ..Outcome::default()
         })
     }

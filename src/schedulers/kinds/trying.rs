@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::config::{CodebaseSource, Codebases, is_same_repository};
 use crate::model::{
-    Change, Decision, Instead, Moment, Patch, PatchBody, SchedulerName, SourceStamp, TryJob,
+    Change, Decision, Instead, Moment, Patch, PatchBody, SchedulerName, SourceStamp, SourceStamps,
+    TryJob,
 };
+use crate::schedulers::codebases;
 use crate::schedulers::kind::{Outcome, Scheduler};
 
 /// A try scheduler; it has no state.
@@ -19,8 +22,67 @@ impl Scheduler for Trying {
     }
 }
 
+/// The stamps of a job: its own, and those of the other `codebases` as they are configured
+/// (CBS-05).
+pub(in crate::schedulers) fn stamps(
+    job: TryJob,
+    codebases: &Codebases,
+) -> Result<SourceStamps, String> {
+    if codebases.is_empty() {
+        return Ok(stamp(job).into());
+    }
+    let (tried, source) = tried(&job, codebases)?;
+    let mut stamp = SourceStamp {
+        codebase: tried.to_owned(),
+        ..stamp(job)
+    };
+    stamp.branch = stamp.branch.or_else(|| source.branch.clone());
+    // The client knows its own copy, which nobody else can reach.
+    if !source.repository.is_empty() {
+        stamp.repository.clone_from(&source.repository);
+    }
+    let others = codebases.iter().filter(|(name, _)| *name != tried);
+    let others = others.map(|(name, source)| codebases::configured(name, source));
+    Ok(others.chain([stamp]).collect())
+}
+
+/// The codebase that a job patches: the one that it names, or else the one without a name, the one
+/// of its repository, or the only one.
+fn tried<'a>(
+    job: &TryJob,
+    codebases: &'a Codebases,
+) -> Result<(&'a str, &'a CodebaseSource), String> {
+    let named = |wanted: &str| codebases.iter().find(|(name, _)| *name == wanted);
+    let of_repository = || {
+        let is_its = |source: &CodebaseSource| {
+            let repository = &source.repository;
+            !repository.is_empty() && is_same_repository(&[], repository, &job.repository)
+        };
+        let mut all = codebases.iter().filter(|(_, source)| is_its(source));
+        all.next().filter(|_| all.next().is_none())
+    };
+    let only = || {
+        let mut all = codebases.iter();
+        all.next().filter(|_| all.next().is_none())
+    };
+    let found = match job.codebase.as_str() {
+        "" => named("").or_else(of_repository).or_else(only),
+        name => named(name),
+    };
+    found.ok_or_else(|| {
+        let names: Vec<_> = codebases.iter().map(|(name, _)| name).collect();
+        let names = names.join(", ");
+        match job.codebase.as_str() {
+            "" => format!(
+                "the job does not say which codebase it patches, by --codebase or --repository; there are {names}"
+            ),
+            other => format!("there is no codebase {other}; there are {names}"),
+        }
+    })
+}
+
 /// The stamp of a job: nothing of its own but the base and the patch (TRY-04).
-pub(in crate::schedulers) fn stamp(job: TryJob) -> SourceStamp {
+fn stamp(job: TryJob) -> SourceStamp {
     let some = |text: String| not_empty(Some(text));
     let (who, comment) = (some(job.who), some(job.comment));
     // Without a diff there is nothing to apply, and it merges like any other (TRY-07).
@@ -38,7 +100,7 @@ pub(in crate::schedulers) fn stamp(job: TryJob) -> SourceStamp {
         changes: Vec::new(),
         project: job.project,
         repository: job.repository,
-        codebase: String::new(),
+        codebase: job.codebase,
     }
 }
 

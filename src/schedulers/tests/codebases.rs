@@ -131,6 +131,224 @@ fn cbs_04_a_timed_build_has_a_stamp_a_codebase_also_without_changes() {
     assert_eq!(stamps.of("core").unwrap().revision, None);
 }
 
+/// A Scheduler, a Nightly and a Periodic that build `lib` at its newest revision.
+fn absolute() -> [SchedulerConfig; 3] {
+    let newest = || {
+        let mut all = codebases();
+        all.at_newest = true;
+        all
+    };
+    let what = || TimedBuild {
+        codebases: newest(),
+        only_if_changed: Some(rules()),
+        ..TimedBuild::default()
+    };
+    let settings = TreeStable {
+        codebases: newest(),
+        ..tree_stable(Some(60))
+    };
+    let mut daily = nightly(3);
+    daily.what = what();
+    let mut often = periodic(300, true);
+    periodic_of(&mut often).what = what();
+    [
+        config_of("quick", single_branch(None, settings)),
+        night(daily),
+        often,
+    ]
+}
+
+#[test]
+fn cbs_04_absolute_is_the_newest_revision_that_was_seen_also_over_a_restart() {
+    for config in absolute() {
+        let name = config.name.clone();
+        let mut harness = Harness::start(0.0, vec![config.clone()]);
+        let lib = |harness: &Harness, n: usize| {
+            let stamp = harness.submissions[n].stamps.of("lib").unwrap();
+            (stamp.revision.clone(), stamp.repository.clone())
+        };
+        offer(&mut harness, 400.0, 1, "core", "main");
+        harness.run_until(100_000.0);
+        // Nothing was seen of it yet.
+        let configured = (Some("v2".to_owned()), "git://h/default".to_owned());
+        assert_eq!(lib(&harness, 0), configured, "{name}");
+        // An unimportant change makes no set, and one without a revision tells nothing.
+        let unimportant = change(2, harness.wall(100_001.0), "lib", "stable", false);
+        harness.offer(100_001.0, unimportant);
+        let mut unnamed = change(3, harness.wall(100_002.0), "lib", "stable", false);
+        Arc::make_mut(&mut unnamed).content.revision = None;
+        harness.offer(100_002.0, unnamed);
+        offer(&mut harness, 100_003.0, 4, "lib", "stable");
+        harness.run_until(200_000.0);
+        assert_eq!(lib(&harness, 1).0, None, "{name}");
+        harness.restart(200_001.0, config.clone());
+        offer(&mut harness, 200_002.0, 5, "core", "main");
+        harness.run_until(300_000.0);
+        let seen = (Some("r4".to_owned()), "git://h/lib".to_owned());
+        assert_eq!(lib(&harness, 2), seen, "{name}");
+        assert_eq!(harness.submissions.len(), 3, "{name}");
+        assert_eq!(harness.problems, [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn cbs_04_a_revision_of_another_branch_is_forgotten_with_the_settings() {
+    let [config, ..] = absolute();
+    let mut harness = Harness::start(0.0, vec![config.clone()]);
+    offer(&mut harness, 100.0, 1, "lib", "stable");
+    harness.run_until(1000.0);
+    assert!(
+        harness
+            .stored
+            .contains_key(&SchedulerName::from("quick\nnewest"))
+    );
+    let mut other = config;
+    let moved = CodebaseSource {
+        branch: Some("next".to_owned()),
+        ..CodebaseSource::default()
+    };
+    let names = [
+        ("core".to_owned(), CodebaseSource::default()),
+        ("lib".to_owned(), moved),
+    ];
+    let settings = &mut of(&mut other).codebases;
+    *settings = names.into_iter().collect();
+    settings.at_newest = true;
+    harness.restart(1001.0, other);
+    assert!(
+        !harness
+            .stored
+            .contains_key(&SchedulerName::from("quick\nnewest"))
+    );
+    harness.run_until(1100.0);
+    let core = change(2, harness.wall(1100.0), "core", "main", true);
+    let mut core = core;
+    Arc::make_mut(&mut core).content.branch = None;
+    harness.offer(1100.0, core);
+    harness.run_until(2000.0);
+    let lib = harness.submissions[1].stamps.of("lib").unwrap();
+    assert_eq!(
+        (lib.branch.as_deref(), lib.revision.as_deref()),
+        (Some("next"), None)
+    );
+}
+
+fn stamp(codebase: &str, branch: Option<&str>, revision: Option<&str>) -> SourceStamp {
+    SourceStamp {
+        codebase: codebase.to_owned(),
+        branch: branch.map(str::to_owned),
+        revision: revision.map(str::to_owned),
+        ..SourceStamp::default()
+    }
+}
+
+/// Codebase, branch, revision and repository of each stamp.
+fn said(stamps: &SourceStamps) -> Vec<String> {
+    let said = |stamp: &SourceStamp| {
+        let or_none = |text: &Option<String>| text.clone().unwrap_or_default();
+        let (branch, revision) = (or_none(&stamp.branch), or_none(&stamp.revision));
+        format!(
+            "{} {branch} {revision} {}",
+            stamp.codebase, stamp.repository
+        )
+    };
+    stamps.iter().map(said).collect()
+}
+
+#[test]
+fn cbs_05_a_triggerable_has_the_stamps_of_the_step_and_else_its_own() {
+    let triggerable = |codebases| SchedulerKind::Triggerable(TriggerableConfig { codebases });
+    let mut clock = nightly(3);
+    clock.what.codebases = codebases();
+    let configs = vec![
+        config_of("asked", triggerable(codebases())),
+        config_of("any", triggerable(Codebases::default())),
+        config_of(
+            "late",
+            SchedulerKind::NightlyTriggerable(Box::new(NightlyTriggerableConfig(clock))),
+        ),
+    ];
+    let mut harness = Harness::start(0.0, configs);
+    let mut end = 0.0;
+    let mut ask = |name: &str, stamps: SourceStamps| {
+        let (now, none) = (harness.at(end), Properties::new());
+        let stamps = Arc::new(stamps);
+        let effects = harness.registry.trigger(&name.into(), &stamps, &none, now);
+        harness.take(effects, end);
+        end += 100_000.0;
+        harness.run_until(end);
+        said(&harness.submissions.pop().unwrap().stamps)
+    };
+    let default = "git://h/default";
+    let core = format!("core main  {default}");
+    let lib = format!("lib stable v2 {default}");
+    // `always_use_latest` names no codebase, nor does what is not listed count.
+    assert_eq!(ask("asked", SourceStamps::default()), [&*core, &*lib]);
+    let other = || {
+        [
+            stamp("other", None, Some("r1")),
+            stamp("lib", None, Some("r2")),
+        ]
+    };
+    let at_r2 = format!("lib  r2 {default}");
+    for name in ["asked", "late"] {
+        assert_eq!(ask(name, other().into_iter().collect()), [&*core, &*at_r2]);
+    }
+    // A branch without a revision is its latest.
+    let branch = [stamp("lib", Some("rel"), None)];
+    let at_rel = format!("lib rel  {default}");
+    assert_eq!(
+        ask("asked", branch.into_iter().collect()),
+        [&*core, &*at_rel]
+    );
+    assert_eq!(
+        ask("any", other().into_iter().collect()),
+        ["lib  r2 ", "other  r1 "]
+    );
+}
+
+#[test]
+fn cbs_05_a_dependent_has_the_stamps_of_the_other_and_its_own_besides() {
+    let [first, ..] = &configs()[..] else {
+        panic!("there are some");
+    };
+    let docs = CodebaseSource {
+        branch: Some("next".to_owned()),
+        ..CodebaseSource::default()
+    };
+    let after = |name: &str, names: &[&str]| {
+        let listed = names.iter().map(|name| ((*name).to_owned(), docs.clone()));
+        let settings = DependentConfig {
+            upstream: "quick".into(),
+            codebases: listed.collect(),
+        };
+        config_of(name, SchedulerKind::Dependent(settings))
+    };
+    let configs = vec![
+        first.clone(),
+        after("same", &["lib"]),
+        after("more", &["core", "docs"]),
+    ];
+    let mut harness = Harness::start(0.0, configs);
+    offer(&mut harness, 100.0, 1, "core", "main");
+    harness.run_until(1000.0);
+    harness.finish(1000.0, 0, true);
+    let [first, same, more] = &harness.submissions[..] else {
+        panic!("{:?}", harness.submissions);
+    };
+    assert!(Arc::ptr_eq(&first.stamps, &same.stamps));
+    assert_eq!(
+        more.stamps.codebases().collect::<Vec<_>>(),
+        ["core", "docs", "lib"]
+    );
+    assert_eq!(more.stamps.of("core"), first.stamps.of("core"));
+    assert_eq!(more.stamps.of("lib"), first.stamps.of("lib"));
+    assert_eq!(
+        more.stamps.of("docs"),
+        Some(&stamp("docs", Some("next"), None))
+    );
+}
+
 const NAMES: [&str; 3] = ["core", "lib", "other"];
 const BRANCHES: [&str; 2] = ["main", "stable"];
 

@@ -1,7 +1,7 @@
 //! What each scheduler says it made of a change, and that it did so.
 
 use super::*;
-use crate::config::TextMatch;
+use crate::config::{Codebases, TextMatch};
 use crate::config::{TryJobdirConfig, TryUserpassConfig};
 use crate::model::{FilterField, Instead};
 
@@ -154,17 +154,22 @@ fn who_looks_at_no_changes_says_what_it_waits_for() {
         max_job_size: 1,
         poll_interval: Duration::from_secs(10),
         branches: None,
+        codebases: Codebases::default(),
     };
     let userpass = TryUserpassConfig {
         ports: Vec::new(),
         users: Vec::new(),
         branches: None,
+        codebases: Codebases::default(),
     };
     let all = vec![
         periodic(100, false),
         night(nightly(3)),
         dependent("after", "hourly"),
-        config_of("triggered", SchedulerKind::Triggerable),
+        config_of(
+            "triggered",
+            SchedulerKind::Triggerable(TriggerableConfig::default()),
+        ),
         config_of("jobdir", SchedulerKind::TryJobdir(jobdir)),
         config_of("userpass", SchedulerKind::TryUserpass(userpass)),
     ];

@@ -117,7 +117,10 @@ fn scb_04_each_kind_reports_its_future_builds() {
         dependent("e", "any"),
         periodic(500, false),
         night(nightly(3)),
-        config_of("asked", SchedulerKind::Triggerable),
+        config_of(
+            "asked",
+            SchedulerKind::Triggerable(TriggerableConfig::default()),
+        ),
     ];
     let mut harness = Harness::start(10.0, all);
     harness.run_until(10.0);
@@ -141,7 +144,10 @@ fn a_circle_that_came_in_all_the_same_does_no_harm() {
 
 #[test]
 fn a_triggerable_builds_what_it_is_asked_for() {
-    let mut asked = config_of("asked", SchedulerKind::Triggerable);
+    let mut asked = config_of(
+        "asked",
+        SchedulerKind::Triggerable(TriggerableConfig::default()),
+    );
     asked.properties.set("p", 1, "Scheduler");
     asked.properties.set("q", 1, "Scheduler");
     let mut harness = Harness::start(0.0, vec![asked, config(None)]);

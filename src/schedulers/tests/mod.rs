@@ -29,7 +29,7 @@ use crate::config::calendar::Field;
 use crate::config::{
     AnyBranchConfig, Calendar, ChangeRules, DependentConfig, FilePatterns, Importance,
     NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
-    SingleBranchConfig, TimedBuild, TreeStable,
+    SingleBranchConfig, TimedBuild, TreeStable, TriggerableConfig,
 };
 use crate::model::{
     Change, ChangeNumber, Decision, Moment, NewChange, Properties, SchedulerName, SourceStamp,
@@ -253,7 +253,13 @@ fn single_branch(branch: Option<&str>, settings: TreeStable) -> SchedulerKind {
 
 fn dependent(name: &str, upstream: &str) -> SchedulerConfig {
     let upstream = upstream.into();
-    config_of(name, SchedulerKind::Dependent(DependentConfig { upstream }))
+    config_of(
+        name,
+        SchedulerKind::Dependent(DependentConfig {
+            upstream,
+            ..DependentConfig::default()
+        }),
+    )
 }
 
 fn periodic(period: u64, resume: bool) -> SchedulerConfig {

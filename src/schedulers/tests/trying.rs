@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::{TryJobdirConfig, TryUserpassConfig};
+use crate::config::{CodebaseSource, Codebases, TryJobdirConfig, TryUserpassConfig};
 use crate::model::{BuilderName, Patch, PatchBody, TryJob};
 
 fn jobdir() -> SchedulerKind {
@@ -155,6 +155,81 @@ fn try_04_empty_texts_mean_default_branch_and_latest_revision() {
         ..TryJob::default()
     };
     assert_eq!(*submit(job, None).stamps, SourceStamps::default());
+}
+
+/// The codebases `core` and `lib`, in repositories of these names.
+fn codebases() -> Codebases {
+    let source = |name: &str| CodebaseSource {
+        branch: Some("main".to_owned()),
+        repository: format!("https://Host/{name}.git"),
+        revision: (name == "lib").then(|| "v2".to_owned()),
+    };
+    let all = ["core", "lib"].into_iter();
+    all.map(|name| (name.to_owned(), source(name))).collect()
+}
+
+/// The stamps of a job for `codebase` of `repository`, as code and revision and whether patched.
+fn tried(codebases: Codebases, codebase: &str, repository: &str) -> Result<Vec<String>, String> {
+    let settings = TryUserpassConfig {
+        codebases,
+        ..TryUserpassConfig::default()
+    };
+    let job = TryJob {
+        codebase: codebase.to_owned(),
+        repository: repository.to_owned(),
+        base_revision: Some("r1".to_owned()),
+        patch: b"diff".to_vec(),
+        ..TryJob::default()
+    };
+    let set =
+        registry(SchedulerKind::TryUserpass(settings)).try_submission(&"try".into(), job, None)?;
+    let said = |stamp: &SourceStamp| {
+        let texts = [&stamp.branch, &stamp.revision].map(|text| text.as_deref().unwrap_or(""));
+        let patched = if stamp.patch.is_some() {
+            " patched"
+        } else {
+            ""
+        };
+        format!(
+            "{}: {} {}{patched}",
+            stamp.codebase,
+            texts.join(" "),
+            stamp.repository
+        )
+    };
+    Ok(set.stamps.iter().map(said).collect())
+}
+
+#[test]
+fn cbs_05_a_try_patches_one_codebase_and_builds_the_others_as_configured() {
+    let of_lib = [
+        "core: main  https://Host/core.git",
+        "lib: main r1 https://Host/lib.git patched",
+    ];
+    let said = tried(codebases(), "lib", "/home/ann/work").unwrap();
+    assert_eq!(said, of_lib);
+    // Clients of Buildbot name no codebase, but may name the repository.
+    assert_eq!(tried(codebases(), "", "https://host/lib/").unwrap(), of_lib);
+    assert_eq!(
+        tried(codebases(), "", "/home/ann/work").unwrap_err(),
+        "the job does not say which codebase it patches, by --codebase or --repository; there are core, lib"
+    );
+    assert_eq!(
+        tried(codebases(), "libs", "https://host/lib").unwrap_err(),
+        "there is no codebase libs; there are core, lib"
+    );
+    let only = || {
+        codebases()
+            .iter()
+            .take(1)
+            .map(|(name, s)| (name.to_owned(), s.clone()))
+            .collect()
+    };
+    let said = tried(only(), "", "/home/ann/work").unwrap();
+    assert_eq!(said, ["core: main r1 https://Host/core.git patched"]);
+    // Without a list there is the one codebase.
+    let said = tried(Codebases::default(), "lib", "/home/ann/work").unwrap();
+    assert_eq!(said, ["lib:  r1 /home/ann/work patched"]);
 }
 
 #[test]

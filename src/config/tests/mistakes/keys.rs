@@ -102,7 +102,7 @@ colour = 1"#,
 23:1: `branches` is not a setting of a `Scheduler` scheduler (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
 25:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
-26:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `separate`, `codebases`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
+26:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `absolute`, `separate`, `codebases`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
     );
 }
 

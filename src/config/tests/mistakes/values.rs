@@ -332,3 +332,50 @@ log_horizon = false"#,
         );
     }
 }
+
+#[test]
+fn cbs_04_absolute_needs_codebases_and_changes() {
+    let quick = r#"builders = ["full"]"#;
+    let lonely = format!("{quick}\nabsolute = true");
+    let text = SMALL.replacen(quick, &lonely, 1);
+    let (_, warnings) = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
+    let warning = "`absolute` of scheduler `quick` has no effect here";
+    assert_eq!(warnings[0].message, warning);
+    let text = SMALL.replacen("type = \"Scheduler\"", "type = \"Nightly\"", 1);
+    let keys = "builders = [\"full\"]\nabsolute = true\ncodebases = { core = {} }";
+    assert_eq!(
+        mistakes_of(&text.replacen(quick, keys, 1)),
+        "20:12: `absolute` of scheduler `quick` has no effect here (it needs `only_if_changed = true`: \
+         without that no changes are seen)"
+    );
+}
+
+#[test]
+fn cbs_05_schedulers_of_every_kind_but_a_form_list_codebases() {
+    let quick = r#"builders = ["full"]"#;
+    for (kind, more) in [
+        ("Scheduler", "absolute = true"),
+        ("AnyBranch", ""),
+        (
+            "Periodic",
+            "period = 60\nonly_if_changed = true\nabsolute = true",
+        ),
+        (
+            "Nightly",
+            "only_if_changed = true\nabsolute = true\ntime_zone = \"UTC\"",
+        ),
+        ("Triggerable", ""),
+        ("NightlyTriggerable", "time_zone = \"UTC\""),
+        ("Try_Jobdir", "jobdir = \"jobs\""),
+        ("Try_Userpass", "port = 8031\nuserpass = [[\"a\", \"b\"]]"),
+    ] {
+        let kind = format!("type = {kind:?}");
+        let text = SMALL.replacen("type = \"Scheduler\"", &kind, 1);
+        let keys = format!("{quick}\ncodebases = {{ core = {{}}, lib = {{}} }}\n{more}");
+        let config = accept(&text.replacen(quick, &keys, 1));
+        let shown = serde_json::to_value(&config.schedulers[0].kind).unwrap();
+        assert_eq!(shown["codebases"]["lib"]["repository"], "", "{kind}");
+        let absolute = more.contains("absolute").then_some(true);
+        assert_eq!(shown["absolute"].as_bool(), absolute, "{kind}");
+    }
+}
