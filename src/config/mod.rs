@@ -96,9 +96,9 @@ pub use repositories::{
 };
 pub use schedulers::{
     AnyBranchConfig, ChangeRules, ChoicesCommand, CodebaseSource, Codebases, DependentConfig,
-    ForceConfig, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter,
-    ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
-    TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
+    ForceConfig, ForcedCodebase, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig,
+    Parameter, ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
+    TimedBuild, TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
 };
 pub use secret::Secret;
 pub use slaves::{

@@ -40,8 +40,10 @@ pub use self::any_branch::AnyBranchConfig;
 pub use self::codebases::{CodebaseSource, Codebases};
 pub use self::dependent::DependentConfig;
 #[cfg(test)]
-pub(in crate::config) use self::force::PARAMETER;
-pub use self::force::{ChoicesCommand, ForceConfig, Parameter, ParameterKind, full_name};
+pub(in crate::config) use self::force::{CODEBASE as FORCED_CODEBASE, PARAMETER};
+pub use self::force::{
+    ChoicesCommand, ForceConfig, ForcedCodebase, Parameter, ParameterKind, full_name,
+};
 pub use self::nightly::NightlyConfig;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;

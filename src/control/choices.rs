@@ -143,7 +143,8 @@ impl Control {
                 continue;
             };
             let mut found = Vec::new();
-            for parameter in form.source.iter_mut().chain(&mut form.parameters) {
+            let sources = form.codebases.iter_mut().map(|it| &mut it.source);
+            for parameter in sources.chain(&mut form.parameters) {
                 commands(parameter, &mut found);
             }
             for (command, choices) in found {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Control;
 use crate::botmaster::{Ask, Forced};
 use crate::config::{Config, ForceConfig, Parameter, ParameterKind, SchedulerConfig, full_name};
-use crate::model::{BuilderName, Properties, SchedulerName, SourceStamps};
+use crate::model::{BuilderName, Properties, SchedulerName, SourceStamp, SourceStamps};
 use crate::schedulers::forcing::{Asker, FilledIn, PATCH_FIELDS, Sent, WrongField, fill_in};
 use crate::text::commas;
 
@@ -45,13 +45,7 @@ impl Control {
         let Some((scheduler, form)) = form_of(&config, &builder, forced.scheduler.as_ref())? else {
             return Ok(Ask::Force(Box::new(forced)));
         };
-        if forced.stamps.single().is_none() {
-            let why = format!(
-                "the ForceScheduler {} asks for one codebase, and the request has several",
-                scheduler.name
-            );
-            return Err(NotForced::Rejected(why));
-        }
+        check_codebases(scheduler, form, &forced.stamps)?;
         let owner = forced.properties.get("owner");
         let owner = owner.and_then(|owner| owner.as_str()).unwrap_or(user);
         let sent = fields(form, &forced);
@@ -104,9 +98,16 @@ impl Control {
         forced: Forced,
     ) -> Result<Ask, NotForced> {
         let mut properties = filled.properties;
-        let mut stamps = SourceStamps::from(filled.stamp);
-        if let Some(patch) = forced.stamps.patch() {
-            stamps = stamps.with_patch(patch.clone());
+        let mut stamps = filled.stamps;
+        if let Some(patched) = forced.stamps.patched() {
+            let patch = |stamp: &SourceStamp| SourceStamp {
+                patch: match stamps.single().is_some() || stamp.codebase == patched.codebase {
+                    true => patched.patch.clone(),
+                    false => None,
+                },
+                ..stamp.clone()
+            };
+            stamps = stamps.map(patch);
         }
         if let Some((builder, number)) = filled.inherit {
             let like = self.like(builder, number, String::new(), false).await?;
@@ -186,6 +187,42 @@ fn check(
     fill_in(scheduler, form, sent, asker).map_err(NotForced::WrongFields)
 }
 
+/// Checks that a request is for codebases that the form has. One that names no codebase is for that
+/// of a form with one.
+fn check_codebases(
+    scheduler: &SchedulerConfig,
+    form: &ForceConfig,
+    stamps: &SourceStamps,
+) -> Result<(), String> {
+    let name = &scheduler.name;
+    if form.codebases.len() == 1 {
+        return match stamps.single() {
+            Some(_) => Ok(()),
+            None => Err(format!(
+                "the ForceScheduler {name} asks for one codebase, and the request has several"
+            )),
+        };
+    }
+    let has = |codebase: &str| form.codebases.iter().any(|it| it.codebase == codebase);
+    // Nothing is asked for: all codebases have their defaults.
+    if *stamps == SourceStamps::default() {
+        return Ok(());
+    }
+    let Some(other) = stamps.codebases().find(|codebase| !has(codebase)) else {
+        return Ok(());
+    };
+    let names: Vec<_> = form
+        .codebases
+        .iter()
+        .map(|it| it.codebase.clone())
+        .collect();
+    let names = commas(&names);
+    Err(match other {
+        "" => format!("the request names no codebase; the ForceScheduler {name} has {names}"),
+        other => format!("the ForceScheduler {name} has no codebase {other}; it has {names}"),
+    })
+}
+
 /// The fields that parts of a request fill in. A property that is not a parameter takes a
 /// parameter for any property. What is not given has its default, also a box that a form would
 /// tick.
@@ -196,17 +233,24 @@ fn fields(form: &ForceConfig, forced: &Forced) -> Sent {
     for parameter in &form.parameters {
         list(parameter, "", &mut names, &mut any, &mut sent);
     }
-    let stamp = forced.stamps.first();
-    let parts = [
-        ("reason", Some(&forced.reason)),
-        ("branch", stamp.branch.as_ref()),
-        ("revision", stamp.revision.as_ref()),
-        ("repository", Some(&stamp.repository)),
-        ("project", Some(&stamp.project)),
-    ];
-    for (name, value) in parts {
+    let mut insert = |name: String, value: Option<&String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            sent.insert(name.to_owned(), vec![value.as_str().into()]);
+            sent.insert(name, vec![value.as_str().into()]);
+        }
+    };
+    insert("reason".to_owned(), Some(&forced.reason));
+    for stamp in forced.stamps.iter() {
+        let parent = match form.codebases.len() {
+            1 => "",
+            _ => &stamp.codebase,
+        };
+        for (name, value) in [
+            ("branch", stamp.branch.as_ref()),
+            ("revision", stamp.revision.as_ref()),
+            ("repository", Some(&stamp.repository)),
+            ("project", Some(&stamp.project)),
+        ] {
+            insert(full_name(parent, name), value);
         }
     }
     let mut any = any.into_iter();

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::config::{
-    ForceConfig, Parameter, ParameterKind, SchedulerConfig, Validation, full_name,
+    ForceConfig, ForcedCodebase, Parameter, ParameterKind, SchedulerConfig, Validation, full_name,
 };
 use crate::model::{
-    BuildNumber, BuilderName, Patch, PatchBody, Properties, SlaveName, SourceStamp,
+    BuildNumber, BuilderName, Patch, PatchBody, Properties, SlaveName, SourceStamp, SourceStamps,
 };
 
 /// The source of the properties, which is Buildbot's.
@@ -39,8 +39,8 @@ pub struct FilledIn {
     pub reason: String,
     /// The user who wants the build, which is also the property `owner`.
     pub owner: String,
-    /// What to build.
-    pub stamp: SourceStamp,
+    /// What to build: a stamp for each codebase of the form.
+    pub stamps: SourceStamps,
     /// Properties, with the source [`FORM`].
     pub properties: Properties,
     /// The build whose properties and sources are taken (FRC-06).
@@ -76,35 +76,19 @@ pub fn fill_in(
         wrong: Vec::new(),
         inherit: None,
         patch: None,
+        has_patch: false,
     };
-    let text = |value: Option<Json>| match value {
-        Some(Json::String(text)) => text,
-        Some(value) => value.to_string(),
-        None => String::new(),
-    };
-    let owner = text(filling.value(&form.username, ""));
-    let reason = text(filling.value(&form.reason_parameter, ""));
-    let mut stamp = SourceStamp {
-        codebase: form.codebase.clone(),
-        ..SourceStamp::default()
-    };
-    for parameter in &form.source {
-        let parent = filling.parent_of_source(&form.codebase, &parameter.name);
-        let value = text(filling.value(parameter, parent));
-        filling.check_source(&parameter.name, &value);
-        let some = (!value.is_empty()).then(|| value.clone());
-        match parameter.name.as_str() {
-            "branch" => stamp.branch = some,
-            "revision" => stamp.revision = some,
-            "repository" => stamp.repository = value,
-            _ => stamp.project = value,
-        }
-    }
+    let owner = filling.text(&form.username, "");
+    let reason = filling.text(&form.reason_parameter, "");
+    let codebases = form.codebases.iter();
+    let mut stamps: SourceStamps = codebases.map(|it| filling.stamp(it, &owner)).collect();
     let mut values = BTreeMap::new();
     for parameter in &form.parameters {
         filling.take(parameter, "", &mut values);
     }
-    stamp.patch = filling.patch.take().map(|patch| patch_by(patch, &owner));
+    if let Some(patch) = filling.patch.take() {
+        stamps = stamps.with_patch(patch_by(patch, &owner));
+    }
     if !filling.wrong.is_empty() {
         return Err(filling.wrong);
     }
@@ -119,7 +103,7 @@ pub fn fill_in(
     Ok(FilledIn {
         reason: reason_of(text, &owner, &reason),
         owner,
-        stamp,
+        stamps,
         properties,
         unused: unused.cloned().collect(),
         inherit: filling.inherit,
@@ -179,6 +163,8 @@ struct Filling<'a> {
     wrong: Vec<WrongField>,
     inherit: Option<(BuilderName, BuildNumber)>,
     patch: Option<Patch>,
+    /// Whether a codebase has a patch.
+    has_patch: bool,
 }
 
 impl Filling<'_> {
@@ -219,6 +205,58 @@ impl Filling<'_> {
                     values.insert(parameter.name.clone(), value);
                 }
             }
+        }
+    }
+
+    /// The stamp of a codebase, with its patch, if it has one.
+    fn stamp(&mut self, codebase: &ForcedCodebase, owner: &str) -> SourceStamp {
+        let name = codebase.codebase.as_str();
+        let mut stamp = SourceStamp {
+            codebase: name.to_owned(),
+            ..SourceStamp::default()
+        };
+        for parameter in codebase.parameters() {
+            // Buildbot puts the codebase before the names of the fields.
+            let field = full_name(name, &parameter.name);
+            let is_alone = codebase.source.name.is_empty();
+            let parent = match is_alone && !self.sent.contains_key(&field) {
+                true => "",
+                false => name,
+            };
+            if parameter.kind == ParameterKind::PatchParameter {
+                stamp.patch = self.patch_of_codebase(&field, owner);
+                continue;
+            }
+            let value = self.text(parameter, parent);
+            self.check_source(parent, &parameter.name, &value);
+            let some = (!value.is_empty()).then(|| value.clone());
+            match parameter.name.as_str() {
+                "branch" => stamp.branch = some,
+                "revision" => stamp.revision = some,
+                "repository" => stamp.repository = value,
+                _ => stamp.project = value,
+            }
+        }
+        stamp
+    }
+
+    /// The patch that was sent for a codebase; a build has one patch (CBS-05).
+    fn patch_of_codebase(&mut self, field: &str, owner: &str) -> Option<Patch> {
+        self.take_patch(field, false);
+        let patch = patch_by(self.patch.take()?, owner);
+        if std::mem::replace(&mut self.has_patch, true) {
+            let message = "is a second patch; a build patches one codebase".to_owned();
+            self.wrong(full_name(field, "body"), message);
+        }
+        Some(patch)
+    }
+
+    /// The text of a parameter that is one field; empty if it has no value, or a wrong one.
+    fn text(&mut self, parameter: &Parameter, parent: &str) -> String {
+        match self.value(parameter, parent) {
+            Some(Json::String(text)) => text,
+            Some(value) => value.to_string(),
+            None => String::new(),
         }
     }
 
@@ -431,23 +469,16 @@ impl Filling<'_> {
         Some((name, value.into()))
     }
 
-    /// The name that a field of the source begins with: Buildbot puts the codebase before it.
-    fn parent_of_source<'c>(&self, codebase: &'c str, field: &str) -> &'c str {
-        match self.sent.contains_key(&full_name(codebase, field)) {
-            true => codebase,
-            false => "",
-        }
-    }
-
     /// Checks a branch or a revision (FRC-05).
-    fn check_source(&mut self, field: &str, value: &str) {
+    fn check_source(&mut self, parent: &str, field: &str, value: &str) {
         let pattern = match field {
             "branch" => &self.asker.validation.branch,
             "revision" => &self.asker.validation.revision,
             _ => return,
         };
         if !pattern.is_match(value) {
-            self.wrong(field.to_owned(), format!("{value:?} is not a {field}"));
+            let name = full_name(parent, field);
+            self.wrong(name, format!("{value:?} is not a {field}"));
         }
     }
 

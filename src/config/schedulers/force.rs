@@ -1,6 +1,7 @@
 //! `type = "ForceScheduler"`: the builds that people ask for, with the parameters that they fill in
 //! (FRC-01).
 
+mod codebases;
 mod parameters;
 
 use serde::Serialize;
@@ -8,6 +9,9 @@ use serde::Serialize;
 use super::kind::SchedulerSettings;
 use crate::config::reader::{Table, Value};
 
+pub use self::codebases::ForcedCodebase;
+#[cfg(test)]
+pub(in crate::config) use self::codebases::SHAPE as CODEBASE;
 #[cfg(test)]
 pub(in crate::config) use self::parameters::SHAPE as PARAMETER;
 pub use self::parameters::{ChoicesCommand, Parameter, ParameterKind, full_name};
@@ -23,10 +27,8 @@ pub struct ForceConfig {
     pub username: Parameter,
     /// The reason that the user fills in.
     pub reason_parameter: Parameter,
-    /// Codebase of what is built.
-    pub codebase: String,
-    /// Branch, revision, repository and project of what is built.
-    pub source: Vec<Parameter>,
+    /// What is built: at least one codebase.
+    pub codebases: Vec<ForcedCodebase>,
     /// The other parameters, which become properties.
     pub parameters: Vec<Parameter>,
 }
@@ -42,15 +44,8 @@ pub(super) const KEYS: &[&str] = &[
     "revision",
     "repository",
     "project",
+    "codebases",
     "parameters",
-];
-
-/// The parameters that say what is built, with their labels.
-const SOURCE: [(&str, &str); 4] = [
-    ("branch", "Branch:"),
-    ("revision", "Revision:"),
-    ("repository", "Repository:"),
-    ("project", "Project:"),
 ];
 
 impl Default for ForceConfig {
@@ -67,29 +62,13 @@ impl Default for ForceConfig {
                 default: Some("force build".into()),
                 ..text("reason", "reason")
             },
-            codebase: String::new(),
-            source: SOURCE.map(|(name, label)| text(name, label)).into(),
+            codebases: vec![ForcedCodebase::default()],
             parameters: (1..=4)
                 .map(|number| Parameter {
                     kind: ParameterKind::AnyPropertyParameter,
                     ..text(&format!("property{number}"), "")
                 })
                 .collect(),
-        }
-    }
-}
-
-/// Reads branch, revision, repository and project.
-fn read_source(table: &mut Table<'_>, source: &mut Vec<Parameter>) {
-    for (key, label) in SOURCE {
-        let usual = Parameter::text(key, label);
-        let Some(value) = table.take(key) else {
-            source.push(usual);
-            continue;
-        };
-        // `false` leaves the field out.
-        if !value.is_false() {
-            source.extend(parameters::read_one(&value, &usual));
         }
     }
 }
@@ -102,7 +81,6 @@ impl ForceConfig {
         let text = |value: &Value<'_>| value.text().map(str::to_owned);
         table.set("button", &mut self.button, text);
         table.set("label", &mut self.label, text);
-        table.set("codebase", &mut self.codebase, text);
         for (key, parameter) in [
             ("username", &mut self.username),
             ("reason_parameter", &mut self.reason_parameter),
@@ -111,28 +89,31 @@ impl ForceConfig {
             table.set(key, parameter, |value| parameters::read_one(value, &usual));
         }
         let mut names = vec!["username".to_owned(), "reason".to_owned()];
-        let mut source = Vec::new();
-        read_source(table, &mut source);
-        names.extend(SOURCE.map(|(name, _)| name.to_owned()));
-        self.source = source;
+        self.codebases = codebases::read(table, &mut names);
         table.set("parameters", &mut self.parameters, |value| {
             Some(parameters::read_all(value, &mut names))
         });
+        if let Some(patch) = self.parameters.iter().find(|p| p.is_patch())
+            && self.codebases.len() > 1
+        {
+            let message = format!("`{}` of {} patches no codebase", patch.name, table.label);
+            let help = "write `codebases = { NAME = { patch = true } }` instead";
+            table.sink.error(table.span.clone(), message, help);
+        }
     }
 
     /// Whether choices come from commands.
     #[must_use]
     pub fn has_commands(&self) -> bool {
-        self.source
-            .iter()
-            .chain(&self.parameters)
-            .any(Parameter::has_command)
+        let sources = self.codebases.iter().map(|codebase| &codebase.source);
+        sources.chain(&self.parameters).any(Parameter::has_command)
     }
 
     /// All parameters in the order of the form; those of groups are in their groups.
     pub fn fields(&self) -> impl Iterator<Item = &Parameter> {
         let own = [&self.username, &self.reason_parameter];
-        own.into_iter().chain(&self.source).chain(&self.parameters)
+        let sources = self.codebases.iter().flat_map(ForcedCodebase::fields);
+        own.into_iter().chain(sources).chain(&self.parameters)
     }
 }
 

@@ -37,6 +37,15 @@ parameters = [
   { type = "BooleanParameter", name = "clean", default = true },
   { type = "AnyPropertyParameter", name = "any" },
 ]
+[[builders]]
+name = "both"
+slaves = ["here"]
+factory = "f"
+[[schedulers]]
+type = "ForceScheduler"
+name = "force-both"
+builders = ["both"]
+codebases = { core = { branch = { default = "main" } }, lib = {} }
 "#;
 
 /// A master with [`MASTER`]; nothing answers its questions.
@@ -143,4 +152,58 @@ async fn frc_04_a_form_takes_the_user_who_has_logged_in_as_the_owner() {
     };
     assert_eq!(forced.properties.get("owner"), Some(&json!("ann")));
     assert_eq!(forced.properties.get("clean"), Some(&json!(false)));
+}
+
+#[tokio::test]
+async fn cbs_05_a_forced_build_has_the_sources_of_the_codebases_that_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = control(dir.path());
+    let source = |codebase: &str, revision: &str| SourceStamp {
+        codebase: codebase.to_owned(),
+        revision: Some(revision.to_owned()),
+        ..SourceStamp::default()
+    };
+    let force = async |stamps: SourceStamps| {
+        let given = Forced {
+            stamps,
+            ..wanted("both", &[])
+        };
+        match control.force(given, "ann").await {
+            Ok(Ask::Force(forced)) => Ok(forced.stamps),
+            Ok(other) => panic!("a build is forced: {other:?}"),
+            Err(why) => Err(why.to_string()),
+        }
+    };
+    let main = SourceStamp {
+        branch: Some("main".to_owned()),
+        ..source("core", "r1")
+    };
+    let both = [source("core", "r1"), source("lib", "r2")];
+    let expected = [main.clone(), source("lib", "r2")];
+    assert_eq!(
+        force(both.into_iter().collect()).await,
+        Ok(expected.into_iter().collect())
+    );
+    let unsaid = SourceStamp {
+        revision: None,
+        ..source("lib", "")
+    };
+    let expected: SourceStamps = [main, unsaid].into_iter().collect();
+    assert_eq!(
+        force(source("core", "r1").into()).await,
+        Ok(expected.clone())
+    );
+    let defaults = expected.map(|stamp| SourceStamp {
+        revision: None,
+        ..stamp.clone()
+    });
+    assert_eq!(force(SourceStamps::default()).await, Ok(defaults));
+    assert_eq!(
+        force(source("docs", "r1").into()).await.unwrap_err(),
+        "the ForceScheduler force-both has no codebase docs; it has core, lib"
+    );
+    assert_eq!(
+        force(source("", "r1").into()).await.unwrap_err(),
+        "the request names no codebase; the ForceScheduler force-both has core, lib"
+    );
 }

@@ -147,7 +147,7 @@ fn frc_01_a_form_becomes_reason_source_and_properties() {
         codebase: "core".to_owned(),
         ..SourceStamp::default()
     };
-    assert_eq!(filled.stamp, expected);
+    assert_eq!(filled.stamps, expected.into());
     assert_eq!(property(&filled, "opts"), json!({"fast": true}));
     assert_eq!(property(&filled, "owner"), "ann");
     assert_eq!(property(&filled, "level"), 3);
@@ -195,14 +195,14 @@ fn frc_02_a_patch_is_part_of_what_is_built() {
     let sent = json!({"patch_body": ["--- a\r\n+++ b\r\n"], "patch_level": ["0"],
         "patch_subdir": ["src"], "patch_comment": ["try it"]});
     let filled = ask(sent).unwrap();
-    let patch = filled.stamp.patch.unwrap();
+    let patch = filled.stamps.patch().cloned().unwrap();
     assert_eq!(patch.body, PatchBody::Given("--- a\n+++ b\n".into()));
     assert_eq!((patch.level, patch.subdir.as_deref()), (0, Some("src")));
     assert_eq!(patch.who.as_deref(), Some("ann"));
     assert_eq!(patch.comment.as_deref(), Some("try it"));
     assert_eq!(filled.unused, [""; 0]);
     assert_eq!(
-        ask(json!({"patch_body": [" \n"]})).unwrap().stamp.patch,
+        ask(json!({"patch_body": [" \n"]})).unwrap().stamps.patch(),
         None
     );
     for (field, value) in [
@@ -240,7 +240,7 @@ fn frc_02_a_codebase_has_its_name_before_its_fields() {
         json!({"branch": ["rel"], "revision": ["5"]}),
     ] {
         let filled = ask(sent);
-        let stamp = filled.stamp;
+        let stamp = filled.stamps.first();
         assert_eq!(stamp.codebase, "core");
         assert_eq!(
             (stamp.branch.as_deref(), stamp.revision.as_deref()),
@@ -248,8 +248,52 @@ fn frc_02_a_codebase_has_its_name_before_its_fields() {
         );
         assert_eq!(filled.unused, [""; 0]);
     }
-    assert_eq!(ask(json!({})).stamp.branch.as_deref(), Some("main"));
+    assert_eq!(
+        ask(json!({})).stamps.first().branch.as_deref(),
+        Some("main")
+    );
     assert_eq!(ask(json!({"project": ["x"]})).unused, ["project"]);
+}
+
+#[test]
+fn frc_02_several_codebases_have_their_fields_each() {
+    let scheduler = scheduler(
+        "codebases = { core = { branch = { default = \"main\" }, project = false }, lib = { \
+         repository = \"https://h/lib\", patch = true } }",
+    );
+    let ask = |sent| fill(&scheduler, sent, Some("ann"));
+    let filled = ask(json!({})).unwrap();
+    let of = |filled: &FilledIn, codebase: &str| {
+        let stamp = filled.stamps.of(codebase).unwrap().clone();
+        (stamp.branch, stamp.revision, stamp.repository)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(of(&filled, "core"), (some("main"), None, String::new()));
+    let lib = "https://h/lib".to_owned();
+    assert_eq!(of(&filled, "lib"), (None, None, lib.clone()));
+    let sent = json!({
+        "core_branch": ["rel"], "lib_revision": ["5"], "lib_patch_body": ["diff"],
+        "revision": ["7"], "core_project": ["x"],
+    });
+    let filled = ask(sent).unwrap();
+    assert_eq!(of(&filled, "core"), (some("rel"), None, String::new()));
+    assert_eq!(of(&filled, "lib"), (None, some("5"), lib));
+    assert_eq!(filled.stamps.patched().unwrap().codebase, "lib");
+    assert_eq!(filled.unused, ["core_project", "revision"]);
+    let wrong = ask(json!({"core_branch": ["a b"], "lib_revision": ["c;d"]})).unwrap_err();
+    let fields: Vec<_> = wrong.into_iter().map(|wrong| wrong.field).collect();
+    assert_eq!(fields, ["core_branch", "lib_revision"]);
+}
+
+#[test]
+fn cbs_05_a_forced_build_patches_one_codebase() {
+    let scheduler = scheduler("codebases = { core = { patch = true }, lib = { patch = true } }");
+    let both = json!({"core_patch_body": ["a"], "lib_patch_body": ["b"]});
+    let wrong = fill(&scheduler, both, Some("ann")).unwrap_err();
+    assert_eq!(
+        wrong[0].to_string(),
+        "lib_patch_body: is a second patch; a build patches one codebase"
+    );
 }
 
 #[test]

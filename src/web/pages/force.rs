@@ -153,8 +153,12 @@ fn plain() -> ForceConfig {
     };
     form.reason_parameter.label = "Reason".to_owned();
     form.reason_parameter.default = None;
-    for parameter in &mut form.source {
-        parameter.label = parameter.label.trim_end_matches(':').to_owned();
+    for codebase in &mut form.codebases {
+        if let ParameterKind::NestedParameter { fields } = &mut codebase.source.kind {
+            for parameter in fields {
+                parameter.label = parameter.label.trim_end_matches(':').to_owned();
+            }
+        }
     }
     form.parameters.truncate(2);
     form
@@ -262,9 +266,9 @@ impl<'a> Filling<'a> {
                 self.line(parameter, &full, "Name <name@example.org>")
             }
             ParameterKind::StringParameter => {
-                let hint = match full.as_str() {
-                    "revision" => "the newest",
-                    "reason" => "why, for those who look later",
+                let hint = match (full.as_str(), parameter.name.as_str()) {
+                    (_, "revision") => "the newest",
+                    ("reason", _) => "why, for those who look later",
                     _ => "",
                 };
                 self.line(parameter, &full, hint)

@@ -113,6 +113,22 @@ impl Parameter {
         }
     }
 
+    /// A group of parameters.
+    pub(super) fn group(name: &str, label: &str, fields: Vec<Self>) -> Self {
+        Self {
+            kind: ParameterKind::NestedParameter { fields },
+            ..Self::text(name, label)
+        }
+    }
+
+    /// Whether it is a patch, or a group with one.
+    pub(super) fn is_patch(&self) -> bool {
+        if let ParameterKind::NestedParameter { fields } = &self.kind {
+            return fields.iter().any(Self::is_patch);
+        }
+        self.kind == ParameterKind::PatchParameter
+    }
+
     /// Whether choices of the parameter, or of one in its group, come from a command.
     pub(super) fn has_command(&self) -> bool {
         match &self.kind {

@@ -216,3 +216,47 @@ name = "diff"
         assert!(forced.stamps.first().patch.is_some());
     });
 }
+
+#[test]
+fn frc_02_a_form_of_several_codebases_has_a_group_for_each() {
+    const BOTH: &str = r#"
+[[schedulers]]
+type = "ForceScheduler"
+name = "both"
+builders = ["linux"]
+parameters = []
+codebases = { core = { branch = { default = "main" } }, lib = { label = "Library", patch = true } }
+"#;
+    Farm::with(&format!("{BOTH}{PEOPLE}")).visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        let page = visitor.get("/builders/linux").await.text;
+        for part in [
+            r#"<fieldset class="form"><legend class="s">Codebase: core</legend>"#,
+            r#"<input name="core_branch" value="main">"#,
+            r#"<input name="core_revision" value="" placeholder="the newest">"#,
+            r#"<fieldset class="form"><legend class="s">Library</legend>"#,
+            r#"<textarea name="lib_patch_body""#,
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let fields = [("core_branch", "a b;c"), ("lib_revision", "r5")];
+        let answer = visitor.post("/builders/linux/force", &fields).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        let part = r#"name="core_branch" value="a b;c" aria-invalid="true">"#;
+        assert!(answer.text.contains(part), "{}", answer.text);
+        visitor.get("/builders/linux").await;
+        let fields = [("core_branch", "rel"), ("lib_revision", "r5")];
+        let answer = visitor.post("/builders/linux/force", &fields).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        let asked = visitor.asked();
+        let [Ask::Force(forced)] = asked.as_slice() else {
+            panic!("{asked:?}");
+        };
+        let of = |codebase: &str| {
+            let stamp = forced.stamps.of(codebase).unwrap();
+            [stamp.branch.as_deref(), stamp.revision.as_deref()]
+        };
+        assert_eq!(of("core"), [Some("rel"), None]);
+        assert_eq!(of("lib"), [None, Some("r5")]);
+    });
+}
