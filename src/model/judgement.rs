@@ -22,6 +22,13 @@ pub struct Line {
     pub more: Vec<Self>,
 }
 
+impl Line {
+    /// The tree of each codebase.
+    pub fn trees(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.more)
+    }
+}
+
 /// The sources of a build.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Origin {

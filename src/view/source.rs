@@ -48,7 +48,6 @@ impl Source {
     /// revisions in `properties`.
     pub(super) fn of_line(line: &Line, properties: &Properties) -> Vec<Self> {
         let got = properties.get("got_revision");
-        let all = [line].into_iter().chain(&line.more);
         let source = |line: &Line| Self {
             codebase: line.codebase.clone(),
             branch: line.branch.clone(),
@@ -57,7 +56,7 @@ impl Source {
             project: line.project.clone(),
             is_try: false,
         };
-        all.map(source).collect()
+        line.trees().map(source).collect()
     }
 }
 

@@ -20,7 +20,8 @@ use crate::logs::{Channel, LogSink, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op, Patch,
-    PatchBody, Properties, RequestId, Results, SetId, SourceStamp, Ticket, Timestamp, Zone,
+    PatchBody, Properties, RequestId, Results, SetId, SourceStamp, SourceStamps, Ticket, Timestamp,
+    Zone,
 };
 use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
@@ -211,14 +212,19 @@ impl Farm {
     }
 
     /// Adds a request of a builder for these sources, and returns its number.
-    pub(super) fn request_of(&mut self, builder: &str, stamp: SourceStamp, at: Timestamp) -> u64 {
+    pub(super) fn request_of(
+        &mut self,
+        builder: &str,
+        stamps: impl Into<SourceStamps>,
+        at: Timestamp,
+    ) -> u64 {
         let id = self.next;
         self.next += 1;
         self.add([Op::SetSubmitted(Arc::new(BuildSet {
             id: SetId(id),
             external_id: None,
             scheduler: Some("quick".into()),
-            stamps: Arc::new(stamp.into()),
+            stamps: Arc::new(stamps.into()),
             reason: "scheduler".to_owned(),
             properties: Arc::default(),
             submitted_at: at,
@@ -294,16 +300,14 @@ impl Farm {
         &mut self,
         builder: &str,
         number: u64,
-        stamp: SourceStamp,
+        stamps: impl Into<SourceStamps>,
         at: Timestamp,
     ) -> BuildId {
-        let numbers = stamp.changes.iter().map(|change| change.number).collect();
-        let who = stamp
-            .changes
-            .iter()
-            .map(|change| change.content.who.clone());
+        let stamps = stamps.into();
+        let numbers = stamps.change_numbers();
+        let who = stamps.changes().map(|change| change.content.who.clone());
         let blamelist = who.collect();
-        let id = self.request_of(builder, stamp, at);
+        let id = self.request_of(builder, stamps, at);
         let build = BuildId(id);
         let mut properties = Properties::new();
         properties.set("buildername", builder, "Builder");

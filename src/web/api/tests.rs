@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::logs::Channel::{Stderr, Stdout};
-use crate::model::Results;
+use crate::model::{Results, SourceStamp, SourceStamps};
 use crate::web::testing::{Farm, ago};
 
 fn json_of(farm: &Farm, address: &str) -> Value {
@@ -72,6 +72,46 @@ fn lists_are_filtered() {
         [9]
     );
     assert_eq!(numbers(&farm, "/api/v1/changes?limit=2"), [9, 8]);
+}
+
+#[test]
+fn cbs_08_a_build_is_compared_with_the_last_one_of_its_codebases_and_found_by_each() {
+    let mut farm = Farm::new();
+    let stamps = |names: &[&str]| -> SourceStamps {
+        let stamp = |name: &&str| SourceStamp {
+            codebase: (*name).to_owned(),
+            branch: Some(format!("of-{name}")),
+            ..SourceStamp::default()
+        };
+        names.iter().map(stamp).collect()
+    };
+    let both = ["core", "lib"];
+    for (number, names, result) in [
+        (0, &both[..], Results::Success),
+        (1, &both[..1], Results::Failure),
+        (2, &both[..], Results::Failure),
+        (3, &both[..1], Results::Success),
+        (4, &both[..], Results::Failure),
+    ] {
+        let build = farm.start_of("linux", number, stamps(names), ago(900));
+        farm.finish(build, result, ago(800));
+    }
+    let builds = "/api/v1/builders/linux/builds";
+    for (query, expected) in [
+        ("news=new", vec![2, 1]),
+        ("news=fixed", vec![3]),
+        ("news=still", vec![4]),
+        ("codebase=lib", vec![4, 2, 0]),
+        ("codebase=core", vec![4, 3, 2, 1, 0]),
+        ("codebase=lib&branch=of-lib", vec![4, 2, 0]),
+        ("codebase=lib&branch=of-core", vec![]),
+    ] {
+        assert_eq!(
+            numbers(&farm, &format!("{builds}?{query}")),
+            expected,
+            "{query}"
+        );
+    }
 }
 
 #[test]

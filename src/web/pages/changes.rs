@@ -23,6 +23,7 @@ pub(in crate::web) const PAGE: Page = Page {
         Arg::text("file"),
         Arg::text("project"),
         Arg::text("repository"),
+        Arg::text("codebase"),
         Arg::text("q"),
     ],
     permission: Permission::View,
@@ -54,6 +55,8 @@ struct Contents {
 pub(super) struct Row {
     pub(super) number: Link,
     pub(super) title: String,
+    /// The codebase, with the changes of it; absent if it has no name.
+    pub(super) codebase: Option<Link>,
     pub(super) who: Link,
     pub(super) when: Time,
     pub(super) revision: Option<Link>,
@@ -89,6 +92,7 @@ impl Row {
         Ok(Self {
             number: change(known.number),
             title: first_line(&known.comments),
+            codebase: codebase(&known.codebase),
             who: person(&known.who),
             when: scene.time(known.when),
             revision: known.revision.as_deref().map(revision),
@@ -97,6 +101,11 @@ impl Row {
             good: all - last.len(),
         })
     }
+}
+
+fn codebase(name: &str) -> Option<Link> {
+    let href = address::with_args(PAGE.path, &[("codebase", name)]);
+    (!name.is_empty()).then(|| Link::to(name, &href))
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -161,6 +170,7 @@ fn is_wanted(scene: &Scene, known: &Change) -> bool {
     is("branch", known.branch.as_deref().unwrap_or_default())
         && is("project", &known.project)
         && is("repository", &known.repository)
+        && is("codebase", &known.codebase)
         && args
             .text("name")
             .is_none_or(|name| known.who.contains(name))

@@ -11,7 +11,7 @@ use askama::Template;
 use super::columns::{self, BRANCH, BUILDER, RELOAD, TAG};
 use super::common::{first_line, outcome};
 use crate::config::BuilderConfig;
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, RequestId, Results};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, Line, RequestId, Results};
 use crate::store::State;
 use crate::view::{Change, Scheduler, Sourced, Tree};
 use crate::web::address;
@@ -315,11 +315,14 @@ impl Matrix {
                 continue;
             }
             let Some(line) = &build.line else { continue };
+            let is_of = |change: &Change, tree: &Line| {
+                change.branch == tree.branch
+                    && change.repository == tree.repository
+                    && change.codebase == tree.codebase
+            };
             let row = changes.iter().position(|change| {
                 change.arrived_at <= build.brief.started_at
-                    && change.branch == line.branch
-                    && change.repository == line.repository
-                    && change.codebase == line.codebase
+                    && line.trees().any(|tree| is_of(change, tree))
             });
             self.put(build, row);
         }

@@ -21,7 +21,7 @@ use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
     path: "/revisions/{revision}",
-    args: &[Arg::text("repository")],
+    args: &[Arg::text("repository"), Arg::text("codebase")],
     permission: Permission::View,
     topics: &["change", "summary"],
     api: Some("/api/v1/revisions/{revision}"),
@@ -88,9 +88,13 @@ enum Group {
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let asked = scene.args.part("revision");
-    let (known, own) = find(state, asked, scene.args.text("repository"))?;
+    let wanted = Wanted {
+        repository: scene.args.text("repository"),
+        codebase: scene.args.text("codebase"),
+    };
+    let (known, own) = find(state, asked, &wanted)?;
     let numbers: Vec<_> = own.iter().map(|change| change.number).collect();
-    let builds = builds(state, &known, &numbers)?;
+    let builds = builds(state, &known, &own)?;
     let groups = grouped(&builds, &numbers);
     let inside = inside(&builds, &numbers);
     let mut changes = Changes::default();
@@ -130,9 +134,9 @@ pub(in crate::web) fn in_words(
     state: &State,
     asked: &str,
 ) -> Result<(String, String, Tone), Refusal> {
-    let (known, own) = find(state, asked, None)?;
+    let (known, own) = find(state, asked, &Wanted::default())?;
     let numbers: Vec<_> = own.iter().map(|change| change.number).collect();
-    let builds = builds(state, &known, &numbers)?;
+    let builds = builds(state, &known, &own)?;
     let (tone, _, says) = verdict(&grouped(&builds, &numbers));
     Ok((short(&known), says, tone))
 }
@@ -157,36 +161,40 @@ fn short(revision: &str) -> String {
         .collect()
 }
 
-/// The revision that the address names, and its changes, the newest first.
-fn find(
-    state: &State,
-    asked: &str,
-    repository: Option<&str>,
-) -> Result<(String, Vec<Change>), Refusal> {
+/// Which of several revisions of the same name is meant: a number, for example, is a revision of
+/// each repository.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    repository: Option<&'a str>,
+    codebase: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn takes(&self, change: &Change) -> bool {
+        self.repository
+            .is_none_or(|wanted| change.repository == wanted)
+            && self.codebase.is_none_or(|wanted| change.codebase == wanted)
+    }
+}
+
+/// The revision that the address names, and its changes, the newest first. They are of one codebase
+/// of one repository.
+fn find(state: &State, asked: &str, wanted: &Wanted<'_>) -> Result<(String, Vec<Change>), Refusal> {
     let found = state.changes_of_revision(asked, CHANGES)?;
     let mut found: Vec<_> = found.iter().map(Change::from).collect();
-    if let Some(repository) = repository {
-        found.retain(|change| change.repository == repository);
-    }
+    found.retain(|change| wanted.takes(change));
     let is = |change: &Change| change.revision.as_deref() == Some(asked);
     if found.iter().any(is) {
         found.retain(is);
     }
     let mut revisions: Vec<_> = found.iter().filter_map(|c| c.revision.clone()).collect();
     revisions.dedup();
-    let mut repositories: Vec<_> = found.iter().map(|c| c.repository.clone()).collect();
-    repositories.sort_unstable();
-    repositories.dedup();
+    let place = |change: &Change| (change.repository.clone(), change.codebase.clone());
+    let places: BTreeSet<_> = found.iter().map(place).collect();
     match revisions.as_slice() {
         [] => without_change(state, asked),
-        [one] if repositories.len() > 1 => {
-            let near = repositories.into_iter().map(|repository| {
-                let href = address::revision(one);
-                (
-                    repository.clone(),
-                    address::with_args(&href, &[("repository", &repository)]),
-                )
-            });
+        [one] if places.len() > 1 => {
+            let near = places.iter().map(|place| in_place(one, place));
             Err(several(asked, near.collect()))
         }
         [one] if one == asked => {
@@ -204,6 +212,23 @@ fn find(
             Err(several(asked, near.collect()))
         }
     }
+}
+
+/// A revision of a codebase of a repository: the place in words, and the address.
+fn in_place(revision: &str, (repository, codebase): &(String, String)) -> (String, String) {
+    let words = match (repository.as_str(), codebase.as_str()) {
+        (repository, "") => repository.to_owned(),
+        ("", codebase) => format!("codebase {codebase}"),
+        (repository, codebase) => format!("codebase {codebase} of {repository}"),
+    };
+    let args = [
+        ("repository", repository.as_str()),
+        ("codebase", codebase.as_str()),
+    ];
+    (
+        words,
+        address::with_args(&address::revision(revision), &args),
+    )
 }
 
 /// The refusal of an address that names several revisions.
@@ -244,11 +269,18 @@ fn without_change(state: &State, asked: &str) -> Result<(String, Vec<Change>), R
 fn builds(
     state: &State,
     known: &str,
-    numbers: &[ChangeNumber],
+    own: &[Change],
 ) -> Result<BTreeMap<BuilderName, Sourced>, Refusal> {
+    let numbers: Vec<_> = own.iter().map(|change| change.number).collect();
+    let numbers = numbers.as_slice();
     let mut all = Sourced::of_changes(state, numbers)?;
     let lately = Sourced::newest(state, BuildId(u64::MAX), BUILDS)?;
-    let of_revision = |build: &Sourced| build.revision.as_deref() == Some(known);
+    let of_revision = |build: &Sourced| {
+        build.revision.as_deref() == Some(known)
+            && own
+                .first()
+                .is_none_or(|change| is_of_codebase(build, change))
+    };
     all.extend(lately.into_iter().filter(of_revision));
     all.sort_by_key(|build| build.id);
     all.dedup_by_key(|build| build.id);
@@ -263,6 +295,14 @@ fn builds(
         }
     }
     Ok(builds)
+}
+
+/// Whether the revision of a build is one of the codebase and the repository of this change, as far
+/// as both are known. Of several codebases, it is that of the first.
+fn is_of_codebase(build: &Sourced, change: &Change) -> bool {
+    let Some(line) = &build.line else { return true };
+    let is_known = !line.repository.is_empty() && !change.repository.is_empty();
+    line.codebase == change.codebase && !(is_known && line.repository != change.repository)
 }
 
 /// Whether a build is made of nothing newer than these changes.
@@ -458,74 +498,4 @@ fn sets(
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::model::{Results, SourceStamp};
-    use crate::web::testing::{Farm, ago};
-
-    #[test]
-    fn a_revision_says_what_it_broke_and_what_was_not_built() {
-        let page = Farm::broken().page("/revisions/r8");
-        for text in [
-            r#"<span class="p fail new big">broke 1 builder</span>"#,
-            "<h2>Newly broken <small>1</small></h2>",
-            r#"/builds/1">linux 1<b> new failure</b></a>"#,
-            r#"<a class="p off" href="/builders/a%2Fb%20c">a/b c<b> not built</b></a>"#,
-            "python: type stubs",
-            "block: decode without a check",
-            r#"<a class="m" href="/revisions/r6">r6</a>"#,
-            "<title>✕ broke 1 builder · Revision r8 · Brindle</title>",
-        ] {
-            assert!(page.contains(text), "{text}: {page}");
-        }
-    }
-
-    #[test]
-    fn a_revision_that_runs_and_waits_says_so() {
-        let page = Farm::broken().page("/revisions/r9");
-        assert!(page.contains("1 builder running"), "{page}");
-        let waits = r#"<a class="p wait" href="/queue/5">a/b c<b> waiting</b></a>"#;
-        assert!(page.contains(waits), "{page}");
-        let later = Farm::broken().page("/revisions/r7");
-        let with = r#"built with change <a href="/changes/8">8</a>"#;
-        assert!(later.contains(with), "{later}");
-    }
-
-    #[test]
-    fn the_beginning_of_a_revision_is_enough_if_no_other_has_it() {
-        let mut farm = Farm::broken();
-        for (number, revision) in [(1_u64, "abcdef01"), (2, "abcd9999")] {
-            let mut change = (*farm.bare_change(20 + number)).clone();
-            change.content.revision = Some(revision.to_owned());
-            farm.add([crate::model::Op::ChangeAdded(change.into())]);
-        }
-        let one = farm.get("/revisions/abcde");
-        assert_eq!(
-            (one.status.as_u16(), one.header("location")),
-            (302, "/revisions/abcdef01")
-        );
-        let many = farm.get("/revisions/abcd");
-        assert_eq!(many.status, 404);
-        assert!(
-            many.text.contains(r#"<a href="/revisions/abcd9999">"#),
-            "{}",
-            many.text
-        );
-        assert_eq!(farm.get("/revisions/abc").status, 404);
-        assert_eq!(farm.get("/revisions/none").status, 404);
-        assert!(farm.page("/revisions/abcdef01").contains("not built"));
-    }
-
-    #[test]
-    fn a_revision_of_no_change_is_found_by_its_builds() {
-        let mut farm = Farm::broken();
-        let stamp = SourceStamp {
-            revision: Some("feedbeef".to_owned()),
-            ..SourceStamp::default()
-        };
-        let build = farm.start_of("a/b c", 0, stamp, ago(900));
-        farm.finish(build, Results::Success, ago(800));
-        let page = farm.page("/revisions/feedbeef");
-        assert!(page.contains("a/b c 0<b> success"), "{page}");
-        assert_eq!(farm.get("/revisions/feed").status, 302);
-    }
-}
+mod tests;

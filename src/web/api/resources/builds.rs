@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::builders::RESULTS;
 use super::{missing, time};
-use crate::model::{BuilderName, Origin, Timestamp};
+use crate::model::{BuilderName, Line, Origin, Timestamp};
 use crate::store::State;
 use crate::store::read::Passed;
 use crate::view::{Build, BuildPage, Step};
@@ -143,12 +143,15 @@ impl<'a> Filter<'a> {
         let Some(Origin { line, is_try, .. }) = origin else {
             return false;
         };
-        let branch = line.branch.as_deref().unwrap_or_default();
-        is_one_of(args.all("branch"), Some(branch))
-            && is_one_of(args.all("project"), Some(&line.project))
-            && is_one_of(args.all("repository"), Some(&line.repository))
-            && is_one_of(args.all("codebase"), Some(&line.codebase))
-            && (args.all("try").is_empty() || args.flag("try") == *is_try)
+        // One of the codebases is what is asked for.
+        let passes = |tree: &Line| {
+            let branch = tree.branch.as_deref().unwrap_or_default();
+            is_one_of(args.all("branch"), Some(branch))
+                && is_one_of(args.all("project"), Some(&tree.project))
+                && is_one_of(args.all("repository"), Some(&tree.repository))
+                && is_one_of(args.all("codebase"), Some(&tree.codebase))
+        };
+        line.trees().any(passes) && (args.all("try").is_empty() || args.flag("try") == *is_try)
     }
 }
 

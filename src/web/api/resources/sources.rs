@@ -17,7 +17,7 @@ use crate::web::refusal::Refusal;
 pub(in crate::web) const REVISION: Resource = Resource::new(
     "/api/v1/revisions/{revision}",
     "What became of a revision on each builder; 4 characters of its beginning are enough.",
-    &[Arg::text("repository")],
+    &[Arg::text("repository"), Arg::text("codebase")],
     &One(revision),
 );
 
@@ -88,7 +88,7 @@ struct Found {
 
 fn revision(state: &State, scene: &Scene) -> Result<Revision, Refusal> {
     let asked = scene.args.part("revision");
-    let repository = scene.args.text("repository");
+    let is = |name: &str, value: &str| scene.args.text(name).is_none_or(|wanted| value == wanted);
     let newest = state.changes_between((None, u64::MAX), LOOKED_THROUGH)?;
     let is_meant = |revision: &str| {
         revision == asked || (asked.chars().count() >= BEGINNING && revision.starts_with(asked))
@@ -96,7 +96,7 @@ fn revision(state: &State, scene: &Scene) -> Result<Revision, Refusal> {
     let mut changes = Vec::new();
     for known in &newest {
         let own = known.revision.as_deref().is_some_and(is_meant);
-        if own && repository.is_none_or(|repository| known.repository == repository) {
+        if own && is("repository", &known.repository) && is("codebase", &known.codebase) {
             changes.push(Change::from(known));
         }
     }
