@@ -14,7 +14,12 @@ pub(crate) struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// An empty one.
     pub(crate) fn new(sandbox: &'a Sandbox) -> Self {
-        let dir = sandbox.private_dir("repository");
+        Self::named(sandbox, "repository")
+    }
+
+    /// An empty one in a directory of this name.
+    pub(crate) fn named(sandbox: &'a Sandbox, name: &str) -> Self {
+        let dir = sandbox.private_dir(name);
         let repository = Self { sandbox, dir };
         repository.git(&["init", "-q"]);
         repository
