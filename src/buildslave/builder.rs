@@ -31,7 +31,7 @@ pub(super) struct Builder {
     pub(super) shutdown: CancellationToken,
     /// Whether the master takes output as bytes, whatever a command's arguments look like.
     pub(super) takes_bytes: bool,
-    /// The last command; it may have ended.
+    /// The last command that is not quick; it may have ended.
     pub(super) running: Option<CommandKey>,
     /// The master's object of the builder, if the master has sent it.
     pub(super) master: Option<Luid>,
@@ -54,7 +54,8 @@ impl Builder {
         self.stop(Stop::Abandoned);
     }
 
-    /// Starts a command. A command that still runs is killed without further updates.
+    /// Starts a command. A command that still runs is killed without further updates, unless it is
+    /// quick.
     fn start(&mut self, args: &[Value]) -> Result<(), Failure> {
         let [object, id, name, command_args] = args else {
             let text = format!("startCommand takes 4 arguments ({} given)", args.len());
@@ -79,6 +80,7 @@ impl Builder {
                 return Err(failure);
             }
         };
+        let is_quick = command.is_quick();
         let style = self.style_of(command_args);
         let (settings, dir, peer) = (
             Arc::clone(&self.settings),
@@ -99,7 +101,7 @@ impl Builder {
             let delivery = Delivery::new(peer, object, style);
             run(command, context, deliver(delivery, queue, stop)).await;
         });
-        self.running = Some(running);
+        self.running = (!is_quick).then_some(running);
         Ok(())
     }
 

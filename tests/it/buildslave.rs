@@ -384,6 +384,22 @@ async fn a_second_command_kills_the_first_silently() {
 }
 
 #[tokio::test]
+async fn quick_commands_may_overlap() {
+    let mut world = World::new(|_| {});
+    let master = world.attach(Dialect::New).await;
+    let mut started = Vec::new();
+    for (name, key) in [("glob", "path"), ("stat", "file"), ("listdir", "dir")] {
+        let args = [(key, master.dialect.text("."))];
+        started.push(master.start(name, &args).await.unwrap());
+    }
+    // Updates were sent meanwhile, but none was answered.
+    for calls in started {
+        let (_, updates, _) = finish(calls).await;
+        assert_eq!(rc(&updates), Some(0));
+    }
+}
+
+#[tokio::test]
 async fn a_lost_connection_kills_what_runs_and_the_slave_comes_back() {
     let mut world = World::new(|_| {});
     let master = world.attach(Dialect::New).await;

@@ -77,6 +77,18 @@ impl FileCommand {
         })
     }
 
+    /// Whether the command runs no program and touches few files.
+    pub(super) const fn is_quick(&self) -> bool {
+        match self {
+            Self::MakeDir(_)
+            | Self::Stat(_)
+            | Self::Glob(_)
+            | Self::ListDir(_)
+            | Self::RemoveFile(_) => true,
+            Self::RemoveDirs(..) | Self::CopyDir { .. } => false,
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors

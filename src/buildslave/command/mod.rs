@@ -154,6 +154,20 @@ impl Command {
         }))
     }
 
+    /// Whether it ends at once and cannot be stopped. Buildbot's slaves finish these before they
+    /// take another call, so masters start several together.
+    pub(super) const fn is_quick(&self) -> bool {
+        match &self.0 {
+            Kind::Files(command) => command.is_quick(),
+            Kind::Shell(_)
+            | Kind::Failing(_)
+            | Kind::Source(_)
+            | Kind::Upload(_)
+            | Kind::UploadDirectory(_)
+            | Kind::Download(_) => false,
+        }
+    }
+
     /// Runs it.
     ///
     /// # Errors
