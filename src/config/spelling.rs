@@ -184,6 +184,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("testChanges", "tests_changed_only"),
     ("randomly", "random"),
     ("extrapackages", "extra_packages"),
+    ("othermirror", "other_mirrors"),
     ("maxWarnings", "max_warn_count"),
     ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),

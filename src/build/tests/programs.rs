@@ -271,3 +271,52 @@ async fn stp_328_sphinx_takes_warnings_for_errors_if_told() {
         assert_eq!(ended.result, Results::Failure, "{setting}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn programs_of_later_buildbots_have_their_settings_in_the_command() {
+    for (step, line) in [
+        (
+            "type = \"CMake\"\npath = \"src\"\ngenerator = \"Ninja\"\noptions = [\"-Wdev\"]\n\
+             definitions = { B = \"2\", A = \"%(prop:none:-1)s\" }",
+            "cmake -G Ninja -DA=1 -DB=2 -Wdev src",
+        ),
+        ("type = \"CMake\"\ncmake = \"cmake3\"", "cmake3"),
+        (
+            "type = \"Cppcheck\"\nsource = [\"a\", \"b\"]\nenable = [\"style\", \"unused\"]\n\
+             inconclusive = true\nextra_args = [\"-q\"]",
+            "cppcheck a b --enable=style,unused --inconclusive -q",
+        ),
+        (
+            "type = \"RpmBuild\"\nspecfile = \"a.spec\"\ndefine = { _smp = \"4\" }",
+            "rpmbuild --define \"_topdir `pwd`\" --define \"_builddir `pwd`\" \
+             --define \"_rpmdir `pwd`\" --define \"_sourcedir `pwd`\" --define \"_specdir `pwd`\" \
+             --define \"_srcrpmdir `pwd`\" --define \"dist .el5\" --define \"_smp 4\" -ba a.spec",
+        ),
+        (
+            "type = \"MsBuild12\"\nprojectfile = \"a.sln\"\nplatform = \"Win32\"\n\
+             defines = [\"A\", \"B=1\"]",
+            "\"%VCENV_BAT%\" x86 && msbuild \"a.sln\" /p:Configuration=\"release\" \
+             /p:Platform=\"Win32\" /p:DefineConstants=\"A;B=1\"",
+        ),
+    ] {
+        let ended = played(step_of(step), async |_, command| command.exit(0).await).await;
+        assert_eq!(ended.commands, [line]);
+        assert_eq!(ended.result, Results::Success, "{step}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_base_image_has_packages_of_further_mirrors() {
+    let step = "type = \"DebPbuilder\"\nother_mirrors = [\"deb http://a/ x main\", \"deb http://b/ y main\"]";
+    let ended = played(step_of(step), async |line, command| {
+        command.exit(i64::from(line.starts_with("find "))).await;
+    })
+    .await;
+    let create = &ended.commands[1];
+    let others = " --othermirror deb http://a/ x main|deb http://b/ y main";
+    assert!(
+        create.starts_with("sudo /usr/sbin/pbuilder --create "),
+        "{create}"
+    );
+    assert!(create.ends_with(others), "{create}");
+}

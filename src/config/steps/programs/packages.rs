@@ -169,6 +169,7 @@ const PBUILDER: &[&str] = &[
     "distribution",
     "basetgz",
     "mirror",
+    "other_mirrors",
     "extra_packages",
     "keyring",
     "components",
@@ -249,6 +250,9 @@ fn build_debian(table: &mut Table<'_>, step: &mut StepConfig, builder: &Builder)
     table.set("basetgz", &mut image, Value::template);
     let mut mirror = text(builder.mirror);
     table.set("mirror", &mut mirror, Value::template);
+    let mut others = Vec::new();
+    table.set("other_mirrors", &mut others, texts);
+    let others = (!others.is_empty()).then(|| join_list(&others, "|"));
     let mut packages = Vec::new();
     table.set("extra_packages", &mut packages, texts);
     let packages = (!packages.is_empty()).then(|| join_list(&packages, " "));
@@ -275,6 +279,7 @@ fn build_debian(table: &mut Table<'_>, step: &mut StepConfig, builder: &Builder)
     create.option(builder.option, &image);
     create.option("--distribution", &distribution);
     create.option("--mirror", &mirror);
+    create.option("--othermirror", &others);
     create.option("--architecture", &architecture);
     create.option("--extrapackages", &packages);
     if let Some(keyring) = &keyring {
