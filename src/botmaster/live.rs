@@ -1,6 +1,6 @@
 //! What a running master knows of itself beyond what is on disk, for those who look at it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,8 @@ use super::attempt::Stage;
 use super::ids::SlaveIx;
 use super::roster::{Phase, Session};
 use super::{Blocker, BlockerKind, BotMaster, InstanceState, LockWait};
-use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp};
+use crate::config::LockScope;
+use crate::model::{BuilderName, Refusal, RequestId, SlaveName, Timestamp, Unseen};
 
 /// One moment of a running master. What is on disk is not in it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -82,57 +83,56 @@ pub struct Starting {
 const HIDDEN: &str = "something that is not shown to you is in the way";
 
 impl Live {
-    /// This moment as it is for somebody who may not see these builders (MAY-04).
+    /// This moment as it is for somebody who may not see some of it (MAY-04).
     #[must_use]
-    pub fn without_builders(&self, hidden: &BTreeSet<BuilderName>) -> Self {
+    pub fn without(&self, unseen: &Unseen) -> Self {
         let mut live = self.clone();
-        live.priorities.retain(|name, _| !hidden.contains(name));
-        live.starting
-            .retain(|_, start| !hidden.contains(&start.builder));
-        if let Some(queues) = &mut live.queues {
-            queues.retain(|name, _| !hidden.contains(name));
+        let is_shown = |name: &BuilderName| !unseen.builders.contains(name);
+        live.priorities.retain(|name, _| is_shown(name));
+        live.slaves.retain(|name, _| !unseen.slaves.contains(name));
+        live.starting.retain(|_, start| is_shown(&start.builder));
+        for start in live.starting.values_mut() {
+            start.slave = unseen.slave(start.slave.clone());
         }
-        live.wait_kinds.retain(|name, _| !hidden.contains(name));
-        live.waits.retain(|name, _| !hidden.contains(name));
+        match unseen.sources.is_empty() {
+            true => {
+                if let Some(queues) = &mut live.queues {
+                    queues.retain(|name, _| is_shown(name));
+                }
+            }
+            // What waits is counted in the state, where some of it is hidden.
+            false => live.queues = None,
+        }
+        live.wait_kinds.retain(|name, _| is_shown(name));
+        live.waits.retain(|name, _| is_shown(name));
         for text in live.waits.values_mut() {
-            if names_one(text, hidden) {
+            if unseen.names_one(text) {
                 HIDDEN.clone_into(text);
             }
         }
-        live.locks.retain(|wait| !hidden.contains(&wait.builder));
-        let blocks = live.locks.iter_mut().flat_map(|wait| &mut wait.blocks);
-        for block in blocks {
-            block
-                .holders
-                .retain(|holder| !hidden.contains(&holder.builder));
+        live.locks.retain(|wait| is_shown(&wait.builder));
+        for block in live.locks.iter_mut().flat_map(|wait| &mut wait.blocks) {
+            block.holders.retain(|holder| is_shown(&holder.builder));
+            if let LockScope::Slave(slave) = &mut block.scope {
+                *slave = unseen.slave(slave.clone());
+            }
         }
+        live.refusals.retain(|refusal| {
+            let name = refusal.name.as_deref();
+            name.is_none_or(|name| !unseen.slaves.iter().any(|slave| slave.as_str() == name))
+        });
         live
     }
 }
 
 impl Blocker {
-    /// Leaves out what names one of these builders, for somebody who may not see them (MAY-04).
-    pub fn leave_out(&mut self, hidden: &BTreeSet<BuilderName>) {
-        self.who.retain(|who| !names_one(who, hidden));
-        if names_one(&self.text, hidden) {
+    /// Leaves out what names something that is hidden (MAY-04).
+    pub fn leave_out(&mut self, unseen: &Unseen) {
+        self.who.retain(|who| !unseen.names_one(who));
+        if unseen.names_one(&self.text) {
             HIDDEN.clone_into(&mut self.text);
         }
     }
-}
-
-/// Whether a sentence has the name of one of these builders, as a whole word.
-fn names_one(sentence: &str, builders: &BTreeSet<BuilderName>) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    builders.iter().any(|builder| {
-        let mut found = sentence.match_indices(builder.as_str());
-        found.any(|(at, name)| {
-            let (before, rest) = sentence.split_at(at);
-            // A full stop ends the sentence, or is followed by more of a longer name.
-            let after = rest.get(name.len()..).unwrap_or_default();
-            let after = after.strip_suffix('.').unwrap_or(after);
-            !before.ends_with(is_part) && !after.starts_with(is_part)
-        })
-    })
 }
 
 impl BotMaster {
@@ -222,26 +222,6 @@ impl BotMaster {
             held_until: held.map(|until| self.out.now.wall + until.since(self.out.now.mono)),
             instance: is_latent.then_some(instance),
             heard_at: None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn may_04_a_sentence_that_names_a_hidden_builder_is_left_out() {
-        let hidden = BTreeSet::from(["lin".into(), "a b".into()]);
-        for (sentence, names) in [
-            ("build lin/3 holds the lock", true),
-            ("slave oak builds lin.", true),
-            ("the build of a b is not over", true),
-            ("build linux/3 holds the lock", false),
-            ("build lin-32/3 holds the lock", false),
-            ("build x-lin/3 holds the lock", false),
-        ] {
-            assert_eq!(names_one(sentence, &hidden), names, "{sentence}");
         }
     }
 }

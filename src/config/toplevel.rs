@@ -44,7 +44,7 @@ use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
 use super::zones::MachineZone;
-use crate::model::{BuilderName, Properties};
+use crate::model::{BuilderName, Properties, SlaveName, Unseen};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -233,23 +233,29 @@ impl Config {
         self.builders.iter().find(|b| b.name.as_str() == name)
     }
 
-    /// This configuration as it is for somebody who may not see these builders (MAY-04). A
-    /// scheduler that has no others is not there.
+    /// This configuration as it is for somebody who may not see some of it (MAY-04). A scheduler
+    /// that has no other builders is not there.
     #[must_use]
-    pub fn without_builders(&self, hidden: &BTreeSet<BuilderName>) -> Self {
+    pub fn without(&self, unseen: &Unseen) -> Self {
         let mut config = self.clone();
-        config
-            .builders
-            .retain(|builder| !hidden.contains(&builder.name));
+        let is_hidden = |name: &BuilderName| unseen.builders.contains(name);
+        config.builders.retain(|builder| !is_hidden(&builder.name));
         config.schedulers.retain_mut(|scheduler| {
-            let is_hidden = |name: &BuilderName| hidden.contains(name);
             if scheduler.builders.iter().any(is_hidden) {
                 let scheduler = Arc::make_mut(scheduler);
-                scheduler.builders.retain(|name| !hidden.contains(name));
+                scheduler.builders.retain(|name| !is_hidden(name));
                 return !scheduler.builders.is_empty();
             }
             true
         });
+        let is_hidden = |name: &SlaveName| unseen.slaves.contains(name);
+        config.slaves.retain(|slave| !is_hidden(&slave.name));
+        for builder in &mut config.builders {
+            if builder.slaves.iter().any(is_hidden) {
+                let builder = Arc::make_mut(builder);
+                builder.slaves.retain(|name| !is_hidden(name));
+            }
+        }
         config
     }
 

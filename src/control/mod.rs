@@ -24,6 +24,7 @@ mod rebuild;
 mod reconfigure;
 mod request;
 mod settings;
+mod sight;
 mod snapshot;
 pub mod socket;
 mod strangers;

@@ -102,11 +102,12 @@ impl Services {
                 let serve = status::users::serve(peer, answer, activity, control);
                 self.tasks.spawn(span, serve);
             }
-            UserKind::Status => {
-                debug!(peer.addr = peer.address(), "status client connected");
-                let span = info_span!("status_client", peer.addr = peer.address());
+            UserKind::Status { user } => {
+                debug!(peer.addr = peer.address(), ?user, "status client connected");
+                let span = info_span!("status_client", peer.addr = peer.address(), ?user);
                 let logs = self.logs.clone();
-                let serve = status::live::serve(peer, answer, activity, control, logs, basedir);
+                let serve =
+                    status::live::serve(peer, answer, activity, user, control, logs, basedir);
                 self.tasks.spawn(span, serve);
             }
         }

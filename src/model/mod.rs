@@ -38,6 +38,7 @@ mod step_outcome;
 pub mod time;
 pub mod transfer;
 pub mod try_job;
+mod unseen;
 pub mod zone;
 
 pub use audit::{AuditRecord, Door, Outcome};
@@ -81,6 +82,7 @@ pub use step_outcome::{BuildError, FirstError, StepCommand, StepOutcome};
 pub use time::{Moment, Mono, Now, Timestamp};
 pub use transfer::Compression;
 pub use try_job::TryJob;
+pub use unseen::Unseen;
 pub use zone::Zone;
 
 /// Separates the paths of a list in the value of an environment variable, until the value is

@@ -65,9 +65,10 @@ impl Budget {
             // Only what is on its way to the logs holds its room: it may take as long as the disk
             // does.
             UserKind::Slave(_) => (SLAVE_KIB, &self.slaves, None),
-            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status | UserKind::Users => {
-                (OTHER_KIB, &self.others, Some(PATIENCE))
-            }
+            UserKind::Change { .. }
+            | UserKind::Try { .. }
+            | UserKind::Status { .. }
+            | UserKind::Users => (OTHER_KIB, &self.others, Some(PATIENCE)),
         };
         // Nothing panics while it holds the lock.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);

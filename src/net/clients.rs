@@ -134,7 +134,10 @@ impl Clients {
                 present.add_slave(user)?;
                 Visitor::Slave(user.into())
             }
-            UserKind::Change { .. } | UserKind::Try { .. } | UserKind::Status | UserKind::Users => {
+            UserKind::Change { .. }
+            | UserKind::Try { .. }
+            | UserKind::Status { .. }
+            | UserKind::Users => {
                 let network = address.map(network);
                 present.make_room(user, network, self.capacity)?;
                 let (stay, leave) = oneshot::channel();
@@ -319,7 +322,7 @@ mod tests {
 
     use super::*;
 
-    const USER: UserKind = UserKind::Status;
+    const USER: UserKind = UserKind::Users;
 
     struct Case {
         clients: Arc<Clients>,

@@ -45,7 +45,10 @@ pub enum UserKind {
         builders: Arc<[BuilderName]>,
     },
     /// A live status client (STA-02).
-    Status,
+    Status {
+        /// The name of the user.
+        user: String,
+    },
     /// Somebody who manages the register of people (WHO-07).
     Users,
 }
@@ -56,7 +59,7 @@ impl UserKind {
     pub const fn is_slave(&self) -> bool {
         match self {
             Self::Slave(_) => true,
-            Self::Change { .. } | Self::Try { .. } | Self::Status | Self::Users => false,
+            Self::Change { .. } | Self::Try { .. } | Self::Status { .. } | Self::Users => false,
         }
     }
 }

@@ -205,7 +205,7 @@ impl Gate {
                     _,
                     UserKind::Change { .. }
                     | UserKind::Try { .. }
-                    | UserKind::Status
+                    | UserKind::Status { .. }
                     | UserKind::Users,
                 )) => Refused::User(String::from_utf8_lossy(user).into_owned()),
                 None => Refused::unknown(user),

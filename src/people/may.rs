@@ -120,6 +120,13 @@ pub fn may(
     }
 }
 
+/// Whether a rule is about `actor`, who owns nothing.
+#[must_use]
+pub fn is_about(rule: &PermissionRule, actor: &Actor) -> bool {
+    let nothing = Object::default();
+    rule.who.iter().any(|who| is_meant(who, actor, &nothing))
+}
+
 fn is_meant(who: &Who, actor: &Actor, object: &Object) -> bool {
     let (name, roles) = match actor {
         Actor::Local { .. } => return true,

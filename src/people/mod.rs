@@ -12,7 +12,7 @@ mod register;
 mod secrets;
 
 pub use mailmap::{Addition, LARGEST_MAILMAP, MailmapPerson, additions, parse_mailmap};
-pub use may::{Actor, Decision, Ground, may};
+pub use may::{Actor, Decision, Ground, is_about, may};
 pub use proxy::{ProxyUser, proxy_user};
 pub use register::{FoundBy, Register};
 pub use secrets::{

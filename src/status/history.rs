@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::warn;
 
 use crate::logs::{Channel, LogReader, Marks};
-use crate::model::{SetId, Timestamp};
+use crate::model::{SetId, Timestamp, Unseen};
 use crate::pb::Value;
 use crate::protocol::TextStyle;
 use crate::store::read::{BuildRow, RequestRow, SetRow};
@@ -35,6 +36,11 @@ pub(super) struct History {
 impl History {
     pub(super) const fn new(basedir: PathBuf, reader: Reader) -> Self {
         Self { basedir, reader }
+    }
+
+    /// From now on, nothing is read of what `unseen` hides.
+    pub(super) fn hide(&mut self, unseen: &Arc<Unseen>) {
+        self.reader = self.reader.without(unseen);
     }
 
     /// The base directory.

@@ -79,6 +79,27 @@ impl Events {
 }
 
 impl State {
+    /// Whether the state has everything that `facts` are about, for a reader from whom some of it
+    /// is hidden (MAY-04).
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn has(&self, facts: &Facts) -> Result<bool, StoreError> {
+        self.read(|conn| {
+            let (builder, build) = (facts.builder.as_ref(), facts.build);
+            conn.prepare_cached(HAS)?.query_row(
+                params![
+                    facts.change.map(|change| int(change.0)),
+                    facts.set.map(|set| int(set.0)),
+                    facts.request.map(|request| int(request.0)),
+                    builder.map(|builder| builder.as_str()),
+                    build.map(|build| int(build.0)),
+                ],
+                |row| row.get(0),
+            )
+        })
+    }
+
     /// At most `limit` of what happened after the one of this number, in order.
     ///
     /// # Errors
@@ -150,6 +171,11 @@ pub(super) fn write(conn: &Connection, happened: &[Happening]) -> rusqlite::Resu
 /// About how many are removed at once.
 const FORGOTTEN_TOGETHER: u64 = 256;
 
+pub(super) const HAS: &str = "SELECT
+    (?1 IS NULL OR EXISTS (SELECT 1 FROM change WHERE number = ?1))
+    AND (?2 IS NULL OR EXISTS (SELECT 1 FROM build_set WHERE id = ?2))
+    AND (?3 IS NULL OR EXISTS (SELECT 1 FROM request WHERE id = ?3))
+    AND (?5 IS NULL OR EXISTS (SELECT 1 FROM build WHERE builder = ?4 AND number = ?5))";
 pub(super) const SINCE: &str = "SELECT last, events FROM happened WHERE last > ?1 ORDER BY last";
 pub(super) const OLDEST: &str = "SELECT last + 1 - json_array_length(events) FROM happened
     ORDER BY last LIMIT 1";

@@ -1,12 +1,11 @@
 //! Reading the state from async code.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{State, StoreError};
-use crate::model::BuilderName;
+use crate::model::Unseen;
 
 /// Reads the state of one base directory on threads that may block. Cheap to clone.
 ///
@@ -16,15 +15,15 @@ pub struct Reader {
     basedir: Arc<Path>,
     /// A leaf cache: never held while something is read.
     idle: Arc<Mutex<Idle>>,
-    /// Builders of which nothing is read.
-    hidden: Arc<BTreeSet<BuilderName>>,
+    /// What is not read.
+    unseen: Arc<Unseen>,
 }
 
 /// Connections that nobody uses now.
 #[derive(Debug, Default)]
 struct Idle {
     states: Vec<State>,
-    /// The same, with the views that hide builders.
+    /// The same, with the views that hide something.
     hiding: Vec<State>,
     /// No connection is kept any more.
     closed: bool,
@@ -37,15 +36,15 @@ impl Reader {
         Self {
             basedir: Arc::from(basedir),
             idle: Arc::default(),
-            hidden: Arc::default(),
+            unseen: Arc::default(),
         }
     }
 
-    /// Reads the same state as if it had none of these builders (MAY-04).
+    /// Reads the same state as if it had nothing of this (MAY-04).
     #[must_use]
-    pub fn without(&self, hidden: &Arc<BTreeSet<BuilderName>>) -> Self {
+    pub fn without(&self, unseen: &Arc<Unseen>) -> Self {
         Self {
-            hidden: Arc::clone(hidden),
+            unseen: Arc::clone(unseen),
             ..self.clone()
         }
     }
@@ -95,8 +94,8 @@ impl Reader {
             let idle = reader.kept(&mut reader.idle()).pop();
             let mut state = idle.map_or_else(|| State::open_readonly(&reader.basedir), Ok)?;
             state.limit_reading(limit)?;
-            if !reader.hidden.is_empty() {
-                state.hide(&reader.hidden)?;
+            if !reader.unseen.is_empty() {
+                state.hide(&reader.unseen)?;
             }
             let found = look(&state)?;
             // After an error the connection is not kept: the next reader opens the file anew.
@@ -123,7 +122,7 @@ impl Reader {
 
     /// The kept connections that are fit for this reader.
     fn kept<'a>(&self, idle: &'a mut Idle) -> &'a mut Vec<State> {
-        match self.hidden.is_empty() {
+        match self.unseen.is_empty() {
             true => &mut idle.states,
             false => &mut idle.hiding,
         }

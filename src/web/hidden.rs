@@ -1,29 +1,28 @@
-//! Builders that somebody may not see, left out of everything that an answer is made from.
+//! What somebody may not see, left out of everything that an answer is made from.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::vitals::Vitals;
 use crate::botmaster::{Blocker, Live};
 use crate::config::Config;
-use crate::model::{BuilderName, Facts, Happening};
+use crate::model::{Facts, Happening, Unseen};
 use crate::store;
 
-/// The builders that are hidden from a reader; cheap to clone.
+/// What is hidden from a reader; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hidden(Arc<BTreeSet<BuilderName>>);
+pub(super) struct Hidden(Arc<Unseen>);
 
 impl Hidden {
-    /// These builders are hidden.
-    pub(super) fn new(builders: BTreeSet<BuilderName>) -> Self {
-        Self(Arc::new(builders))
+    /// This is hidden.
+    pub(super) const fn new(unseen: Arc<Unseen>) -> Self {
+        Self(unseen)
     }
 
     /// The configuration without what is hidden.
     pub(super) fn in_config(&self, config: Arc<Config>) -> Arc<Config> {
         match self.0.is_empty() {
             true => config,
-            false => Arc::new(config.without_builders(&self.0)),
+            false => Arc::new(config.without(&self.0)),
         }
     }
 
@@ -31,7 +30,7 @@ impl Hidden {
     pub(super) fn in_live(&self, live: Arc<Live>) -> Arc<Live> {
         match self.0.is_empty() {
             true => live,
-            false => Arc::new(live.without_builders(&self.0)),
+            false => Arc::new(live.without(&self.0)),
         }
     }
 
@@ -45,9 +44,14 @@ impl Hidden {
 
     /// The counters of the program without what is hidden.
     pub(super) fn in_vitals(&self, mut vitals: Vitals) -> Vitals {
+        let Unseen {
+            builders, slaves, ..
+        } = &*self.0;
         let counts = &mut vitals.counts;
-        counts.builders.retain(|name, _| !self.0.contains(name));
-        counts.steps.retain(|(name, _), _| !self.0.contains(name));
+        counts.builders.retain(|name, _| !builders.contains(name));
+        counts.steps.retain(|(name, _), _| !builders.contains(name));
+        counts.connects.retain(|name, _| !slaves.contains(name));
+        counts.lost.retain(|name, _| !slaves.contains(name));
         vitals
     }
 
@@ -56,14 +60,31 @@ impl Hidden {
         reader.without(&self.0)
     }
 
-    /// Whether the reader may hear of what has happened.
-    pub(super) fn is_told(&self, happening: &Happening) -> bool {
-        self.may_tell(&happening.facts)
+    /// What has happened, as the reader may hear of it; nothing if the reader may not.
+    pub(super) fn told(&self, happening: &Arc<Happening>) -> Option<Arc<Happening>> {
+        if !self.may_tell(&happening.facts) {
+            return None;
+        }
+        let slave = happening.facts.slave.as_ref();
+        if slave.is_none_or(|slave| !self.0.slaves.contains(slave)) {
+            return Some(Arc::clone(happening));
+        }
+        let mut happening = Happening::clone(happening);
+        happening.facts.slave = None;
+        Some(Arc::new(happening))
     }
 
     /// Whether the reader may hear of something that these facts are about.
     pub(super) fn may_tell(&self, facts: &Facts) -> bool {
-        let builder = facts.builder.as_ref();
-        builder.is_none_or(|builder| !self.0.contains(builder))
+        match (&facts.builder, &facts.slave) {
+            (Some(builder), _) => !self.0.builders.contains(builder),
+            (None, Some(slave)) => !self.0.slaves.contains(slave),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether some sources are hidden, so that only the state knows what may be told.
+    pub(super) fn hides_sources(&self) -> bool {
+        !self.0.sources.is_empty()
     }
 }

@@ -313,6 +313,42 @@ fn liv_02_builders_of_a_new_configuration_are_told() {
     process.wait_for_line("builderChangedState other idle None");
 }
 
+#[test]
+fn may_04_a_client_is_told_of_what_its_user_may_view() {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let rules = "[[permissions]]\nwho = [\"anyone\"]\nmay = [\"view\"]\n\
+                 [[permissions]]\nwho = [\"statusClient\"]\nmay_not = [\"view\"]\n\
+                 on = { builders = [\"slow\"] }\n\
+                 [[permissions]]\nwho = [\"statusClient\"]\nmay_not = [\"view\"]\n\
+                 on = { slaves = [\"bot\"] }\n";
+    let setup = three_builders(port, "true").tables(rules);
+    let mut master = Master::start(&sandbox, &setup);
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    let mut command = sandbox.buildbot();
+    command.args(["statuslog", "-e", "steps", "-m"]);
+    let mut process = Process::start("statuslog", command.arg(format!("127.0.0.1:{port}")));
+    process.wait_for_line("builderChangedState quick idle None");
+    force(&master, "slow");
+    master.finished_build("slow", 0);
+    master.send_change("r1");
+    process.wait_for_line("buildFinished 2");
+    let (mut client, avatar) = connect(port);
+    let client = &mut client;
+    let names = ask(client, avatar, "getBuilderNames", &[]);
+    let names: Vec<_> = names.as_items().unwrap().iter().map(text).collect();
+    assert_eq!(names, ["away", "quick"]);
+    for (method, name) in [("getBuilder", "slow"), ("getSlave", "bot")] {
+        let refused = client.ask(avatar, method, &[Value::text(name)]);
+        assert!(refused.is_err(), "{method} {name}: {refused:?}");
+    }
+    master.terminate();
+    process.wait_for_line("lost connection");
+    process.wait();
+    assert!(!process.printed().contains("slow"), "{}", process.printed());
+}
+
 /// Builders `quick`, whose step fails, `slow`, whose step is the command `slow`, and `away` on a
 /// slave that never comes.
 fn three_builders(port: u16, slow: &str) -> Setup {

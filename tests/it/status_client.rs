@@ -48,12 +48,16 @@ impl Scene {
             answer.send(live).unwrap();
         };
         let (tell_logs, logs) = oneshot::channel();
-        let user = ("statusClient", UserKind::Status);
+        let status = UserKind::Status {
+            user: "statusClient".to_owned(),
+        };
+        let user = ("statusClient", status);
         let serve = |login: Login, control, basedir: PathBuf| {
             let logs = LogStore::start(basedir.clone()).unwrap();
             assert!(tell_logs.send(logs.clone()).is_ok());
             let (peer, answer, activity) = (login.peer, login.answer, login.activity);
-            live::serve(peer, answer, activity, control, logs, basedir)
+            let user = "statusClient".to_owned();
+            live::serve(peer, answer, activity, user, control, logs, basedir)
         };
         let client = Connected::new(user, answer, serve).await;
         let logs = logs.await.unwrap();

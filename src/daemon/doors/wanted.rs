@@ -187,7 +187,8 @@ impl Gathering<'_> {
             true => &mut self.slaves,
             false => self.own(&listener.ports),
         };
-        directory.insert(&listener.user, &password, UserKind::Status);
+        let user = listener.user.clone();
+        directory.insert(&listener.user, &password, UserKind::Status { user });
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -35,10 +36,11 @@ use self::things::Thing;
 use self::window::Window;
 use super::history::History;
 use super::watched::Watched;
-use crate::botmaster::{Event, IntakeEvent, MasterEvent};
-use crate::control::{Control, Interruption, News};
+use crate::botmaster::{BuildEvent, Event, IntakeEvent, MasterEvent};
+use crate::control::{Caller, Control, Interruption, News};
 use crate::logs::LogStore;
-use crate::model::{BigState, BuildId, BuilderName, RequestId};
+use crate::model::journal::BuildStart;
+use crate::model::{BigState, BuildId, BuilderName, Door, RequestId, Unseen};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
@@ -57,12 +59,14 @@ const MISSED_BUILDS: u32 = 100;
 /// How text is spelled: these clients run on Python 2, or are our own.
 const STYLE: TextStyle = TextStyle::Bytes;
 
-/// Serves a status client that has logged in, until it disconnects, has been idle for too long, or
-/// does not answer. The state is in `basedir`.
+/// Serves a status client that has logged in as `user`, until it disconnects, has been idle for too
+/// long, or does not answer. It is told of what that user may view (MAY-04). The state is in
+/// `basedir`.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
     activity: Activity,
+    user: String,
     control: Control,
     logs: LogStore,
     basedir: PathBuf,
@@ -70,7 +74,7 @@ pub async fn serve(
     // Subscribed before the state is read, so no news are missed.
     let mut news = control.newsroom().subscribe();
     let (sender, mut calls) = mpsc::channel(CALLS);
-    let mut client = Client::new(peer.clone(), sender, control, basedir);
+    let mut client = Client::new(peer.clone(), user, sender, control, basedir);
     client.begin().await;
     login.accept(client.refer(Thing::Perspective));
     let mut lost = std::pin::pin!(peer.lost());
@@ -126,10 +130,15 @@ async fn at(time: Option<Instant>) {
 #[derive(Debug)]
 struct Client {
     peer: Peer,
+    /// The name of the user that has logged in.
+    user: String,
     /// The channel of the calls of all objects.
     sender: mpsc::Sender<Box<IncomingCall>>,
     control: Control,
+    /// Reads what the user may view.
     history: History,
+    /// What the user may not view.
+    unseen: Arc<Unseen>,
     builders: Names,
     slaves: Names,
     following: Following,
@@ -211,14 +220,18 @@ impl Mode {
 impl Client {
     fn new(
         peer: Peer,
+        user: String,
         sender: mpsc::Sender<Box<IncomingCall>>,
         control: Control,
         basedir: PathBuf,
     ) -> Self {
+        let history = History::new(basedir, control.reader().clone());
         Self {
             peer,
+            user,
             sender,
-            history: History::new(basedir, control.reader().clone()),
+            history,
+            unseen: Arc::default(),
             control,
             builders: Names::default(),
             slaves: Names::default(),
@@ -237,6 +250,7 @@ impl Client {
 
     /// Reads what there is.
     async fn begin(&mut self) {
+        self.look_what_is_hidden().await;
         self.control.settled().await;
         let read = self.history.read(|state| {
             let builders = state.builders()?;
@@ -258,13 +272,34 @@ impl Client {
         self.look_for_builders().await;
     }
 
+    /// Looks what the user may not view. The user is the person of that name, if there is one.
+    async fn look_what_is_hidden(&mut self) {
+        let roles = self.control.register().await.ok();
+        let roles = roles.and_then(|register| Some(register.get(&self.user)?.roles.clone()));
+        let address = self.peer.address();
+        let caller = Caller::person(&self.user, roles.unwrap_or_default(), Door::Pb, address);
+        let config = self.control.config();
+        match self.control.unseen_by(&caller, &config).await {
+            Ok(unseen) => {
+                self.history.hide(&unseen);
+                self.unseen = unseen;
+            }
+            Err(error) => {
+                self.peer
+                    .close(&format!("the permissions cannot be read: {error}"));
+            }
+        }
+    }
+
     /// Looks which builders there are. Those of a new configuration are in force before they are on
     /// disk.
     async fn look_for_builders(&mut self) {
         let Ok(live) = self.control.snapshot().await else {
             return;
         };
-        let builders = live.priorities.keys().cloned().collect::<BTreeSet<_>>();
+        let builders = live.priorities.keys().cloned();
+        let builders = builders.filter(|name| !self.unseen.builders.contains(name));
+        let builders = builders.collect::<BTreeSet<_>>();
         let notices = self.following.set_builders(builders);
         self.queue.extend(notices);
     }
@@ -377,6 +412,14 @@ impl Client {
     }
 
     async fn on_news(&mut self, news: &News) {
+        if let News::Event(Event::Master(MasterEvent::Reconfigured)) = news {
+            self.look_what_is_hidden().await;
+        }
+        if let News::Event(Event::Build(BuildEvent::Started(start))) = news
+            && !self.may_see(start).await
+        {
+            return;
+        }
         let notices = self.following.on_news(news, self.control.clock().wall());
         self.queue.extend(notices);
         if let News::Event(Event::Intake(IntakeEvent::SetFinished { set, .. })) = news {
@@ -385,6 +428,22 @@ impl Client {
         if let News::Event(Event::Master(MasterEvent::Reconfigured)) = news {
             self.look_for_builders().await;
         }
+    }
+
+    /// Whether the user may view a build that has started.
+    async fn may_see(&self, start: &BuildStart) -> bool {
+        if self.unseen.builders.contains(&start.builder) {
+            return false;
+        }
+        // What it is built from is in the state.
+        let id = start.build;
+        self.unseen.sources.is_empty()
+            || self
+                .history
+                .read(move |state| state.build_of_id(id))
+                .await
+                .flatten()
+                .is_some()
     }
 
     /// Reads from disk what has happened, after news were missed (LIV-06).

@@ -100,6 +100,18 @@ impl State {
         })
     }
 
+    /// The names of all slaves that there are or were.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn slave_names(&self) -> Result<Vec<SlaveName>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(SLAVE_NAMES)?
+                .query_map([], |row| Ok(row.get::<_, Col<_>>(0)?.0))?
+                .collect()
+        })
+    }
+
     /// The configured slaves, in the order of the configuration.
     ///
     /// # Errors
@@ -188,6 +200,7 @@ pub(super) const BUILDERS: &str = "SELECT name, state, slaves, paused_at, paused
 pub(super) const BUILDER_NAMES: &str = "SELECT name FROM builder
     WHERE position IS NOT NULL OR EXISTS (SELECT 1 FROM build b WHERE b.builder = name)
     ORDER BY name";
+pub(super) const SLAVE_NAMES: &str = "SELECT name FROM slave ORDER BY name";
 pub(super) const BUILDING: &str = "SELECT builder, number, slave FROM build
     WHERE finished_at IS NULL ORDER BY builder, id";
 /// The same of one builder.

@@ -26,7 +26,7 @@ use super::sourced::{
 };
 use super::sources::{CURSOR, DELIVERY, IDENTITY, OLD_DELIVERY};
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use crate::store::events::{OLDEST, SINCE};
+use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
     REQUESTS_OF_SET, STEPS_SO_FAR,
@@ -105,6 +105,7 @@ const QUERIES: &[&str] = &[
     WALK_BUILDER,
     CHANGES_BETWEEN,
     REQUESTS_BETWEEN,
+    HAS,
     SINCE,
     OLDEST,
     BUILD_FROM,

@@ -370,13 +370,35 @@ impl Stream {
                 return false;
             }
         };
+        let is_full = told.len() == usize::from(TOGETHER);
+        let last = told.last().map(|happening| happening.number);
+        let Ok(told) = self.shown(told).await else {
+            return false;
+        };
+        self.at = last.unwrap_or(self.at);
         for happening in &told {
-            self.at = happening.number;
-            if self.hidden.is_told(happening) {
-                self.audience.hear(happening, out);
+            if let Some(happening) = self.hidden.told(happening) {
+                self.audience.hear(&happening, out);
             }
         }
-        told.len() == usize::from(TOGETHER)
+        is_full
+    }
+
+    /// Those that are about sources that the reader may see.
+    async fn shown(&self, told: Vec<Arc<Happening>>) -> Result<Vec<Arc<Happening>>, StoreError> {
+        if !self.hidden.hides_sources() {
+            return Ok(told);
+        }
+        let look = move |state: &crate::store::State| {
+            let mut shown = Vec::new();
+            for happening in told {
+                if state.has(&happening.facts)? {
+                    shown.push(happening);
+                }
+            }
+            Ok(shown)
+        };
+        self.hidden.in_state(&self.streams.reader).read(look).await
     }
 
     /// Takes in the news of what is not on record that came so far.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::model::{ChangeNumber, SlaveName};
+use crate::model::{ChangeNumber, SlaveName, Unseen};
 use crate::web::address;
 
 /// A link; without an address only its text.
@@ -88,7 +88,7 @@ pub fn change(number: ChangeNumber) -> Link {
 pub fn slave(name: &SlaveName) -> Link {
     Link {
         class: "",
-        href: Some(address::slave(name)),
+        href: (name.as_str() != Unseen::SLAVE).then(|| address::slave(name)),
         text: name.to_string(),
     }
 }

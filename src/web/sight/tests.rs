@@ -203,3 +203,109 @@ fn may_04_who_may_view_a_builder_sees_it() {
         assert_eq!(answer.status, StatusCode::OK);
     });
 }
+
+/// Everybody may look, but not at what `on` says.
+fn looking_but_not(on: &str) -> String {
+    format!(
+        "[[permissions]]\nwho = [\"anyone\"]\nmay = [\"view\", \"users\", \"audit\"]\n\
+         [[permissions]]\nwho = [\"anyone\"]\nmay_not = [\"view\"]\non = {on}\n"
+    )
+}
+
+/// Where the texts of the routes have one of these words, but for an answer that there is none.
+fn naming(farm: &Farm, words: &[&str]) -> Vec<String> {
+    let is_part = |c: char| c.is_alphanumeric() || c == '-';
+    let mut naming = Vec::new();
+    for path in routes() {
+        let address = address(path, "hush-hush").replace("/elm", "/oak");
+        let answer = farm.follow(&address, &[]);
+        let server_error = StatusCode::INTERNAL_SERVER_ERROR;
+        assert!(answer.status < server_error, "{address}: {}", answer.text);
+        let text = match answer.status {
+            StatusCode::NOT_FOUND => String::new(),
+            _ => answer.text.replace(&address, ""),
+        };
+        let mut found = text.split(|c| !is_part(c)).filter(|w| words.contains(w));
+        if found.next().is_some() {
+            naming.push(address);
+        }
+    }
+    naming
+}
+
+#[test]
+fn may_04_no_route_names_a_hidden_slave() {
+    let seen = farm(&looking_but_not("{ slaves = [\"z*\"] }"));
+    assert!(naming(&seen, &["oak"]).len() > 15);
+    let hidden = farm(&looking_but_not("{ slaves = [\"o*\"] }"));
+    assert_eq!(naming(&hidden, &["oak"]), Vec::<String>::new());
+    for address in [
+        "/buildslaves/SLAVE",
+        "/api/v1/slaves/SLAVE",
+        "/json/slaves/SLAVE",
+    ] {
+        let there = hidden.follow(&address.replace("SLAVE", "oak"), &[]);
+        let unknown = hidden.follow(&address.replace("SLAVE", "no-such-x"), &[]);
+        assert_eq!(there.status, StatusCode::NOT_FOUND, "{address}");
+        assert_eq!(
+            shown(&there, "oak"),
+            shown(&unknown, "no-such-x"),
+            "{address}"
+        );
+    }
+    let build = hidden.follow("/builders/hush-hush/builds/1", &[]);
+    assert!(build.text.contains("(not shown)"), "{}", build.text);
+}
+
+#[test]
+fn may_04_acts_on_a_hidden_slave_find_nothing() {
+    let rules = looking_but_not("{ slaves = [\"o*\"] }").replace("may = [\"view\"", "may = [\"*\"");
+    farm(&rules).visit(async |visitor| {
+        visitor.get("/login").await;
+        let fields = [("reason", "x")];
+        for act in ACTS.iter().filter(|act| act.path.contains("{slave}")) {
+            let answer = visitor
+                .post(&act.path.replace("{slave}", "oak"), &fields)
+                .await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", act.path);
+        }
+        for act in API_ACTS.iter().filter(|act| act.path.contains("{slave}")) {
+            let address = act.path.replace("{slave}", "oak");
+            let answer = visitor.post_raw(&address, &[], &[]).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", act.path);
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+#[test]
+fn may_04_no_route_names_changes_of_a_hidden_repository_or_what_was_built_of_it() {
+    let words = ["Okafor", "decode", "r7", "stubs"];
+    let seen = farm(&looking_but_not("{ repositories = [\"x\"] }"));
+    assert!(naming(&seen, &words).len() > 15);
+    let hidden = farm(&looking_but_not("{ repositories = [\"*\"] }"));
+    assert_eq!(naming(&hidden, &words), Vec::<String>::new());
+    let builder = hidden.follow("/builders/hush-hush", &[]);
+    assert_eq!(builder.status, StatusCode::OK);
+    for address in ["/builders/hush-hush/builds/1", "/changes/7", "/buildsets/1"] {
+        let answer = hidden.follow(address, &[]);
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
+    }
+    let events = hidden.follow("/api/v1/events?since=0", &[]).text;
+    assert!(!events.contains("event: change_added") && !events.contains("\"build\""));
+    assert!(events.contains("event: slave_connected"), "{events}");
+}
+
+#[test]
+fn may_04_who_may_view_a_builder_sees_its_slaves_and_sources() {
+    let only = "[[permissions]]\nwho = [\"anyone\"]\nmay = [\"view\"]\n\
+                on = { builders = [\"hush-hush\"] }\n";
+    let farm = farm(only);
+    let build = farm.page("/builders/hush-hush/builds/1");
+    assert!(
+        build.contains("Okafor") && build.contains(">oak<"),
+        "{build}"
+    );
+    let slave = farm.follow("/buildslaves/oak", &[]);
+    assert_eq!(slave.status, StatusCode::OK);
+}

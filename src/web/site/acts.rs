@@ -153,6 +153,15 @@ impl Inner {
     /// Whether what the address names exists for the reader (MAY-04).
     async fn is_there(&self, args: &Args, reader: &Reader) -> Result<(), Problem> {
         let args = args.clone();
+        let slave = args.part("slave");
+        let config = reader.hidden().in_config(self.config());
+        if !slave.is_empty() && !config.slaves.iter().any(|s| s.name.as_str() == slave) {
+            return Err(Problem::from(Refusal::NotFound {
+                what: "slave",
+                name: slave.to_owned(),
+                near: Vec::new(),
+            }));
+        }
         let look = move |state: &State| {
             if !args.part("builder").is_empty() {
                 place::builder(state, &args)?;
