@@ -87,6 +87,13 @@ enum Verb {
         /// The file
         file: PathBuf,
     },
+    /// Say that an author of changes is a user
+    Claim {
+        /// The name of the user
+        name: String,
+        /// The author as the changes have it, such as "Ann <ann@example.org>"
+        who: String,
+    },
     /// Give all that is known of one user to another, and remove the first
     Merge {
         /// The user who is removed
@@ -173,6 +180,16 @@ impl User {
                 remove: remove_info.into_iter().collect(),
                 add_roles: roles.into_iter().collect(),
                 remove_roles: remove_roles.into_iter().collect(),
+            },
+            Verb::Claim { name, who } => UserAct::Update {
+                name,
+                add: BTreeSet::from([Attribute {
+                    kind: AttributeKind::Any,
+                    value: who,
+                }]),
+                remove: BTreeSet::new(),
+                add_roles: BTreeSet::new(),
+                remove_roles: BTreeSet::new(),
             },
             Verb::Remove { name } => UserAct::Remove { name },
             Verb::Merge { from, into } => UserAct::Merge { from, into },
@@ -333,6 +350,7 @@ fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::List
         | Verb::Add { .. }
         | Verb::Update { .. }
+        | Verb::Claim { .. }
         | Verb::Remove { .. }
         | Verb::Mailmap { .. }
         | Verb::Merge { .. }

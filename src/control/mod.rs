@@ -35,7 +35,7 @@ mod why;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
@@ -113,9 +113,11 @@ pub struct Control {
     /// Kibibytes of patches that may be on their way to the state.
     patches: Arc<Semaphore>,
     claims: Claims,
+    /// Held while the register of people is changed.
+    register: Arc<Mutex<()>>,
     pokes: Pokes,
     /// For whoever replaces what hooks keep.
-    held: Arc<tokio::sync::Mutex<()>>,
+    held: Arc<Mutex<()>>,
 }
 
 impl Control {
@@ -143,6 +145,7 @@ impl Control {
             senders: Strangers::sending(),
             patches: Arc::new(Semaphore::new(PATCHES_KIB)),
             claims: Claims::default(),
+            register: Arc::default(),
             pokes: Pokes::default(),
             held: Arc::default(),
         }

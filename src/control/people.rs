@@ -1,10 +1,15 @@
 //! The register of people: what changes it, and who a secret belongs to (WHO-06, LGN-01, LGN-02).
+//!
+//! Invariant: one change at a time. Whoever has a [`Changing`] has read the register, and writes
+//! what follows from it before anybody else reads it for a change.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::OwnedMutexGuard;
 
 use super::Control;
 use super::offers::{by_password, host};
@@ -134,7 +139,7 @@ impl Control {
     /// # Errors
     /// The state cannot be read.
     pub async fn register(&self) -> Result<Register, String> {
-        Ok(self.changing().await?.register)
+        Ok(self.people().await?.1)
     }
 
     /// Changes the register for a client at `address` that has logged in as a user manager
@@ -237,20 +242,29 @@ impl Control {
         Ok(answer)
     }
 
-    /// The register as it is before a change.
+    /// The register as it is before a change. Nobody else changes it until the answer is dropped.
     ///
     /// # Errors
     /// The state cannot be read.
     pub(super) async fn changing(&self) -> Result<Changing, String> {
+        let turn = Arc::clone(&self.register).lock_owned().await;
+        let (stored, register) = self.people().await?;
+        Ok(Changing {
+            _turn: turn,
+            stored,
+            register,
+            at: self.clock.wall(),
+        })
+    }
+
+    /// The people of the state, and all people.
+    async fn people(&self) -> Result<(Vec<Person>, Register), String> {
         let stored = self.reader().read(crate::store::State::people).await;
         let stored = stored.map_err(|error| error.to_string())?;
         let config = self.config();
         let configured = config.people.iter().map(|known| &known.person);
-        Ok(Changing {
-            register: Register::new(configured, stored.clone()),
-            stored,
-            at: self.clock.wall(),
-        })
+        let register = Register::new(configured, stored.clone());
+        Ok((stored, register))
     }
 
     /// A new token, and what is stored of it.
@@ -283,8 +297,10 @@ impl Control {
     }
 }
 
-/// The register as it is before a change.
+/// The register as it is before a change, for the only one who changes it.
 pub(super) struct Changing {
+    /// Ends when the change is on disk.
+    _turn: OwnedMutexGuard<()>,
     /// The people of the state.
     stored: Vec<Person>,
     /// All people.

@@ -3,8 +3,9 @@
 //! A person is known by issuer and subject, as an attribute `login` with the value
 //! `ISSUER#SUBJECT`. Somebody whose identity the register does not have yet is recognized by the
 //! verified mail address, once: from then on by the identity, so that whoever gets the address
-//! later is somebody else. What a person can choose at the provider never counts, unless the
-//! configuration says with `name_claim` that the provider's names are to be trusted.
+//! later is somebody else. A verified address that is nobody's becomes the person's at each login,
+//! with the changes that have it (WHO-04). What a person can choose at the provider never counts,
+//! unless the configuration says with `name_claim` that the provider's names are to be trusted.
 
 use std::collections::BTreeSet;
 
@@ -62,10 +63,16 @@ pub fn resolve(register: &Register, oidc: &OidcConfig, claims: &Claims) -> Resul
         kind: AttributeKind::Login,
         value: format!("{}#{}", oidc.issuer, claims.subject),
     };
+    let email = claims.email.as_deref();
+    let free = email.filter(|email| register.of_email(email).is_none());
+    let free = free.map(|email| Attribute {
+        kind: AttributeKind::Email,
+        value: email.to_owned(),
+    });
     if let Some(person) = register.owner_of(&login) {
         return Ok(Who {
             name: person.name.clone(),
-            new: BTreeSet::new(),
+            new: free.into_iter().collect(),
             is_new: false,
         });
     }
@@ -74,7 +81,6 @@ pub fn resolve(register: &Register, oidc: &OidcConfig, claims: &Claims) -> Resul
         None => None,
     };
     let known = named.as_deref().and_then(|name| register.get(name));
-    let email = claims.email.as_deref();
     let known = known.or_else(|| email.and_then(|email| register.of_email(email)));
     if let Some(person) = known {
         if has_login(person, &oidc.issuer) {
@@ -84,7 +90,7 @@ pub fn resolve(register: &Register, oidc: &OidcConfig, claims: &Claims) -> Resul
         }
         return Ok(Who {
             name: person.name.clone(),
-            new: [login].into(),
+            new: free.into_iter().chain([login]).collect(),
             is_new: false,
         });
     }
@@ -96,13 +102,9 @@ pub fn resolve(register: &Register, oidc: &OidcConfig, claims: &Claims) -> Resul
     if register.get(&name).is_some() || !is_person_name(&name) {
         return Err(NotWho::Taken { name });
     }
-    let email = email.map(|email| Attribute {
-        kind: AttributeKind::Email,
-        value: email.to_owned(),
-    });
     Ok(Who {
         name,
-        new: email.into_iter().chain([login]).collect(),
+        new: free.into_iter().chain([login]).collect(),
         is_new: true,
     })
 }

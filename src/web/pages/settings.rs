@@ -78,9 +78,14 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+
     use axum::http::StatusCode;
 
-    use crate::model::AttributeKind;
+    use crate::control::{Caller, Request, Service, UserAct};
+    use crate::model::{Attribute, AttributeKind};
     use crate::web::testing::Farm;
 
     const PEOPLE: &str = r#"
@@ -122,6 +127,38 @@ may = ["view"]
             let log = visitor.audit().await;
             let last = log.last().map(|record| record.what.as_str());
             assert_eq!(last, Some("changed their settings"));
+        });
+    }
+
+    #[test]
+    fn who_06_changes_at_the_same_time_all_count() {
+        Farm::with(PEOPLE).visit(async |visitor| {
+            let control = visitor.control();
+            let caller = Caller::local("root");
+            let nick = |name: String| Attribute {
+                kind: AttributeKind::Irc,
+                value: name,
+            };
+            let change = |nicks: &str| {
+                let act = Box::new(UserAct::Update {
+                    name: "ann".to_owned(),
+                    add: BTreeSet::from([nick(nicks.to_owned())]),
+                    remove: BTreeSet::new(),
+                    add_roles: BTreeSet::new(),
+                    remove_roles: BTreeSet::new(),
+                });
+                control.act(&caller, Request::Service(Service::User { act }))
+            };
+            let done = tokio::join!(change("ann1"), change("ann2"), change("ann3"));
+            assert!(
+                done.0.is_ok() && done.1.is_ok() && done.2.is_ok(),
+                "{done:?}"
+            );
+            let register = control.register().await.unwrap();
+            let ann = register.get("ann").unwrap();
+            for name in ["ann1", "ann2", "ann3"] {
+                assert!(ann.attributes.contains(&nick(name.to_owned())), "{ann:?}");
+            }
         });
     }
 

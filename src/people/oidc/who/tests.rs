@@ -65,6 +65,28 @@ fn who_04_a_person_is_recognized_by_the_verified_address_once() {
 }
 
 #[test]
+fn who_04_a_verified_address_that_is_nobodys_becomes_the_persons() {
+    let (register, oidc) = parsed(CONFIG);
+    let new = |all| {
+        let who = resolve(&register, &oidc, &claims(all)).unwrap();
+        let new = who.new.into_iter().map(|attribute| attribute.value);
+        (who.name, new.collect::<Vec<_>>())
+    };
+    let bob = |new: &[&str]| {
+        (
+            "bob".to_owned(),
+            new.iter().map(|&n| n.to_owned()).collect(),
+        )
+    };
+    let said = json!({ "sub": "1", "email": "bob@corp.example" });
+    assert_eq!(new(said), bob(&["bob@corp.example"]));
+    assert_eq!(new(json!({ "sub": "1" })), bob(&[]));
+    // The address of somebody else stays theirs.
+    let said = json!({ "sub": "1", "email": "ann@corp.example" });
+    assert_eq!(new(said), bob(&[]));
+}
+
+#[test]
 fn lgn_04_what_a_person_can_choose_names_nobody() {
     let said = json!({ "sub": "77", "preferred_username": "ann", "name": "ann" });
     assert_eq!(name(CONFIG, said).unwrap(), "id.example/77");
