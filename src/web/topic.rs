@@ -123,6 +123,24 @@ impl Topic {
         })
     }
 
+    /// Whether a page with this topic says how long a build that runs will still take.
+    pub(super) fn foresees(&self, builder: &BuilderName, number: BuildNumber) -> bool {
+        match self {
+            Self::Summary | Self::Slave(_) | Self::Queue | Self::Request | Self::BuildSet(_) => {
+                true
+            }
+            Self::Builder(own) => own == builder,
+            Self::Build(own, own_number) => own == builder && *own_number == number,
+            Self::Log(..)
+            | Self::Scheduler(_)
+            | Self::Change
+            | Self::Problem
+            | Self::Try
+            | Self::User
+            | Self::Health => false,
+        }
+    }
+
     /// Whether a page with this topic shows what has changed without being on record: where things
     /// stand, and what is in the way of requests.
     pub(super) fn shows(&self, facts: &Facts) -> bool {

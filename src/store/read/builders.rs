@@ -100,6 +100,21 @@ impl State {
         })
     }
 
+    /// The builds that run.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn running(&self) -> Result<Vec<(BuilderName, BuildNumber)>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(BUILDING)?
+                .query_map([], |row| {
+                    let builder = row.get::<_, Col<_>>(0)?.0;
+                    Ok((builder, row.get::<_, Col<_>>(1)?.0))
+                })?
+                .collect()
+        })
+    }
+
     /// The names of all slaves that there are or were.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub(in crate::web) const ARGS: &[Arg] = &[
 /// Maximum number of streams, of all readers and of one address.
 pub(in crate::web) const STREAMS: (usize, usize) = (1024, 8);
 
-/// How long a stream may be silent.
+/// How long a stream may be silent. After as long, a page has other estimates of what runs.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// The shortest time between two messages to a program.
@@ -118,6 +118,7 @@ impl EventStreams {
             streams: self.clone(),
             audience,
             hidden: asked.hidden.clone(),
+            looks_at: Instant::now() + SILENCE,
             sender,
         };
         let mut head = HeaderMap::new();
@@ -332,6 +333,8 @@ struct Stream {
     news: Option<Subscription>,
     /// The number of the last one that the reader needs no more.
     at: u64,
+    /// When it shows next that it is alive, and looks whether estimates are others.
+    looks_at: Instant,
     sender: mpsc::Sender<io::Result<Bytes>>,
 }
 
@@ -472,14 +475,33 @@ impl Stream {
                 }
             }
             heard = next_of(self.news.as_mut()) => self.hear_news(heard),
-            () = sleep(SILENCE) => {
-                *out += self.audience.sign_of_life();
+            () = sleep_until(self.looks_at) => {
+                self.looks_at = Instant::now() + SILENCE;
+                match self.foresees().await {
+                    true => self.audience.see_anything(),
+                    false => *out += self.audience.sign_of_life(),
+                }
                 return true;
             }
         }
         // What happens together is sent together.
         sleep(PACE).await;
         true
+    }
+}
+
+impl Stream {
+    /// Whether the page says how long something that runs will still take. These estimates change
+    /// while a step works; nobody is told, and they have no number.
+    async fn foresees(&self) -> bool {
+        let Audience::Page { topics, .. } = &self.audience else {
+            return false;
+        };
+        let state = self.hidden.in_state(&self.streams.reader);
+        let running = state.read(crate::store::State::running).await;
+        let running = running.unwrap_or_default();
+        let mut running = running.iter();
+        running.any(|(builder, number)| topics.iter().any(|t| t.foresees(builder, *number)))
     }
 }
 

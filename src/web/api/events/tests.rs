@@ -168,3 +168,20 @@ fn a_page_hears_of_what_is_not_on_record() {
     assert_eq!(hears("%2Fbuildslaves%2Felm"), 0);
     assert_eq!(hears("%2Fchanges"), 0);
 }
+
+#[test]
+fn a_page_hears_each_quarter_of_a_minute_of_the_estimates_that_it_shows() {
+    let hears = |page: &str| {
+        let address = format!("/api/v1/events?page={page}");
+        Farm::broken().visit(async |visitor| {
+            visitor.patience = std::time::Duration::from_secs(40);
+            let text = visitor.get(&address).await.text;
+            text.matches("data: changed").count()
+        })
+    };
+    assert_eq!(hears("%2F"), 2);
+    assert_eq!(hears("%2Fbuilders%2Flinux"), 2);
+    assert_eq!(hears("%2Fbuilders%2Flinux%2Fbuilds%2F3"), 2);
+    assert_eq!(hears("%2Fbuilders%2Flinux%2Fbuilds%2F2"), 0);
+    assert_eq!(hears("%2Fusers"), 0);
+}
