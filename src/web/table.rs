@@ -46,7 +46,7 @@ pub const PAGES: &[&Page] = &[
     &pages::tests::OF_BUILDER,
     &pages::about::PAGE,
     &pages::users::PAGE,
-    &pages::users::USER,
+    &pages::user::PAGE,
     &pages::settings::PAGE,
     &pages::login::LOGIN,
     &pages::login::LOGOUT,

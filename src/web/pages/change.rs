@@ -2,15 +2,14 @@
 
 use askama::Template;
 
-use super::common::{
-    first_line, links_to, not_found, number_of, outcome, pill_of_builder, properties,
-};
+use super::changes::did;
+use super::common::{first_line, links_to, not_found, number_of, outcome, properties};
 use crate::model::ChangeNumber;
 use crate::store::State;
 use crate::view::{Brief, ChangePage, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Pill, Time, Tone, person, revision, took};
+use crate::web::parts::{Link, Outcome, Pill, Time, Tone, person, revision, slave, took};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -31,6 +30,10 @@ const FILES: usize = 500;
 struct Contents {
     number: ChangeNumber,
     title: String,
+    /// The changes before and after it that are there.
+    before: Option<ChangeNumber>,
+    after: Option<ChangeNumber>,
+    did: Vec<Pill>,
     text: String,
     who: Link,
     when: Time,
@@ -54,10 +57,15 @@ struct Contents {
 
 #[derive(Debug)]
 struct Build {
+    builder: Link,
     pill: Pill,
+    /// The result in a word, unless it is a success as before.
+    word: &'static str,
+    /// What went wrong.
     text: String,
+    slave: Link,
     took: String,
-    started: Time,
+    finished: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -65,6 +73,41 @@ struct Verdict {
     scheduler: Link,
     counts: bool,
     why: String,
+}
+
+/// What the schedulers made of the change; absent if that was not recorded.
+fn verdicts(page: &ChangePage, scene: &Scene) -> Option<Vec<Verdict>> {
+    let all = page.schedulers.as_ref()?.iter();
+    let all = all.map(|verdict| Verdict {
+        scheduler: Link::to(
+            verdict.scheduler.as_str(),
+            &address::scheduler(&verdict.scheduler),
+        ),
+        counts: verdict.counts,
+        why: scene.with_local_times(&verdict.why),
+    });
+    Some(all.collect())
+}
+
+impl Build {
+    fn new(build: &Brief, scene: &Scene) -> Self {
+        let outcome = outcome(build);
+        let is_plain = outcome == Outcome::plain(Tone::Ok);
+        let is_bad = !matches!(outcome.tone(), Tone::Ok | Tone::Run);
+        Self {
+            builder: Link::to(build.builder.as_str(), &address::builder(&build.builder)),
+            pill: Pill::number(&build.builder, build.number, outcome),
+            word: if is_plain { "" } else { outcome.word() },
+            text: if is_bad {
+                build.text.join(" ")
+            } else {
+                String::new()
+            },
+            slave: slave(&build.slave),
+            took: build.took.map_or_else(String::new, took),
+            finished: build.finished_at.map(|at| scene.time(at)),
+        }
+    }
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -88,12 +131,24 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             RequestState::Pending | RequestState::Starting
         )
     });
-    let title = first_line(&change.comments);
+    let title = match first_line(&change.comments) {
+        line if line.is_empty() => format!("Change {number}"),
+        line => line,
+    };
+    let did = did(&builds, number);
+    let neighbour = |other: Option<u64>| {
+        let other = other.map(ChangeNumber);
+        let known = other.map(|other| state.change(other)).transpose()?;
+        Ok::<_, Refusal>(other.filter(|_| known.flatten().is_some()))
+    };
     let files = change.files.iter().take(FILES);
     let left_out = change.files.len().saturating_sub(FILES);
     let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
     let contents = Contents {
         number,
+        before: neighbour(number.0.checked_sub(1))?,
+        after: neighbour(number.0.checked_add(1))?,
+        did,
         text: change.comments.clone(),
         who: person(&change.who),
         when: scene.second(change.when),
@@ -114,12 +169,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         more_files: change.files_left_out.saturating_add(left_out),
         builds: builds
             .iter()
-            .map(|build| Build {
-                pill: pill_of_builder(build),
-                text: build.text.join(" "),
-                took: build.took.map_or_else(String::new, took),
-                started: scene.time(build.started_at),
-            })
+            .map(|build| Build::new(build, scene))
             .collect(),
         waiting: waits
             .map(|request| {
@@ -131,20 +181,10 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
                 )
             })
             .collect(),
-        verdicts: page.schedulers.as_ref().map(|all| {
-            let all = all.iter().map(|verdict| Verdict {
-                scheduler: Link::to(
-                    verdict.scheduler.as_str(),
-                    &address::scheduler(&verdict.scheduler),
-                ),
-                counts: verdict.counts,
-                why: scene.with_local_times(&verdict.why),
-            });
-            all.collect()
-        }),
+        verdicts: verdicts(&page, scene),
         properties: properties(&change.properties),
         title: title.clone(),
     };
-    let shown = Shown::new(format!("Change {number}: {title}"), &contents)?;
+    let shown = Shown::new(format!("{title} · change {number}"), &contents)?;
     Ok(shown.running(runs))
 }

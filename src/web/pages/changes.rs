@@ -4,13 +4,13 @@ use askama::Template;
 
 use super::common::{first_line, outcome};
 use crate::config::MOST_BUILDS;
-use crate::model::ChangeNumber;
+use crate::model::{ChangeNumber, Judgement, NamePatterns, Results};
 use crate::store::State;
 use crate::view::{Brief, Change};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Square, Time, Tone, change, person, revision};
+use crate::web::parts::{Link, Outcome, Pill, Square, Time, Tone, change, person, revision};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -46,6 +46,11 @@ const LOOKED_AT: u32 = 1000;
 #[template(path = "changes.html", config = "src/web/askama.toml")]
 struct Contents {
     q: String,
+    branch: String,
+    who: String,
+    file: String,
+    count: usize,
+    is_filtered: bool,
     days: Vec<(String, Vec<Row>)>,
     older: Option<String>,
 }
@@ -64,6 +69,42 @@ pub(super) struct Row {
     pub(super) squares: Vec<Square>,
     /// How many more builders are as good as before.
     pub(super) good: usize,
+    /// What it did: `broke windows`, `fixed 2 builders`.
+    pub(super) did: Vec<Pill>,
+}
+
+/// What a change did, as its builds show. What broke with several changes may be the fault of one
+/// of the others: `broke linux-asan?`.
+pub(super) fn did(builds: &[Brief], number: ChangeNumber) -> Vec<Pill> {
+    type Is = fn(&Brief) -> bool;
+    let acts: [(&str, Is); 3] = [
+        ("broke", |build| {
+            (build.result, build.news) == (Some(Results::Failure), Some(Judgement::New))
+        }),
+        ("warnings in", |build| {
+            (build.result, build.news) == (Some(Results::Warnings), Some(Judgement::New))
+        }),
+        ("fixed", |build| build.news == Some(Judgement::Fixed)),
+    ];
+    let pills = acts.into_iter().filter_map(|(act, is)| {
+        let mut all: Vec<&Brief> = builds.iter().filter(|build| is(build)).collect();
+        all.sort_by_key(|build| &build.builder);
+        all.dedup_by_key(|build| &build.builder);
+        let (first, doubt) = (*all.first()?, all.iter().any(|b| b.changes.len() > 1));
+        let doubt = if doubt && act == "broke" { "?" } else { "" };
+        Some(match all.len() {
+            1 => {
+                let text = format!("{act} {}{doubt}", first.builder);
+                let href = address::build(&first.builder, first.number);
+                Pill::link(text, href, outcome(first))
+            }
+            count => {
+                let text = format!("{act} {count} builders{doubt}");
+                Pill::link(text, address::change(number), outcome(first))
+            }
+        })
+    });
+    pills.collect()
 }
 
 impl Row {
@@ -74,7 +115,9 @@ impl Row {
     pub(super) fn read(state: &State, scene: &Scene, known: &Change) -> Result<Self, Refusal> {
         // Of several builds of a builder, the last one counts.
         let mut last: Vec<Brief> = Vec::new();
-        for build in Brief::of_change(state, known.number)? {
+        let builds = Brief::of_change(state, known.number)?;
+        let did = did(&builds, known.number);
+        for build in builds {
             match last.iter_mut().find(|other| other.builder == build.builder) {
                 Some(other) => *other = build,
                 None => last.push(build),
@@ -99,6 +142,7 @@ impl Row {
             files: known.files.len(),
             squares: squares.collect(),
             good: all - last.len(),
+            did,
         })
     }
 }
@@ -138,8 +182,14 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             None => days.push((day, vec![row])),
         }
     }
+    let text = |name: &str| scene.args.text(name).unwrap_or_default().to_owned();
     let contents = Contents {
-        q: scene.args.text("q").unwrap_or_default().to_owned(),
+        q: text("q"),
+        branch: text("branch"),
+        who: text("name"),
+        file: text("file"),
+        count: days.iter().map(|(_, rows)| rows.len()).sum(),
+        is_filtered,
         days,
         older: last.filter(|_| left == 0).map(|last| older(scene, last)),
     };
@@ -176,8 +226,14 @@ fn is_wanted(scene: &Scene, known: &Change) -> bool {
             .is_none_or(|name| known.who.contains(name))
         && args
             .text("file")
-            .is_none_or(|file| known.files.iter().any(|f| f == file))
+            .is_none_or(|file| known.files.iter().any(|known| is_file(known, file)))
         && (has(&known.comments) || has(&known.who))
+}
+
+/// Whether a file is meant: by its name, or by a pattern with `*` and `?`.
+fn is_file(file: &str, wanted: &str) -> bool {
+    let is_match = || NamePatterns::new(vec![wanted.to_owned()]).is_ok_and(|p| p.is_match(file));
+    file == wanted || (!NamePatterns::is_plain(wanted) && is_match())
 }
 
 #[cfg(test)]
@@ -204,6 +260,12 @@ mod tests {
             two.contains(r#"href="/changes?limit=2&#38;before=7""#),
             "{two}"
         );
+        let files = |pattern: &str| farm.page(&format!("/changes?file={pattern}"));
+        assert!(files("src/*.c").contains("type stubs"));
+        assert!(files("src/a.c").contains("type stubs"));
+        assert!(!files("docs/*").contains("type stubs"));
+        // It broke with two changes; one may be the fault of the other.
+        assert_eq!(page.matches(">broke linux?<b>").count(), 2, "{page}");
         let none = farm.page("/changes?branch=other");
         assert!(none.contains("No change matches"), "{none}");
     }
@@ -212,7 +274,10 @@ mod tests {
     fn a_change_shows_what_became_of_it() {
         let page = Farm::broken().page("/changes/7");
         assert!(page.contains("faster"), "the whole text: {page}");
-        assert!(page.contains("linux 1<b> new failure"), "{page}");
+        assert!(
+            page.contains(">1<b> new failure</b></a> <span class=\"s\">new failure"),
+            "{page}"
+        );
         assert!(page.contains("src/a.c") && page.contains("/schedulers/quick"));
         assert_eq!(Farm::broken().get("/changes/77").status, 404);
     }

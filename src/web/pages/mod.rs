@@ -39,6 +39,7 @@ mod tail;
 pub(super) mod tests;
 pub(super) mod tgrid;
 pub(super) mod try_job;
+pub(super) mod user;
 pub(super) mod users;
 pub(super) mod waterfall;
 pub(super) mod waterfall_help;

@@ -113,7 +113,14 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 }
 
 /// Who made the changes that a builder broke with.
-fn guilty(state: &State, line: &Standing, changes: &mut Changes) -> Result<Vec<String>, Refusal> {
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn guilty(
+    state: &State,
+    line: &Standing,
+    changes: &mut Changes,
+) -> Result<Vec<String>, Refusal> {
     let mut people: Vec<String> = Vec::new();
     for &number in &line.began {
         if let Some(change) = changes.get(state, number)?

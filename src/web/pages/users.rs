@@ -223,80 +223,6 @@ fn cell(rules: &[PermissionRule], who: &Who, action: Action) -> Cell {
     }
 }
 
-pub(in crate::web) const USER: Page = Page {
-    path: "/users/{user}",
-    show: show_one,
-    ..PAGE
-};
-
-#[derive(Debug, Template)]
-#[template(path = "user.html", config = "src/web/askama.toml")]
-struct One {
-    name: String,
-    roles: String,
-    is_self: bool,
-    /// The page where the person sets what concerns nobody else.
-    settings: String,
-    /// What is known of the person: kind and value.
-    attributes: Vec<(&'static str, String)>,
-    tokens: Vec<Token>,
-    may: String,
-    audit: AuditTable,
-}
-
-/// A token, for people.
-#[derive(Debug)]
-struct Token {
-    id: String,
-    label: String,
-    may: String,
-    ends: Time,
-    used: Option<Time>,
-    has_ended: bool,
-}
-
-fn show_one(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
-    let name = scene.args.part("user");
-    let is_self = scene.reader.user() == Some(name);
-    if !is_self {
-        require(state, scene, Action::Users)?;
-    }
-    let register = register(state, scene)?;
-    let known = register.get(name);
-    if known.is_none() && !is_self {
-        return Err(super::common::not_found("user", name));
-    }
-    let tokens = state.tokens(Some(name))?.into_iter().map(|row| Token {
-        id: row.token.id.to_string(),
-        label: row.token.label,
-        may: row.token.rights.may.names().collect::<Vec<_>>().join(", "),
-        ends: scene.time(row.ended_at.unwrap_or(row.token.ends_at)),
-        used: row.used_at.map(|at| scene.time(at)),
-        has_ended: row.ended_at.is_some() || row.token.ends_at <= scene.now,
-    });
-    let attributes = known.into_iter().flat_map(|person| &person.attributes);
-    let attributes = attributes.map(|a| (a.kind.name(), a.value.clone()));
-    let may = Action::ALL.into_iter().filter(|&action| {
-        let object = crate::model::Object::default();
-        is_self && scene.reader.may(&scene.config, action, &object)
-    });
-    let roles = known.map(|person| person.roles.iter().cloned().collect::<Vec<_>>());
-    let path = address::user(name);
-    let one = One {
-        roles: and(roles.unwrap_or_default()),
-        is_self,
-        settings: address::settings(name),
-        attributes: attributes.collect(),
-        tokens: tokens.collect(),
-        may: and(may
-            .map(|action| may_do(action).to_owned())
-            .collect::<Vec<_>>()),
-        audit: AuditTable::read(state, scene, Some(name), &path)?,
-        name: name.to_owned(),
-    };
-    Shown::new(name, &one)
-}
-
 #[cfg(test)]
 mod tests {
     use axum::http::StatusCode;
@@ -344,18 +270,6 @@ on = { builders = ["linux"] }
             ] {
                 assert!(page.contains(part), "{part}: {page}");
             }
-        });
-    }
-
-    #[test]
-    fn anybody_sees_their_own_page_and_logs_out_there() {
-        Farm::with(PEOPLE).visit(async |visitor| {
-            visitor.log_in("bob", "b").await;
-            let page = visitor.get("/users/bob").await;
-            assert_eq!(page.status, StatusCode::OK);
-            assert!(page.text.contains(r#"href="/logout""#), "{}", page.text);
-            let other = visitor.get("/users/ann").await;
-            assert_eq!(other.status, StatusCode::FORBIDDEN);
         });
     }
 }
