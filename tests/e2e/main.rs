@@ -66,3 +66,4 @@ mod web_events;
 mod web_json;
 mod web_login;
 mod web_logs;
+mod web_readers;

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::process::wait_for;
 use crate::harness::web::line;
-use crate::harness::{Master, Process, Sandbox, Setup, free_port, shell, wait_until};
+use crate::harness::{Master, Process, Sandbox, Setup, free_port, from_pypi, shell, wait_until};
 
 /// A browser: it keeps cookies, and the marks of the page that was seen last.
 #[derive(Debug)]
@@ -317,25 +316,8 @@ fn may_02_acts_of_a_browser_are_done_or_refused_by_rule() {
     assert!(master.process().wait().success());
 }
 
-/// The program of the provider; absent where it cannot be had.
-fn provider_program() -> Option<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc_provider.sh");
-    let output = Command::new(script)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "REQUIRE_PEERS=1");
-    let program = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-    if program.is_empty() {
-        eprintln!("skipped: there is no login provider");
-        return None;
-    }
-    Some(program)
-}
-
 /// Starts the provider, which makes a new key.
-fn start_provider(sandbox: &Sandbox, program: &str, port: u16) -> Process {
+fn start_provider(sandbox: &Sandbox, program: &Path, port: u16) -> Process {
     let user = r#"{"sub": "77", "email": "ann@corp.example", "email_verified": true,
         "groups": ["staff"]}"#;
     let mut command = sandbox.command(program);
@@ -361,7 +343,7 @@ fn at_provider(address: &str, port: u16, form: &str) -> String {
 
 #[test]
 fn lgn_04_people_log_in_at_a_real_provider() {
-    let Some(program) = provider_program() else {
+    let Some(program) = from_pypi("oidc", "oidc-provider-mock") else {
         return;
     };
     let sandbox = Sandbox::new();

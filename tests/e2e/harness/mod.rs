@@ -17,7 +17,7 @@ pub(crate) mod slave;
 pub(crate) mod web;
 
 pub(crate) use master::{Build, Master};
-pub(crate) use peers::peer;
+pub(crate) use peers::{from_pypi, peer};
 pub(crate) use process::{Finished, Process, run, wait_until};
 pub(crate) use repository::Repository;
 pub(crate) use sandbox::{Sandbox, free_port, is_slow};

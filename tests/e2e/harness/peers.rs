@@ -18,6 +18,25 @@ pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     }
 }
 
+/// The path of `program` among what `tests/from_pypi.sh` installs under `name`; absent where there
+/// is no usable Python.
+pub(crate) fn from_pypi(name: &str, program: &str) -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/from_pypi.sh");
+    let output = Command::new(script)
+        .arg(name)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "REQUIRE_PEERS=1");
+    let directory = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    if directory.is_empty() {
+        eprintln!("skipped: there is no {name}");
+        return None;
+    }
+    Some(Path::new(&directory).join(program))
+}
+
 /// Runs `tests/peers.sh`, once in the life of this process.
 fn installed() -> &'static BTreeMap<String, Result<PathBuf, String>> {
     static INSTALLED: OnceLock<BTreeMap<String, Result<PathBuf, String>>> = OnceLock::new();
