@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use super::{ACTS, Act};
 use crate::botmaster::Ask;
 use crate::model::{AuditRecord, Outcome, RequestId};
+use crate::web::api::acts::ACTS as API_ACTS;
 use crate::web::table::PAGES;
 use crate::web::testing::{Farm, Visitor};
 
@@ -82,6 +83,19 @@ fn each_address_is_there_once_and_leads_to_a_page() {
         );
         assert!(!pages.contains(act.path), "{} is a page", act.path);
     }
+}
+
+#[test]
+fn may_05_every_address_of_the_router_that_takes_something_is_an_act() {
+    farm().visit(async |visitor| {
+        let acts = ACTS.iter().map(|act| act.path);
+        let acts = acts.chain(API_ACTS.iter().map(|act| act.path));
+        // What concerns the one who sends it; these have tests of their own.
+        let own = ["/login", "/logout", "/users/{user}/settings"];
+        let acts: BTreeSet<_> = acts.chain(own).map(ToOwned::to_owned).collect();
+        assert!(acts.len() > 30, "{acts:?}");
+        assert_eq!(visitor.posted_to(), acts);
+    });
 }
 
 #[test]

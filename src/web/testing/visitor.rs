@@ -1,5 +1,6 @@
 //! Somebody who visits the site, and the core behind it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(super) struct Core {
 /// Somebody who visits the site, with a browser.
 pub(in crate::web) struct Visitor {
     router: TowerToHyperService<Router>,
+    routes: Router,
     control: Control,
     core: Core,
     writer: Writer,
@@ -125,6 +127,7 @@ fn set(builder: crate::model::BuilderName) -> BuildSet {
 impl Visitor {
     pub(super) fn new(router: Router, control: Control, core: Core, writer: Writer) -> Self {
         Self {
+            routes: router.clone(),
             router: TowerToHyperService::new(router),
             control,
             core,
@@ -242,6 +245,22 @@ impl Visitor {
     /// What the core was asked to do.
     pub(in crate::web) fn asked(&self) -> Vec<Ask> {
         self.core.asked.lock().unwrap().clone()
+    }
+
+    /// The addresses to which something can be posted, as the router itself says.
+    pub(in crate::web) fn posted_to(&self) -> BTreeSet<String> {
+        let router = format!("{:?}", self.routes);
+        let (router, _) = router.split_once("fallback_router").unwrap();
+        let (endpoints, paths) = router.split_once("node: Node").unwrap();
+        let id = |text: &str| text.split(')').next().unwrap_or_default().to_owned();
+        let endpoints = endpoints.split("RouteId(").skip(1);
+        let posts = |endpoint: &&str| !endpoint.contains("post: None");
+        let takes: BTreeSet<_> = endpoints.filter(posts).map(id).collect();
+        let paths = paths.split("RouteId(").skip(1);
+        let taking = paths.filter(|path| takes.contains(&id(path)));
+        taking
+            .map(|path| path.split('"').nth(1).unwrap().to_owned())
+            .collect()
     }
 
     /// The handle of the master.
