@@ -69,7 +69,9 @@ struct Row {
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let live = &scene.live;
-    let of = scene.args.all("builder");
+    let mut of = scene.args.all("builder").to_vec();
+    // A form that is sent as it is shown names none.
+    of.retain(|name| !name.is_empty());
     let wanted: Vec<_> = of
         .iter()
         .map(|name| BuilderName::from(name.as_str()))
@@ -93,11 +95,11 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let last = requests.last().filter(|_| has_more);
     let contents = Contents {
         count,
-        of: of.to_vec(),
+        next: last.map(|last| further(&of, last.id)),
+        of,
         can_cancel: rows.iter().any(|row| !row.cancel.is_empty()),
         rows,
         is_further: after.is_some(),
-        next: last.map(|last| further(of, last.id)),
         locks: locks(scene),
         soon: words::soon(state, scene)?,
     };
@@ -206,6 +208,10 @@ mod tests {
         assert!(page.contains("slave elm is away since Wed 14:00"), "{page}");
         assert!(page.contains("Waits behind request 5 of a/b c."), "{page}");
         assert!(page.contains(r#"<a href="/queue/5">5</a>"#), "{page}");
+        assert!(
+            farm.page("/queue?builder=")
+                .contains("Waits behind request 5")
+        );
         let other = farm.page("/queue?builder=linux");
         assert!(other.contains("Nothing waits"), "{other}");
     }
