@@ -8,7 +8,6 @@
 //! written is bounded, else the connection is dropped; a burst of one peer is decoded a few
 //! messages at a time, with the other tasks in between.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -17,8 +16,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -27,8 +26,10 @@ use tracing::{debug, info, info_span};
 use super::budget::{NoRoom, Room, SMALL, STEP, Share};
 use super::clients::Visit;
 use super::end::End;
+use super::file_buffer::Handled;
 use super::login::{Admitted, Entered, Gate, Verdict};
-use super::peer::{Asked, Exported, Outgoing, Request};
+use super::peer::{Asked, Exported, Outgoing, ReadAnswer, Request};
+use super::reads::Reads;
 use super::unsent::Unsent;
 use super::{IncomingCall, Lost, Peer, Tasks};
 use crate::pb::{Broker, CallId, Event, Failure, Limits, Luid, RequestNumber, Target, Value};
@@ -43,12 +44,6 @@ const MAX_UNSENT: usize = 36 * 1024 * 1024;
 const MAX_UNSENT_OF_SERVER: usize = 4 * 1024 * 1024;
 /// Most output that may wait for a peer that is not.
 const MAX_UNSENT_BEFORE_LOGIN: usize = 64 * 1024;
-/// First size of the read buffer; it doubles as long as reads fill it.
-const READ_BYTES: usize = 16 * 1024;
-/// Largest size of the read buffer.
-const MAX_READ_BYTES: usize = 128 * 1024;
-/// Size of the read buffer before login.
-const READ_BYTES_BEFORE_LOGIN: usize = 2 * 1024;
 /// How long a stop of the program waits for the answers to calls that were taken.
 const ANSWER_TIME: Duration = Duration::from_millis(400);
 /// How long a connection that is being closed may take to write what waits.
@@ -95,7 +90,7 @@ pub(super) struct Connection<S> {
     /// Whether the broker may have more to decode.
     undecoded: bool,
     unsent: Unsent,
-    read_bytes: usize,
+    reads: Reads,
     /// Why it is to be closed once all is written.
     closing: Option<String>,
     /// When its time is up: to log in, or to write what waits when it is being closed.
@@ -147,7 +142,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             room: None,
             undecoded: false,
             unsent: Unsent::default(),
-            read_bytes: READ_BYTES,
+            reads: Reads::LOGGED_IN,
             closing: None,
             deadline: None,
             stopping: Box::pin(tasks.stopping()),
@@ -160,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn behind(mut self: Box<Self>, gate: Gate) -> Box<Self> {
         self.deadline = Some(Box::pin(sleep_until(gate.deadline)));
         self.gate = Some(Box::new(gate));
-        self.read_bytes = READ_BYTES_BEFORE_LOGIN;
+        self.reads = Reads::BEFORE_LOGIN;
         self
     }
 
@@ -334,6 +329,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(calls) = &object.calls else {
             return self.broker.answer(call, &Value::None);
         };
+        let blocks = match &mut object.file {
+            Some(file) => match file.on_call(&method, &args) {
+                Handled::Answered(value) => {
+                    self.room = None;
+                    return self.broker.answer(call, &value);
+                }
+                Handled::Passed(blocks) => blocks,
+            },
+            None => Vec::new(),
+        };
         let reply = match self.asked.replies.reply(call) {
             Ok(reply) => reply,
             // The handles are gone and the connection is about to close.
@@ -344,6 +349,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             method,
             args,
             kwargs,
+            blocks,
             reply,
             room: self.room.take(),
         });
@@ -392,7 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return;
         };
         self.deadline = None;
-        self.read_bytes = READ_BYTES;
+        self.reads = Reads::LOGGED_IN;
         let Entered {
             visit,
             share,
@@ -452,8 +458,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Outgoing::Release(luid) => self.broker.release(luid),
             Outgoing::Answer(answer) => self.broker.answer(answer.0, &answer.1),
             Outgoing::Fail(answer) => self.broker.fail(answer.0, &answer.1),
+            Outgoing::Read(answer) => self.on_read(*answer),
             Outgoing::Close(why) => self.close(why),
         }
+    }
+
+    fn on_read(&mut self, answer: ReadAnswer) {
+        let object = self.objects.get_mut(&answer.file);
+        let file = object.and_then(|object| object.file.as_mut());
+        // If the peer has let go of the file, it does not read on.
+        let block = match file {
+            Some(file) => file.on_read(answer.most, answer.data),
+            None => answer.data.slice(..answer.most.min(answer.data.len())),
+        };
+        self.broker.answer(answer.call, &Value::Bytes(block));
     }
 
     /// Closes when all is written, or soon.
@@ -544,51 +562,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.undecoded {
             return Poll::Ready(Ok(Wake::Decode));
         }
-        self.poll_read(cx).map_ok(Wake::Received)
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
-        let mut buffer = BUFFER.take();
-        let read = self.poll_read_into(&mut buffer, cx);
-        BUFFER.set(buffer);
-        read
-    }
-
-    /// Reads into a buffer that is empty, and leaves it empty.
-    fn poll_read_into(
-        &mut self,
-        buffer: &mut BytesMut,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Bytes, End>> {
-        buffer.reserve(self.read_bytes);
-        let mut room = (&mut *buffer).limit(self.read_bytes);
-        let read = pin!(self.stream.read_buf(&mut room)).poll(cx);
-        let Poll::Ready(count) = read else {
-            if self.gate.is_none() {
-                self.read_bytes = READ_BYTES;
+        self.reads.poll(&mut self.stream, cx).map(|read| {
+            let data = read?;
+            match data.is_empty() {
+                true => Err(End::Eof),
+                false => Ok(Wake::Received(data)),
             }
-            return Poll::Pending;
-        };
-        let count = count?;
-        if count == 0 {
-            return Poll::Ready(Err(End::Eof));
-        }
-        if self.gate.is_none() && count >= self.read_bytes {
-            self.read_bytes = (self.read_bytes * 2).min(MAX_READ_BYTES);
-        }
-        // Less is copied out, so that few bytes do not hold a large buffer.
-        if count >= buffer.capacity() / 2 {
-            return Poll::Ready(Ok(buffer.split().freeze()));
-        }
-        let data = Bytes::copy_from_slice(buffer);
-        buffer.clear();
-        Poll::Ready(Ok(data))
+        })
     }
-}
-
-thread_local! {
-    /// What all connections of a thread read into, one after the other.
-    static BUFFER: Cell<BytesMut> = Cell::new(BytesMut::new());
 }
 
 impl<S> fmt::Debug for Connection<S> {

@@ -25,6 +25,7 @@ pub mod connection;
 mod directory;
 mod door;
 mod end;
+mod file_buffer;
 mod gatekeeper;
 mod http;
 #[cfg(unix)]
@@ -36,6 +37,7 @@ pub mod listen;
 mod lobby;
 pub mod login;
 pub mod peer;
+mod reads;
 mod refusals;
 #[cfg(unix)]
 pub mod slave;

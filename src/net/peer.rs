@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::file_buffer::FileBuffer;
 use super::{Room, Tasks};
 use crate::pb::{CallId, Failure, Luid, Target, Value};
 
@@ -113,6 +114,9 @@ pub struct IncomingCall {
     pub args: Vec<Value>,
     /// Keyword arguments.
     pub kwargs: Vec<(Value, Value)>,
+    /// Blocks that were written before it and answered by the connection; see
+    /// [`Peer::export_file`].
+    pub blocks: Vec<Bytes>,
     /// To answer it with.
     pub reply: Reply,
     /// The memory that it takes, to be dropped when it is done with.
@@ -167,6 +171,8 @@ pub(super) struct Exported {
     pub(super) calls: Option<mpsc::Sender<Box<IncomingCall>>>,
     /// By which the hearer knows the object.
     pub(super) tag: u64,
+    /// What the connection keeps of a file that is written or read.
+    pub(super) file: Option<Box<FileBuffer>>,
 }
 
 /// What a connection is asked to do. Small, because a queue keeps room for 32 of them even when it
@@ -185,8 +191,21 @@ pub(super) enum Outgoing {
     Answer(Box<(CallId, Value)>),
     /// Answer a call with an exception.
     Fail(Box<(CallId, Failure)>),
+    /// Answer a call that reads.
+    Read(Box<ReadAnswer>),
     /// Close after what was asked before.
     Close(String),
+}
+
+/// The answer to a call that reads.
+#[derive(Debug)]
+pub(super) struct ReadAnswer {
+    pub(super) call: CallId,
+    pub(super) file: Luid,
+    /// Most bytes of the answer.
+    pub(super) most: usize,
+    /// Those bytes, and what the file has after them.
+    pub(super) data: Bytes,
 }
 
 /// A call of ours.
@@ -268,18 +287,40 @@ impl Peer {
     /// by `tag`. The peer may let go of it at any time, of which the channel does not hear.
     #[must_use]
     pub fn export_to(&self, calls: &mpsc::Sender<Box<IncomingCall>>, tag: u64) -> Luid {
-        let luid = self.next_luid();
-        let calls = Some(calls.clone());
-        self.ask(Outgoing::Export(luid, Exported { calls, tag }));
-        luid
+        self.export_as(Exported {
+            calls: Some(calls.clone()),
+            tag,
+            file: None,
+        })
+    }
+
+    /// Exports a new object, as [`Peer::export`] does, which stands for a file. The connection
+    /// answers most calls that write small blocks, and hands the blocks over with a later call; it
+    /// also answers calls that read what [`Reply::read`] brought too much of. See [`FileBuffer`].
+    #[must_use]
+    pub(super) fn export_file(&self, capacity: usize) -> (Luid, mpsc::Receiver<Box<IncomingCall>>) {
+        let (sender, calls) = mpsc::channel(capacity);
+        let luid = self.export_as(Exported {
+            calls: Some(sender),
+            tag: 0,
+            file: Some(Box::default()),
+        });
+        (luid, calls)
     }
 
     /// Exports a new object that nobody needs to hear calls of: each is answered with `None`.
     #[must_use]
     pub fn export_inert(&self) -> Luid {
+        self.export_as(Exported {
+            calls: None,
+            tag: 0,
+            file: None,
+        })
+    }
+
+    fn export_as(&self, exported: Exported) -> Luid {
         let luid = self.next_luid();
-        let (calls, tag) = (None, 0);
-        self.ask(Outgoing::Export(luid, Exported { calls, tag }));
+        self.ask(Outgoing::Export(luid, exported));
         luid
     }
 
@@ -377,6 +418,20 @@ impl Reply {
                 self.outgoing
                     .send(Outgoing::Fail(Box::new((call, failure)))),
             );
+        }
+    }
+
+    /// Answers a call that reads at most `most` bytes of the object `file` with the beginning of
+    /// `data`. The rest answers later calls.
+    pub(super) fn read(mut self, file: Luid, most: usize, data: Bytes) {
+        if let Some(call) = self.call.take() {
+            let answer = ReadAnswer {
+                call,
+                file,
+                most,
+                data,
+            };
+            drop(self.outgoing.send(Outgoing::Read(Box::new(answer))));
         }
     }
 

@@ -50,8 +50,8 @@ enum End {
 pub enum Request {
     /// Read at most this many bytes.
     Read(usize),
-    /// Write.
-    Write(Bytes),
+    /// Write these blocks, in order.
+    Write(Vec<Bytes>),
     /// Nothing more is written or read.
     Close,
     /// Times of access and modification, in seconds since 1970.
@@ -91,8 +91,8 @@ impl Transfer {
         }
         let done = match (&mut self.end, request) {
             (End::Source(source), Request::Read(most)) => source.read(most),
-            (End::File(sink), Request::Write(data)) => sink.write(&data).map(|()| Bytes::new()),
-            (End::Tree(sink), Request::Write(data)) => sink.write(&data).map(|()| Bytes::new()),
+            (End::File(sink), Request::Write(blocks)) => sink.write(&blocks).map(|()| Bytes::new()),
+            (End::Tree(sink), Request::Write(blocks)) => sink.write(&blocks).map(|()| Bytes::new()),
             (End::File(sink), Request::Close) => {
                 sink.close();
                 Ok(Bytes::new())

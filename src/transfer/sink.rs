@@ -2,9 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
-use std::io::Write as _;
+use std::io::{self, IoSlice, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 
+use bytes::Bytes;
 use rustix::fs::{Timespec, Timestamps, futimens};
 
 use super::draft;
@@ -53,10 +54,10 @@ impl FileSink {
         })
     }
 
-    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Problem> {
-        self.received = admit(self.received, data, self.max_bytes)?;
+    pub(super) fn write(&mut self, blocks: &[Bytes]) -> Result<(), Problem> {
+        self.received = admit(self.received, blocks, self.max_bytes)?;
         let write = Problem::io(format!("write {}", self.place.path));
-        self.file.write_all(data).map_err(write)
+        write_all(&self.file, blocks).map_err(write)
     }
 
     pub(super) const fn close(&mut self) {
@@ -99,14 +100,32 @@ impl Drop for FileSink {
     }
 }
 
-/// Counts `data`, of which there may be so much.
-pub(super) fn admit(received: u64, data: &[u8], most: Option<u64>) -> Result<u64, Problem> {
-    let more = u64::try_from(data.len()).unwrap_or(u64::MAX);
-    let received = received.saturating_add(more);
+/// Counts `blocks`, of which there may be `most` bytes.
+pub(super) fn admit(received: u64, blocks: &[Bytes], most: Option<u64>) -> Result<u64, Problem> {
+    let received = blocks.iter().fold(received, |received, block| {
+        received.saturating_add(u64::try_from(block.len()).unwrap_or(u64::MAX))
+    });
     match most {
         Some(most) if received > most => Err(Problem::TooLarge(most)),
         Some(_) | None => Ok(received),
     }
+}
+
+/// Writes all of `blocks`, with few calls of the system.
+pub(super) fn write_all(mut file: &File, blocks: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<_> = blocks.iter().map(|block| IoSlice::new(block)).collect();
+    let mut slices = &mut slices[..];
+    // Without those that are empty at the beginning, after which nothing would seem to be written.
+    IoSlice::advance_slices(&mut slices, 0);
+    while !slices.is_empty() {
+        match file.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut slices, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// A time in seconds since 1970; an absurd one becomes the nearest that there is.

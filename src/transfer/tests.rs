@@ -43,7 +43,7 @@ fn file(files: &MasterFiles, path: &str) -> Transfer {
 
 fn write(transfer: &mut Transfer, data: &[u8]) {
     let data = Bytes::copy_from_slice(data);
-    assert_eq!(transfer.answer(Request::Write(data)), "");
+    assert_eq!(transfer.answer(Request::Write(vec![data])), "");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_source_is_read_in_blocks_to_its_end() {
     for source in [Source::file(&files, &written("file")).unwrap(), bytes] {
         let mut transfer = Transfer::from(source);
         assert_eq!(transfer.answer(Request::Read(4)), "0123");
-        assert_eq!(transfer.answer(Request::Write(Bytes::new())), "");
+        assert_eq!(transfer.answer(Request::Write(vec![Bytes::new()])), "");
         assert_eq!(transfer.answer(Request::Read(40)), "456789");
         assert_eq!(transfer.answer(Request::Read(4)), "");
         transfer.finish().unwrap();

@@ -6,14 +6,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, Write as _};
+use std::io::{self, BufReader, Read, Seek as _};
 
+use bytes::Bytes;
 use rustix::fs::FileType;
 
 use super::draft;
 use super::place::{MasterFiles, MasterPath, Place};
 use super::problem::Problem;
-use super::sink::admit;
+use super::sink::{admit, write_all};
 use super::unpack::unpack;
 use crate::directory::Directory;
 use crate::model::Compression;
@@ -66,10 +67,10 @@ impl TreeSink {
         })
     }
 
-    pub(super) fn write(&mut self, data: &[u8]) -> Result<(), Problem> {
-        self.received = admit(self.received, data, self.max_bytes)?;
+    pub(super) fn write(&mut self, blocks: &[Bytes]) -> Result<(), Problem> {
+        self.received = admit(self.received, blocks, self.max_bytes)?;
         let write = Problem::io(format!("write the archive for {}", self.place.path));
-        self.archive.write_all(data).map_err(write)
+        write_all(&self.archive, blocks).map_err(write)
     }
 
     pub(super) fn unpack(&mut self) -> Result<(), Problem> {

@@ -85,7 +85,7 @@ fn in_stage(said: &Said, path: &str) -> Option<String> {
 
 /// Plays a slave that sends a file.
 async fn send(mut command: Played, data: &'static [u8], rc: i64) {
-    command.call(Request::Write(data.into()));
+    command.call(Request::Write(vec![data.into()]));
     command.call(Request::Close);
     command.exit(rc).await;
 }
@@ -123,7 +123,7 @@ async fn an_upload_that_fails_leaves_nothing() {
         (|command| command.call(Request::Close), 1, ""),
         (
             |command| {
-                command.call(Request::Write(b"01234567890".as_slice().into()));
+                command.call(Request::Write(vec![b"01234567890".as_slice().into()]));
                 command.call(Request::Close);
             },
             0,
@@ -168,7 +168,7 @@ async fn an_interrupted_upload_leaves_nothing() {
     let build = stage.build();
     let script = async {
         let mut command = stage.command().await;
-        command.call(Request::Write(b"half".as_slice().into()));
+        command.call(Request::Write(vec![b"half".as_slice().into()]));
         stage.stop("enough").await;
         assert_eq!(command.interrupts.recv().await.unwrap(), "enough");
         command.call(Request::Close);
@@ -199,7 +199,7 @@ async fn a_directory_is_uploaded() {
             assert!(matches!(&command.asked, CommandArgs::UploadDirectory(_)));
             let data = archive("sub/file");
             let data = if is_whole { &data[..] } else { &data[..100] };
-            command.call(Request::Write(data.to_vec().into()));
+            command.call(Request::Write(vec![data.to_vec().into()]));
             command.call(Request::Unpack);
             command.exit(0).await;
         })
@@ -246,7 +246,7 @@ async fn several_files_and_directories_are_uploaded() {
         }
         CommandArgs::UploadFile(_) => send(command, b"text", 0).await,
         CommandArgs::UploadDirectory(_) => {
-            command.call(Request::Write(archive("file").into()));
+            command.call(Request::Write(vec![archive("file").into()]));
             command.call(Request::Unpack);
             command.exit(0).await;
         }
@@ -413,7 +413,7 @@ async fn descriptions_of_the_configuration_replace_the_words_of_a_step() {
 #[tokio::test(start_paused = true)]
 async fn a_slave_that_is_lost_in_the_middle_leaves_nothing() {
     let said = played(UPLOAD, async |mut command| {
-        command.call(Request::Write(b"half".as_slice().into()));
+        command.call(Request::Write(vec![b"half".as_slice().into()]));
         command.end(CommandEnd::Lost).await;
     })
     .await;

@@ -59,7 +59,8 @@ fn next(files: &MasterFiles, path: &MasterPath) -> Result<u64, Problem> {
         Err(problem) => return Err(problem),
     };
     let mut sink = Transfer::from(FileSink::begin(files, path, None, None)?);
-    sink.answer(Request::Write(number.saturating_add(1).to_string().into()));
+    let next = number.saturating_add(1).to_string();
+    sink.answer(Request::Write(vec![next.into()]));
     sink.answer(Request::Close);
     sink.finish()?;
     drop(counting);
