@@ -107,6 +107,8 @@ pub use slaves::{
 };
 pub(crate) use spelling::nearest;
 pub use status::{PbListenerConfig, StatusConfig};
+#[cfg(test)]
+pub(crate) use steps::kinds_of_step;
 pub use steps::{
     ArchStepConfig, BaseImage, BkStepConfig, BuildersMatching, BzrStepConfig, ChangedFiles,
     CommandWords, Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig,

@@ -196,6 +196,12 @@ pub enum StepKind {
 static ROWS: LazyLock<Vec<&Kind>> =
     LazyLock::new(|| KINDS.iter().chain(programs::families()).collect());
 
+/// The names of all kinds of step.
+#[cfg(test)]
+pub(crate) fn kinds_of_step() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|kind| kind.shape.name)
+}
+
 impl Kind {
     /// Takes what steps of this kind have.
     fn read(&self, table: &mut Table<'_>, step: &mut StepConfig) {

@@ -47,6 +47,7 @@ mod secrets;
 mod service;
 mod slaves;
 mod sources;
+mod sources_0814;
 mod state;
 mod status_client;
 mod steps;

@@ -14,14 +14,16 @@ use crate::harness::{Kind, Master, Sandbox, Setup, Slave, run};
 /// A version control system. The scripts run in a directory of its own. `$N` is the number of a
 /// commit, `$REV` a revision, `$BRANCH` a branch. Some systems notice a change by size and time of
 /// a file, so each commit has a time of its own.
-struct System {
-    program: &'static str,
+pub(crate) struct System {
+    pub(crate) program: &'static str,
     /// The step, with `DIR` for the directory.
-    step: &'static str,
+    pub(crate) step: &'static str,
+    /// How a master of Buildbot 0.8.14 spells it, if it has such a step.
+    pub(crate) step_0814: Option<Step0814>,
     /// Makes a repository with the branches `trunk` and `side`, whose file `text` is `side`.
-    setup: &'static str,
+    pub(crate) setup: &'static str,
     /// Commits `$N` to the file `text` of the main branch, and prints the revision.
-    commit: &'static str,
+    pub(crate) commit: &'static str,
     /// The main branch and the other one in changes; none: the default.
     branches: [&'static str; 2],
     /// Writes the files of `$REV`, or of the latest on `$BRANCH`, to `exported`.
@@ -29,14 +31,28 @@ struct System {
     /// Damage a tree.
     damages: [&'static str; 3],
     /// Whether slaves have a command of their own for it.
-    has_slave_side: bool,
+    pub(crate) has_slave_side: bool,
     /// Which of the damages the command of a slave of Buildbot 0.8.14 notices and mends.
     old_slaves_mend: [bool; 3],
+}
+
+/// A source step in Python, with `DIR` for the directory.
+pub(crate) struct Step0814 {
+    /// Its module and class.
+    pub(crate) class: [&'static str; 2],
+    pub(crate) settings: &'static str,
+    /// The settings of the class of the same name that uses the slave's own command.
+    pub(crate) slave_side: &'static str,
 }
 
 const GIT: System = System {
     program: "git",
     step: r#"type = "Git", repourl = "DIR/repo", branch = "trunk""#,
+    step_0814: Some(Step0814 {
+        class: ["git", "Git"],
+        settings: "repourl='DIR/repo', branch='trunk'",
+        slave_side: "repourl='DIR/repo', branch='trunk'",
+    }),
     setup: "git init -q -b trunk repo && cd repo && git config user.name me && git config user.email me@e && \
             echo side >text && git add text && git commit -qm side && git branch side",
     commit: "cd repo && echo $N >text && git commit -qam $N && git rev-parse HEAD",
@@ -54,6 +70,11 @@ const GIT: System = System {
 const SVN: System = System {
     program: "svn",
     step: r#"type = "SVN", base_url = "file://DIR/repo", default_branch = "trunk""#,
+    step_0814: Some(Step0814 {
+        class: ["svn", "SVN"],
+        settings: "repourl='file://DIR/repo/trunk'",
+        slave_side: "baseURL='file://DIR/repo/', defaultBranch='trunk'",
+    }),
     setup: "svnadmin create repo && U=file://$PWD/repo && svn -q mkdir -m 0 $U/trunk && svn -q checkout $U/trunk work && \
             cd work && echo side >text && svn -q add text && svn -q commit -m side && svn -q copy -m b $U/trunk $U/side",
     commit: "cd work && svn -q update && echo $N >text && svn -q commit -m $N && svn -q update && \
@@ -72,6 +93,11 @@ const SVN: System = System {
 const HG: System = System {
     program: "hg",
     step: r#"type = "Mercurial", repourl = "DIR/repo", branch_type = "inrepo""#,
+    step_0814: Some(Step0814 {
+        class: ["mercurial", "Mercurial"],
+        settings: "repourl='DIR/repo', branchType='inrepo'",
+        slave_side: "repourl='DIR/repo', branchType='inrepo', defaultBranch='default'",
+    }),
     setup: "hg init repo && cd repo && echo side >text && hg commit -qA -u me -m side && hg branch -q side && \
             hg commit -q -u me -m b && hg update -q default",
     commit: "cd repo && echo $N >text && hg commit -q -u me -m $N && hg log -r . --template '{node}'",
@@ -89,6 +115,11 @@ const HG: System = System {
 const BZR: System = System {
     program: "bzr",
     step: r#"type = "Bzr", base_url = "DIR", default_branch = "trunk""#,
+    step_0814: Some(Step0814 {
+        class: ["bzr", "Bzr"],
+        settings: "baseURL='DIR/', defaultBranch='trunk'",
+        slave_side: "baseURL='DIR/', defaultBranch='trunk'",
+    }),
     setup: "bzr init -q trunk && cd trunk && echo side >text && bzr add -q && bzr commit -qm side && cd .. && \
             bzr branch -q trunk side",
     commit: "cd trunk && echo $N >text && bzr commit -qm $N && bzr revno",
@@ -106,6 +137,8 @@ const BZR: System = System {
 const DARCS: System = System {
     program: "darcs",
     step: r#"type = "Darcs", base_url = "DIR", default_branch = "trunk""#,
+    // The step of 0.8.14 reads what darcs printed in its time.
+    step_0814: None,
     setup: "mkdir trunk && cd trunk && darcs init -q && echo side >text && darcs add -q text && \
             darcs record -qa -A me -m side && cd .. && darcs clone -q trunk side",
     commit: "cd trunk && echo $N >text && touch -d 2020-01-0$N text && darcs record -qa -A me -m $N && darcs log --context",
@@ -125,6 +158,11 @@ const DARCS: System = System {
 const CVS: System = System {
     program: "cvs",
     step: r#"type = "CVS", cvsroot = "DIR/repo", cvsmodule = "project", checkout_delay = "1m""#,
+    step_0814: Some(Step0814 {
+        class: ["cvs", "CVS"],
+        settings: "cvsroot='DIR/repo', cvsmodule='project'",
+        slave_side: "cvsroot='DIR/repo', cvsmodule='project'",
+    }),
     setup: "cvs -f -d $PWD/repo init && mkdir repo/project && cvs -f -Q -d $PWD/repo checkout -d work project && \
             cd work && echo side >text && cvs -f -Q add text && cvs -f -Q commit -m side && cvs -f -Q tag -b side && \
             chmod u+w ../repo/project/text,v && sed -i 's/^date\\t[0-9.]*/date\\t2019.12.31.00.00.00/' ../repo/project/text,v",
@@ -147,6 +185,7 @@ const CVS: System = System {
 const ARCH: System = System {
     program: "tla",
     step: r#"type = "Arch", url = "DIR/archive", version = "p--trunk--1.0""#,
+    step_0814: None,
     setup: "tla my-id 'me <me@example.org>' && tla make-archive me@e--2004 $PWD/archive && \
             for v in side trunk; do tla archive-setup me@e--2004/p--$v--1.0 && mkdir $v && cd $v && \
             tla init-tree me@e--2004/p--$v--1.0 && echo side >text && tla add text && tla import -S -s side && cd ..; done",
@@ -162,7 +201,7 @@ const ARCH: System = System {
     old_slaves_mend: [false; 3],
 };
 
-const ALL: [System; 7] = [GIT, SVN, HG, BZR, DARCS, CVS, ARCH];
+pub(crate) const ALL: [System; 7] = [GIT, SVN, HG, BZR, DARCS, CVS, ARCH];
 
 impl System {
     /// What a step tells of this revision, if the system has one spelling for it.
@@ -324,7 +363,7 @@ fn has_the_tree_of_every_system(kind: Kind, slave_side: bool) {
     });
 }
 
-fn is_installed(program: &str) -> bool {
+pub(crate) fn is_installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|directory| directory.join(program).exists());
     if !found {
@@ -503,7 +542,12 @@ impl Farm<'_> {
     }
 }
 
-fn script(sandbox: &Sandbox, system: &System, script: &str, vars: &[(&str, &str)]) -> String {
+pub(crate) fn script(
+    sandbox: &Sandbox,
+    system: &System,
+    script: &str,
+    vars: &[(&str, &str)],
+) -> String {
     shell(sandbox, &sandbox.path(system.program), script, vars)
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::build::testing::{Played, Stage};
-use crate::config::{StepConfig, parse};
+use crate::config::{StepConfig, kinds_of_step, parse};
 use crate::model::journal::{LogOpening, StepFinish};
 use crate::model::{
     Change, ChangeNumber, NewChange, Op, PATH_SEPARATOR, SourceStamp, Timestamp, Zone,
@@ -18,6 +18,72 @@ use crate::net::CommandEnd;
 use crate::protocol::{CommandArgs, ShellArgs, ShellCommand, Update};
 
 const CASES: &str = include_str!("../../../tests/data/steps-0814.jsonl");
+
+/// Files of end-to-end tests that compare kinds of step with a real master of Buildbot 0.8.14.
+const FILES: [&str; 4] = [
+    include_str!("../../../tests/e2e/sources.rs"),
+    include_str!("../../../tests/e2e/steps_0814.rs"),
+    include_str!("../../../tests/e2e/transfers.rs"),
+    include_str!("../../../tests/e2e/triggering_0814.rs"),
+];
+
+/// Kinds of step that cannot be compared, and why.
+const NOT_COMPARED: [(&str, &[&str]); 4] = [
+    (
+        "Buildbot 0.8.14 does not have it",
+        &[
+            "CMake",
+            "Cppcheck",
+            "GitHub",
+            "MsBuild14",
+            "MsBuild141",
+            "MsBuild15",
+            "MsBuild16",
+            "MsBuild17",
+            "Patch",
+            "RemoveFile",
+            "SetProperties",
+            "ShellSequence",
+            "StepsFrom",
+            "VC14",
+            "VC141",
+            "VS2015",
+            "VS2017",
+            "VS2019",
+            "VS2022",
+        ],
+    ),
+    (
+        "its text in Buildbot 0.8.14 stays that of the beginning",
+        &["CancelRelatedBuilds", "StopRelatedBuilds"],
+    ),
+    (
+        "its program cannot be had: recorded commands are compared",
+        &["BK", "Bazaar", "Gerrit", "Monotone", "P4", "Repo"],
+    ),
+    (
+        "needs a library that Buildbot does not bring",
+        &["SubunitShellCommand"],
+    ),
+];
+
+#[test]
+fn every_kind_of_step_is_compared_with_that_of_buildbot_0814() {
+    let is_in = |text: &str, kind: &str| {
+        let plain = format!("type = \"{kind}\"");
+        text.contains(&plain) || text.contains(&plain.replace('"', "\\\""))
+    };
+    for kind in kinds_of_step() {
+        let is_case = is_in(CASES, kind);
+        let is_in_file = FILES.iter().any(|file| is_in(file, kind));
+        let is_excused = NOT_COMPARED.iter().any(|(_, kinds)| kinds.contains(&kind));
+        assert!(
+            is_case || is_in_file || is_excused,
+            "{kind} is not compared"
+        );
+        assert!(!(is_case && is_excused), "{kind} is compared");
+    }
+}
 
 /// What differs on purpose: case, part, what it is here.
 fn differences() -> Vec<(&'static str, &'static str, Value)> {

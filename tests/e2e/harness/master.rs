@@ -47,6 +47,27 @@ pub(crate) struct Step {
     pub(crate) result: Option<String>,
     #[serde(default)]
     pub(crate) text: Vec<String>,
+    #[serde(default)]
+    logs: Vec<StepLog>,
+}
+
+/// A log of a step.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct StepLog {
+    name: String,
+}
+
+impl Step {
+    /// What became of it, as a real master of 0.8 tells: name, result, text and names of logs
+    /// beside `stdio`, which every step has here that a slave says something of.
+    fn told(&self) -> String {
+        let result = self.result.as_deref().unwrap_or_default();
+        let logs = self.logs.iter().filter(|log| log.name != "stdio");
+        let mut logs: Vec<_> = logs.map(|log| format!("'{}'", log.name)).collect();
+        logs.sort();
+        let (text, logs) = (self.text.join("|"), logs.join(", "));
+        format!("{} {result} {text} [{logs}]", self.name)
+    }
 }
 
 /// A slave, as `show slaves --json` prints it.
@@ -115,6 +136,11 @@ impl Build {
                 .unwrap_or_else(|| change["number"].as_u64().unwrap())
         };
         self.changes.iter().map(number).collect()
+    }
+
+    /// What became of its steps, as a real master of 0.8 tells.
+    pub(crate) fn told_steps(&self) -> Vec<String> {
+        self.steps.iter().map(Step::told).collect()
     }
 
     /// Whether it is over.

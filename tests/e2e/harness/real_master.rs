@@ -128,17 +128,35 @@ impl RealMaster {
         &self.dir
     }
 
-    /// The texts of the steps of its first build, which is over; words with `|` between them. Only
-    /// of 0.8.
-    pub(crate) fn step_texts(&self, sandbox: &Sandbox) -> Vec<String> {
+    /// What became of the steps of its first build, which is over: names, results, texts and names
+    /// of logs that are not empty, beside `stdio`; a line each. Only of 0.8.
+    pub(crate) fn told_steps(&self, sandbox: &Sandbox) -> Vec<String> {
         const PROGRAM: &str = "
-import pickle, sys
+import os, pickle, sys
+from buildbot.status.results import Results
+def size(log):
+    return os.path.getsize(os.path.join(os.path.dirname(sys.argv[1]), log.filename))
 for step in pickle.load(open(sys.argv[1], 'rb')).steps:
-    print '|'.join(step.text)
+    logs = sorted(log.name for log in step.logs if log.name != 'stdio' and size(log))
+    print step.name, Results[step.results], '|'.join(step.text), logs
 ";
         let mut python = sandbox.command(self.bin.join("python"));
         let printed = run(python.args(["-c", PROGRAM]).arg(self.dir.join("full/0"))).ok();
         printed.lines().map(str::to_owned).collect()
+    }
+
+    /// Sends a change without a revision, by its own program, to the master on `port`: itself or
+    /// another one.
+    pub(crate) fn send_change_to(&self, port: u16, sandbox: &Sandbox) {
+        let mut change = sandbox.command(self.bin.join("buildbot"));
+        change.args([
+            "sendchange",
+            "--who",
+            "alice",
+            "--auth",
+            super::setup::CHANGE_AUTH,
+        ]);
+        run(change.args(["--master", &format!("127.0.0.1:{port}"), "src/main.c"])).ok();
     }
 
     /// Its job directory.
