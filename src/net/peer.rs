@@ -115,7 +115,7 @@ pub struct IncomingCall {
     /// Keyword arguments.
     pub kwargs: Vec<(Value, Value)>,
     /// Blocks that were written before it and answered by the connection; see
-    /// [`Peer::export_file`].
+    /// `Peer::export_file`.
     pub blocks: Vec<Bytes>,
     /// To answer it with.
     pub reply: Reply,
