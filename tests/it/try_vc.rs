@@ -137,6 +137,7 @@ impl Place {
             .args(["-ec", script])
             .current_dir(self.root.path().join(directory))
             .env("HOME", self.root.path())
+            .env("LC_ALL", "C.UTF-8")
             .env("BASE", base)
             .env("EMAIL", "me@example.org")
             .env("BZR_EMAIL", "me@example.org")
