@@ -103,7 +103,7 @@ pub async fn run(
 /// The encoding that the option `--encoding` names.
 ///
 /// # Errors
-/// There is no such encoding.
+/// The encoding is unknown.
 pub fn encoding(name: &str) -> Result<Encoding, Failed> {
     Encoding::named(name).ok_or_else(|| {
         Failed::Usage(format!(

@@ -60,8 +60,8 @@ const MISSED_BUILDS: u32 = 100;
 const STYLE: TextStyle = TextStyle::Bytes;
 
 /// Serves a status client that has logged in as `user`, until it disconnects, has been idle for too
-/// long, or does not answer. It is told of what that user may view (MAY-04). The state is in
-/// `basedir`.
+/// long, or does not answer. The client hears only of what that user may view (MAY-04). The state
+/// is in `basedir`.
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
