@@ -10,7 +10,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// First size of a read, in bytes, which doubles as long as reads fill it. A block of 16 KiB, which
-/// is usual in transfers, fits with what is around it.
+/// is usual under masters of Buildbot, fits with what is around it.
 const FIRST_BYTES: usize = 20 * 1024;
 /// Largest size of a read, in bytes.
 const MAX_BYTES: usize = 128 * 1024;

@@ -67,6 +67,8 @@ fn steps() -> Vec<String> {
              mode = 0o644, keepstamp = true",
             "type = \"MultipleFileUpload\", slavesrcs = [\"z*\", \"d\"], glob = true, \
              masterdest = \"public/%(buildername)s/several\", blocksize = \"16KiB\"",
+            "type = \"FileUpload\", name = \"fits\", slavesrc = \"zeros\", masterdest = \"public/%(buildername)s/fits\", \
+             maxsize = 700001",
         ]
         .map(|step| format!("{{ {step} }}")),
     );
@@ -76,6 +78,7 @@ fn steps() -> Vec<String> {
         lenient("type = \"FileUpload\", name = \"large\", slavesrc = \"zeros\", masterdest = \"public/large\", maxsize = \"500KiB\""),
         lenient("type = \"FileUpload\", name = \"away\", slavesrc = \"zeros\", masterdest = \"public/%(revision)s\""),
         "{ type = \"FileDownload\", mastersrc = \"files/in.bin\", slavedest = \"in/in.bin\", mode = 0o640 }".to_owned(),
+        lenient("type = \"FileDownload\", name = \"cut\", mastersrc = \"files/in.bin\", slavedest = \"in/cut\", maxsize = 300000"),
         "{ type = \"StringDownload\", s = \"é %(revision)s\\n\", slavedest = \"in/text\" }".to_owned(),
         "{ type = \"JSONPropertiesDownload\", slavedest = \"in/json\" }".to_owned(),
         "{ type = \"MakeDirectory\", dir = \"build/made/deep\" }".to_owned(),
@@ -86,7 +89,8 @@ fn steps() -> Vec<String> {
         "{ type = \"RemoveDirectory\", dir = \"build/d\" }".to_owned(),
         shell(
             "look",
-            "cat in/text && cksum <in/in.bin && stat -c %a in/in.bin && grep -c sourcestamp in/json && \
+            "cat in/text && cksum <in/in.bin && stat -c %a in/in.bin && \
+             cmp -n 300000 in/cut in/in.bin && stat -c %s in/cut && grep -c sourcestamp in/json && \
              ls -d made/deep copy/tool && test ! -e d && \
              until grep -q 'line 2999' growing; do sleep 0.1; done; cp growing grown",
             "",
@@ -124,7 +128,7 @@ fn files_and_trees_travel_between_the_master_and_every_slave() {
         check_build(name, &build);
         check_tree(&master.dir().join("public").join(name));
         let look = String::from_utf8(master.log(name, 0, "look")).unwrap();
-        let expect = format!("é ../../away\n{sum}\n640\n1\ncopy/tool\nmade/deep\n");
+        let expect = format!("é ../../away\n{sum}\n640\n300000\n1\ncopy/tool\nmade/deep\n");
         assert_eq!(look, expect, "{name}");
     }
     let public = master.dir().join("public");
@@ -135,7 +139,7 @@ fn files_and_trees_travel_between_the_master_and_every_slave() {
 }
 
 fn check_build(name: &str, build: &Build) {
-    let failed = ["evil", "gone", "large", "away", "removed"];
+    let failed = ["evil", "gone", "large", "away", "cut", "removed"];
     for (step, result) in build.ran() {
         let expect = if failed.contains(&step) {
             "failure"
@@ -167,10 +171,9 @@ fn check_tree(public: &Path) {
         assert_eq!(tool.permissions().mode() & 0o777, 0o755);
         assert_eq!(tree.join("a b").metadata().unwrap().mtime(), 1_000_000_000);
     }
-    assert_eq!(
-        fs::read(public.join("several/zeros")).unwrap(),
-        [0; 700_000]
-    );
+    for zeros in ["several/zeros", "fits"] {
+        assert_eq!(fs::read(public.join(zeros)).unwrap(), [0; 700_000]);
+    }
     let one = public.join("one").metadata().unwrap();
     assert_eq!(one.permissions().mode() & 0o777, 0o644);
     assert_eq!(one.mtime(), 1_000_000_000);
@@ -354,10 +357,10 @@ fn large_files_and_many_small_ones_arrive_whole() {
          while [ $i -lt {files} ]; do echo $i >f$i; i=$((i+1)); done"
     );
     let mut steps = vec![shell("prepare", &line, "")];
-    for (name, size) in [("small", "16KiB"), ("usual", "128KiB")] {
+    for (name, size) in [("small", ", blocksize = \"16KiB\""), ("usual", "")] {
         steps.push(format!(
             "{{ type = \"FileUpload\", name = \"{name}\", slavesrc = \"large\", \
-             masterdest = \"public/{name}\", blocksize = \"{size}\" }}"
+             masterdest = \"public/{name}\"{size} }}"
         ));
     }
     steps.push(

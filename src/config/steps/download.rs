@@ -21,7 +21,7 @@ pub struct DownloadStepConfig {
     pub workdir: Template,
     /// Most bytes of the file.
     pub maxsize: Option<u64>,
-    /// Bytes to transfer at once.
+    /// Bytes to transfer at once: 240 KiB.
     pub blocksize: u32,
     /// Permissions of the file on the slave.
     pub mode: Option<u32>,

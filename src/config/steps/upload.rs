@@ -23,7 +23,7 @@ pub struct UploadStepConfig {
     pub workdir: Template,
     /// Most bytes of each file or archive.
     pub maxsize: Option<u64>,
-    /// Bytes to transfer at once.
+    /// Bytes to transfer at once: 240 KiB.
     pub blocksize: u32,
     /// Permissions of the files on the master: 0600.
     pub mode: Option<u32>,
