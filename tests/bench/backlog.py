@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Has a master catch up with many commits after a down time, for each version control system.
 
-    tests/bench/backlog.py PROGRAM [--commits 10000] [git hg svn cvs]
+    tests/bench/backlog.py PROGRAM [--commits 10000] [git hg svn bzr cvs]
 
 PROGRAM is a `buildmaster` of a release build. For each system, a repository with one commit is
-polled once, the master is stopped, the commits are made, and the master is started again. Prints
-the CPU time a change: of the master itself, and of the programs of the system that it runs.
+polled once, the master is stopped, the commits are made, and the master is started again. Each
+commit must be one change, in the order of the commits. Prints the CPU time a change: of the master
+itself, and of the programs of the system that it runs. Darcs and Monotone have no poller; theirs
+are hooks. bzr needs the modules of Breezy in /usr/bin/python3.
 """
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -17,31 +18,12 @@ import sys
 import tempfile
 import time
 
-MASTER = """
-slave_port = "tcp:{port}:interface=127.0.0.1"
-[[slaves]]
-name = "s"
-password = "x"
-[factories.f]
-steps = [{{ type = "ShellCommand", command = "true" }}]
-[[builders]]
-name = "b"
-slaves = ["s"]
-factory = "f"
-[[schedulers]]
-name = "each"
-type = "AnyBranch"
-builders = ["b"]
-tree_stable_timer = "1h"
-[[change_sources]]
-name = "code"
-poll_interval = "1h"
-{source}
-"""
+from running import cpu, peak_mib, prepare, running, show
 
 
 def sh(script, directory, text=None):
-    env = dict(os.environ, HOME=directory, GIT_CONFIG_GLOBAL="/dev/null", HGPLAIN="1")
+    env = dict(os.environ, HOME=directory, GIT_CONFIG_GLOBAL="/dev/null", HGPLAIN="1",
+               BRZ_EMAIL="a <a@e>", BRZ_LOG="/dev/null", BZR=BZR)
     subprocess.run(["sh", "-ec", script], cwd=directory, env=env, input=text, check=True,
                    stdout=subprocess.DEVNULL)
 
@@ -102,64 +84,71 @@ def cvs(directory, count):
                        f"@{n}\n@\ntext\n@x\n@\n")
 
 
-SYSTEMS = {"git": git, "hg": hg, "svn": svn, "cvs": cvs}
+BZR = """
+import sys
+import breezy.bzr
+from breezy.branch import Branch
+from breezy.commit import NullCommitReporter
+from breezy.memorytree import MemoryTree
+with breezy.initialize():
+    tree = MemoryTree.create_on_branch(Branch.open("repo"))
+    with tree.lock_write():
+        for n in range(1, int(sys.argv[1]) + 1):
+            tree.put_file_bytes_non_atomic("f", str(n).encode())
+            tree.commit(str(n), committer="a <a@e>", timestamp=1700000000 + n, timezone=0,
+                        reporter=NullCommitReporter())
+"""
 
 
-def cpu(pid):
-    """Seconds of the process, and of the programs that it has waited for."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    ticks = [int(field) for field in fields[11:15]]
-    hz = os.sysconf("SC_CLK_TCK")
-    return (ticks[0] + ticks[1]) / hz, (ticks[2] + ticks[3]) / hz
+def bzr(directory, count):
+    if count == 0:
+        sh("bzr init -q repo; cd repo; echo 0 >f; bzr add -q; bzr commit -qm 0", directory)
+        return f'type = "BzrPoller"\nrepourl = "{directory}/repo"'
+    # Without a working tree, which would be most of the time.
+    sh(f"/usr/bin/python3 -c \"$BZR\" {count}", directory)
 
 
-def start(program, basedir):
-    log = open(f"{basedir}/log", "w")
-    master = subprocess.Popen([program, "start", "--nodaemon", basedir], stdout=log, stderr=log)
-    while "is running" not in open(f"{basedir}/log").read():
-        if master.poll() is not None:
-            sys.exit(open(f"{basedir}/log").read())
-        time.sleep(0.02)
-    return master
+SYSTEMS = {"git": git, "hg": hg, "svn": svn, "bzr": bzr, "cvs": cvs}
 
 
-def source(program, basedir):
-    show = [program, "show", "sources", "--json", "--basedir", basedir]
-    return json.loads(subprocess.check_output(show, text=True).splitlines()[0])
+def is_in_order(name, messages, count):
+    """Whether each commit is there once, in order. CVS knows only seconds."""
+    if sorted(messages) != list(range(1, count + 1)):
+        return False
+    place = (lambda n: 20 * n // count) if name == "cvs" else int
+    places = list(map(place, messages))
+    return places == sorted(places)
 
 
 def measure(program, name, count):
     with tempfile.TemporaryDirectory() as directory:
         basedir = f"{directory}/master"
-        os.mkdir(basedir, 0o700)
-        config = MASTER.format(port=29000 + os.getpid() % 1000, source=SYSTEMS[name](directory, 0))
-        with open(f"{basedir}/master.toml", "w") as file:
-            file.write(config)
-        os.chmod(f"{basedir}/master.toml", 0o600)
-        master = start(program, basedir)
-        while source(program, basedir)["last_success"] is None:
-            time.sleep(0.1)
-        master.send_signal(signal.SIGTERM)
-        master.wait()
+        source = SYSTEMS[name](directory, 0)
+        prepare(basedir, f'[[change_sources]]\nname = "code"\npoll_interval = "1h"\n{source}\n')
+        with running(program, basedir) as master:
+            while show(program, basedir, "sources")[0]["last_success"] is None:
+                time.sleep(0.1)
+            master.send_signal(signal.SIGTERM)
+            master.wait()
         SYSTEMS[name](directory, count)
         begin = time.monotonic()
-        master = start(program, basedir)
-        try:
-            while (state := source(program, basedir))["taken"] < count:
+        with running(program, basedir) as master:
+            while (state := show(program, basedir, "sources")[0])["taken"] < count:
                 if state["last_error"]:
                     print(f"{name}: {state['last_error']}")
                     return False
                 time.sleep(0.5)
             took = time.monotonic() - begin
             own, tools = cpu(master.pid)
-            peak = [line for line in open(f"/proc/{master.pid}/status") if "VmHWM" in line][0]
             print(f"{name}: {state['taken']} changes in {took:.1f} s; CPU a change: master "
                   f"{1000 * own / count:.3f} ms, {name} {1000 * tools / count:.3f} ms; peak "
-                  f"{int(peak.split()[1]) // 1024} MiB")
-        finally:
-            master.kill()
-            master.wait()
-    return True
+                  f"{peak_mib(master.pid)} MiB")
+            changes = show(program, basedir, "changes", "--limit", str(2 * count))
+        changes.sort(key=lambda change: change["number"])
+        good = is_in_order(name, [int(change["comments"]) for change in changes], count)
+        if not good:
+            print(f"{name}: the changes are not the commits in their order")
+        return good
 
 
 def main():

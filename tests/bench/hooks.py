@@ -15,35 +15,19 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import queue
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 
+from running import cpu, free_port, prepare, running, show
+
 SECRET = "s3cret"
 FORGES = ["github", "gitlab", "gitea", "forgejo", "gogs", "bitbucketcloud", "bitbucketserver"]
-MASTER = """
-slave_port = "tcp:{port}:interface=127.0.0.1"
+WEB = """
 [web]
 port = "tcp:{web}:interface=0.0.0.0"
-[[slaves]]
-name = "s"
-password = "x"
-[factories.f]
-steps = [{{ type = "ShellCommand", command = "true" }}]
-[[builders]]
-name = "b"
-slaves = ["s"]
-factory = "f"
-[[schedulers]]
-name = "each"
-type = "AnyBranch"
-builders = ["b"]
-tree_stable_timer = "10m"
 """
 HOOK = """
 [[change_sources]]
@@ -52,12 +36,6 @@ dialect = "{}"
 secret = "s3cret"
 max_per_minute = 100000
 """
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def push(forge, number):
@@ -123,11 +101,6 @@ def plan(seconds, rate):
             yield number * 60 / rate, forge, kind[number % 10], number
 
 
-def cpu(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def work(web, jobs, done):
     while (job := jobs.get()) is not None:
         due, forge, kind, number = job
@@ -150,33 +123,20 @@ def main():
     parser.add_argument("--rate", type=int, default=1000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as basedir:
-        port, web = free_port(), free_port()
-        text = MASTER.format(port=port, web=web) + "".join(map(HOOK.format, FORGES))
-        with open(f"{basedir}/master.toml", "w") as file:
-            file.write(text)
-        os.chmod(f"{basedir}/master.toml", 0o600)
-        command = [given.program, "start", "--nodaemon", basedir]
-        with open(f"{basedir}/log", "w") as log:
-            master = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
+        web = free_port()
+        prepare(basedir, WEB.format(web=web) + "".join(map(HOOK.format, FORGES)))
+        with running(given.program, basedir) as master:
             measure(given, basedir, master, web)
-        finally:
-            master.kill()
-            master.wait()
 
 
 def measure(given, basedir, master, web):
-    while "is running" not in open(f"{basedir}/log").read():
-        if master.poll() is not None:
-            sys.exit(open(f"{basedir}/log").read())
-        time.sleep(0.05)
     jobs, done, good = queue.Queue(), [], collections.Counter()
     slow, threads = queue.Queue(), []
     # Wrong secrets are answered late, and keep nobody else waiting.
     for lane, count in ((jobs, 24), (slow, 400)):
         for _ in range(count):
             threads.append(threading.Thread(target=work, args=(web, lane, done)))
-    before = cpu(master.pid)
+    before = cpu(master.pid)[0]
     begin = time.monotonic() + 0.5
     for at, forge, kind, number in plan(given.seconds, given.rate):
         lane = slow if kind in ("wrong", "missing") else jobs
@@ -189,7 +149,7 @@ def measure(given, basedir, master, web):
         thread.start()
     for thread in threads:
         thread.join()
-    spent = cpu(master.pid) - before
+    spent = cpu(master.pid)[0] - before
     print(f"{len(done)} hooks in {time.monotonic() - begin:.0f} s; CPU of the master "
           f"{spent:.2f} s, {1000 * spent / len(done):.2f} ms a hook")
     for kind in ("right", "replayed", "wrong", "missing"):
@@ -198,9 +158,7 @@ def measure(given, basedir, master, web):
         at = [1000 * took[int(len(took) * part)] for part in (0.5, 0.99)] + [1000 * took[-1]]
         print(f"{kind:9} {len(took):5}  p50 {at[0]:7.1f} ms  p99 {at[1]:7.1f} ms  "
               f"max {at[2]:7.1f} ms  {dict(said)}")
-    show = [given.program, "show", "sources", "--json", "--basedir", basedir]
-    sources = map(json.loads, subprocess.check_output(show, text=True).splitlines())
-    taken = sum(source["taken"] for source in sources)
+    taken = sum(source["taken"] for source in show(given.program, basedir, "sources"))
     print(f"{taken} changes of {good[True]} pushes that were signed")
     sys.exit(taken != good[True])
 
