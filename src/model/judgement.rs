@@ -36,6 +36,8 @@ pub struct Origin {
     pub line: Line,
     /// The requested revision; of the first codebase, if there are several.
     pub revision: Option<String>,
+    /// The requested revisions of the further codebases, in the order of the line.
+    pub more_revisions: Vec<Option<String>>,
     /// The newest change, if there are changes.
     pub newest: Option<ChangeNumber>,
     /// Whether the build applied a patch. Such a build says nothing about the tree.

@@ -58,6 +58,13 @@ impl<'a> StoredStamp<'a> {
         all.flat_map(|stamp| stamp.changes.iter().copied())
     }
 
+    /// The revisions of the further codebases, which are taken out.
+    pub(super) fn more_revisions(&mut self) -> Vec<Option<String>> {
+        let more = self.more.iter_mut();
+        more.map(|stamp| stamp.revision.take().map(Into::into))
+            .collect()
+    }
+
     /// The tree of each codebase.
     pub(super) fn line(self) -> Line {
         Line {

@@ -2,8 +2,13 @@
 
 use std::collections::{BinaryHeap, VecDeque};
 
+use serde_json::Value;
+
 use super::Brief;
-use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber, Line, Results, Timestamp};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, Origin, Results, Timestamp,
+    revision_of_codebase,
+};
 use crate::store::read::{SourcedRow, StepSpanRow};
 use crate::store::{State, StoreError};
 
@@ -18,8 +23,11 @@ pub struct Sourced {
     pub line: Option<Line>,
     /// The revision that was asked for.
     pub asked_revision: Option<String>,
-    /// The revision that was built, else the one that was asked for.
+    /// The revision that was built, else the one that was asked for; absent of a build of several
+    /// codebases.
     pub revision: Option<String>,
+    /// The same of each codebase, in the order of the line.
+    pub revisions: Vec<Option<String>>,
     /// Whether it tried a patch.
     pub is_try: bool,
 }
@@ -214,16 +222,38 @@ impl Cursor<'_> {
 
 impl From<SourcedRow> for Sourced {
     fn from(row: SourcedRow) -> Self {
-        let (line, asked, is_try) = match row.origin {
-            Some(origin) => (Some(origin.line), origin.revision, origin.is_try),
-            None => (None, None, false),
+        let Origin {
+            line,
+            revision: asked,
+            more_revisions,
+            is_try,
+            ..
+        } = row.origin.clone().unwrap_or_default();
+        let asked_of_each = std::iter::once(asked.clone()).chain(more_revisions);
+        // Steps in builds of several codebases report a table.
+        let got = row.got_revision.as_deref().unwrap_or_default();
+        let table: Option<Value> = got
+            .starts_with('{')
+            .then(|| serde_json::from_str(got).ok())
+            .flatten();
+        let revisions = line.trees().zip(asked_of_each);
+        let revisions: Vec<_> = revisions
+            .map(|(tree, asked)| match &table {
+                Some(table) => revision_of_codebase(table, &tree.codebase).or(asked),
+                None => row.got_revision.clone().or(asked),
+            })
+            .collect();
+        let revision = match revisions.as_slice() {
+            [one] => one.clone(),
+            _ => None,
         };
         Self {
             id: row.id,
             brief: Brief::from(row.brief),
-            line,
-            revision: row.got_revision.or_else(|| asked.clone()),
+            line: row.origin.map(|_| line),
             asked_revision: asked,
+            revision,
+            revisions,
             is_try,
         }
     }

@@ -67,6 +67,7 @@ pub(super) fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
     let mut stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
     Ok(Origin {
         revision: stamp.revision.take().map(Into::into),
+        more_revisions: stamp.more_revisions(),
         newest: stamp.changes().max(),
         line: stamp.line(),
         is_try: row.get(at + 1)?,

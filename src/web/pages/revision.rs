@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 
 use super::common::{ChangeLine, Changes, outcome, pill_of_builder};
-use crate::model::{BuildId, BuilderName, ChangeNumber, Judgement, Results};
+use crate::model::{BuildId, BuilderName, ChangeNumber, Judgement, Line, Results};
 use crate::store::State;
 use crate::view::{Change, Sourced, Verdict};
 use crate::web::address;
@@ -244,7 +244,8 @@ fn several(asked: &str, near: Vec<(String, String)>) -> Refusal {
 fn without_change(state: &State, asked: &str) -> Result<(String, Vec<Change>), Refusal> {
     let is_long_enough = asked.chars().count() >= BEGINNING;
     let builds = Sourced::newest(state, BuildId(u64::MAX), BUILDS)?;
-    let revisions = builds.into_iter().filter_map(|build| build.revision);
+    let revisions = builds.into_iter().flat_map(|build| build.revisions);
+    let revisions = revisions.flatten();
     let mut found: Vec<_> = revisions
         .filter(|known| known == asked || (is_long_enough && known.starts_with(asked)))
         .collect();
@@ -275,12 +276,7 @@ fn builds(
     let numbers = numbers.as_slice();
     let mut all = Sourced::of_changes(state, numbers)?;
     let lately = Sourced::newest(state, BuildId(u64::MAX), BUILDS)?;
-    let of_revision = |build: &Sourced| {
-        build.revision.as_deref() == Some(known)
-            && own
-                .first()
-                .is_none_or(|change| is_of_codebase(build, change))
-    };
+    let of_revision = |build: &Sourced| is_of_revision(build, known, own.first());
     all.extend(lately.into_iter().filter(of_revision));
     all.sort_by_key(|build| build.id);
     all.dedup_by_key(|build| build.id);
@@ -297,12 +293,21 @@ fn builds(
     Ok(builds)
 }
 
-/// Whether the revision of a build is one of the codebase and the repository of this change, as far
-/// as both are known. Of several codebases, it is that of the first.
-fn is_of_codebase(build: &Sourced, change: &Change) -> bool {
-    let Some(line) = &build.line else { return true };
-    let is_known = !line.repository.is_empty() && !change.repository.is_empty();
-    line.codebase == change.codebase && !(is_known && line.repository != change.repository)
+/// Whether a build is of this revision in any of its codebases: in that of `change`, and in its
+/// repository as far as both are known, if there is a change.
+fn is_of_revision(build: &Sourced, known: &str, change: Option<&Change>) -> bool {
+    let Some(line) = &build.line else {
+        return build.revision.as_deref() == Some(known);
+    };
+    let is_of = |tree: &Line| {
+        change.is_none_or(|change| {
+            let is_known = !tree.repository.is_empty() && !change.repository.is_empty();
+            let is_other = is_known && tree.repository != change.repository;
+            tree.codebase == change.codebase && !is_other
+        })
+    };
+    let mut sources = line.trees().zip(&build.revisions);
+    sources.any(|(tree, revision)| revision.as_deref() == Some(known) && is_of(tree))
 }
 
 /// Whether a build is made of nothing newer than these changes.

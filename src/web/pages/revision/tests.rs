@@ -1,4 +1,4 @@
-use crate::model::{Results, SourceStamp};
+use crate::model::{Results, SourceStamp, SourceStamps};
 use crate::web::testing::{Farm, ago};
 
 #[test]
@@ -85,6 +85,26 @@ fn a_revision_page_is_of_one_codebase_of_one_repository() {
     let core = farm.get("/api/v1/revisions/17?codebase=core").text;
     assert!(core.contains("\"codebase\":\"core\""), "{core}");
     assert!(!core.contains("\"codebase\":\"lib\""), "{core}");
+}
+
+#[test]
+fn cbs_08_a_build_of_several_codebases_is_on_the_pages_of_all_its_revisions() {
+    let mut farm = Farm::broken();
+    let stamps: SourceStamps = [("core", "c0ffee01"), ("lib", "facade01")]
+        .into_iter()
+        .map(|(codebase, revision)| SourceStamp {
+            revision: Some(revision.to_owned()),
+            codebase: codebase.to_owned(),
+            ..SourceStamp::default()
+        })
+        .collect();
+    let build = farm.start_of("a/b c", 0, stamps, ago(900));
+    farm.finish(build, Results::Success, ago(800));
+    for revision in ["c0ffee01", "facade01"] {
+        let page = farm.page(&format!("/revisions/{revision}"));
+        assert!(page.contains("a/b c 0<b> success"), "{page}");
+    }
+    assert_eq!(farm.get("/revisions/c0ffee02").status, 404);
 }
 
 #[test]
