@@ -2,11 +2,15 @@
 
 use std::fs;
 
+use buildmaster::model::TryJob;
+use buildmaster::protocol::jobfile;
 use serde_json::{Value, json};
 
 use crate::harness::{
     Finished, Kind, Master, Repository, Sandbox, Setup, Slave, free_port, peer, run, shell,
+    wait_until,
 };
+use crate::jobdir;
 
 #[test]
 fn cbs_04_native_slave_has_the_right_revision_of_each_codebase() {
@@ -122,6 +126,41 @@ fn cbs_05_try_0814_patches_the_codebase_of_its_repository() {
     assert_eq!(seen(&master, "full", 0), patched);
 }
 
+#[test]
+fn cbs_05_a_job_file_patches_the_codebase_that_it_names() {
+    let sandbox = Sandbox::new();
+    let place = Place::new(&sandbox);
+    let [core1, lib1] = [place.commit("core", "1"), place.commit("lib", "1")];
+    let master = place.master_with("type = \"Try_Jobdir\"\njobdir = \"jobs\"\n");
+    let patch = place.repository("lib").diff(|dir| {
+        fs::write(dir.join("text"), "patched\n").unwrap();
+    });
+    let job = |id: &str, codebase: &str| TryJob {
+        id: id.to_owned(),
+        codebase: codebase.to_owned(),
+        base_revision: Some(lib1.clone()),
+        patch: patch.clone(),
+        patch_level: 1,
+        ..jobdir::job("alice")
+    };
+    for (name, codebase, why) in [
+        ("unsaid", "", "does not say which codebase"),
+        ("unknown", "docs", "there is no codebase docs"),
+    ] {
+        jobdir::drop_job(&master, name, &job(name, codebase));
+        let refused = jobdir::jobdir(&master).join(format!("cur/{name}.refused"));
+        wait_until("the job to be refused", || refused.exists());
+        let reason = fs::read_to_string(refused).unwrap();
+        assert!(reason.contains(why), "{reason}");
+    }
+    jobdir::drop_job(&master, "good", &job("good", "lib"));
+    let patched = [[&*core1, "1"], [&*lib1, "patched"]];
+    assert_eq!(seen(&master, "full", 0), patched);
+    // Buildbot's masters, which know no codebases in jobs, must not take it for another one.
+    let version = jobfile::encode(&job("good", "lib"));
+    assert!(version.starts_with(b"1:7,"));
+}
+
 /// The repositories of the codebases `core` and `lib`.
 struct Place<'a> {
     sandbox: &'a Sandbox,
@@ -170,14 +209,23 @@ impl<'a> Place<'a> {
     }
 
     fn master_for_tries(&self, port: u16) -> Master<'a> {
+        self.master_with(&format!(
+            "type = \"Try_Userpass\"\nport = \"127.0.0.1:{port}\"\nuserpass = [[\"alice\", \"pw\"]]\n"
+        ))
+    }
+
+    /// A master with a try scheduler of these settings.
+    fn master_with(&self, settings: &str) -> Master<'a> {
         let sources = NAMES.map(|name| format!("{name} = {{ repository = {:?} }}", self.url(name)));
         let scheduler = format!(
-            "[[schedulers]]\ntype = \"Try_Userpass\"\nname = \"try\"\nport = \"127.0.0.1:{port}\"\n\
-             userpass = [[\"alice\", \"pw\"]]\nbuilders = [\"full\"]\ncodebases = {{ {} }}\n",
+            "[[schedulers]]\nname = \"try\"\n{settings}builders = [\"full\"]\ncodebases = {{ {} }}\n",
             sources.join(", ")
         );
         let setup = self.setup().local_slave("here").schedulers(&scheduler);
-        Master::start(self.sandbox, &setup)
+        let mut master = Master::prepare(self.sandbox, &setup);
+        jobdir::make_jobdir(&master);
+        master.run();
+        master
     }
 
     fn send(&self, master: &Master<'_>, codebase: &str, revision: &str) {
