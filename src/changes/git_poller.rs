@@ -25,6 +25,7 @@ use super::polling::{
 };
 use crate::config::{GitPollerConfig, History};
 use crate::model::NewChange;
+use crate::people::{LARGEST_CODEOWNERS, PLACES};
 use crate::vc::git::{Commit, parse_refs};
 
 /// A poller of one repository.
@@ -38,6 +39,19 @@ pub(super) struct GitPoller {
     missing: BTreeSet<String>,
     /// The poll that is being worked on.
     current: Option<Poll>,
+    /// The tips of the last poll that was completed, by reference.
+    tips: BTreeMap<String, String>,
+    /// The tip at which the file of owners was read last.
+    owners_at: Option<String>,
+}
+
+/// A file of a repository that says who owns its files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnersFile<'f> {
+    /// Its path, or just `CODEOWNERS` for the places where code hosts look.
+    pub(super) path: &'f str,
+    /// The branch that it is read from; absent: `main` or `master`.
+    pub(super) branch: Option<&'f str>,
 }
 
 #[derive(Debug)]
@@ -73,7 +87,35 @@ impl GitPoller {
             seen: None,
             missing: BTreeSet::new(),
             current: None,
+            tips: BTreeMap::new(),
+            owners_at: None,
         })
+    }
+
+    /// The file of owners, if its branch has moved since it was read last; empty if there is none.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too large.
+    pub(super) async fn owners(
+        &mut self,
+        file: OwnersFile<'_>,
+    ) -> Result<Option<String>, PollError> {
+        let branches: &[&str] = match &file.branch {
+            Some(branch) => &[branch],
+            None => &["main", "master"],
+        };
+        let mut names = branches.iter().map(|branch| format!("refs/heads/{branch}"));
+        let tip = names.find_map(|name| self.tips.get_key_value(&name));
+        let Some((name, tip)) = tip.filter(|(_, tip)| self.owners_at.as_ref() != Some(tip)) else {
+            return Ok(None);
+        };
+        let places = match file.path {
+            "CODEOWNERS" => &PLACES[..],
+            path => &[path],
+        };
+        let text = self.mirror.file(name, places, LARGEST_CODEOWNERS).await?;
+        self.owners_at = Some(tip.clone());
+        Ok(Some(text.unwrap_or_default()))
     }
 
     /// The next batch after the stored `cursor`; none at the end of the poll. The first call
@@ -307,6 +349,7 @@ impl GitPoller {
             self.mirror.forget(&gone).await?;
         }
         self.seen = poll.is_complete.then_some(poll.digest);
+        self.tips = poll.cursor.refs;
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::bzr_poller::BzrPoller;
 use super::cvs_poller::CvsPoller;
 use super::driver::{Desk, Driver, Wake};
-use super::git_poller::GitPoller;
+use super::git_poller::{GitPoller, OwnersFile};
 use super::hg_poller::HgPoller;
 use super::p4_poller::P4Poller;
 use super::polling::{Batch, PollError, Schedule};
@@ -151,6 +151,9 @@ impl PollerDriver {
         if let Poller::Pulls(pulls) = poller {
             notes.extend(pulls.standing());
         }
+        if let (Poller::Git(git), Some(name)) = (poller, &self.settings.repository) {
+            notes.extend(read_owners(desk, git, name).await);
+        }
         notes.truncate(MOST_NOTES);
         Ok((!notes.is_empty()).then(|| notes.join("; ")))
     }
@@ -219,6 +222,25 @@ impl Poller {
             Self::P4(poller) => poller.next(cursor).await,
             Self::Pulls(poller) => poller.next(cursor).await,
         }
+    }
+}
+
+/// Reads the file of the repository that says who owns its files, if it names one. Returns why it
+/// could not be read: the changes are there all the same.
+async fn read_owners(desk: &Desk, git: &mut GitPoller, repository: &str) -> Option<String> {
+    let config = desk.control.config();
+    let known = config.repository(repository)?;
+    let file = OwnersFile {
+        path: known.owners_file.as_deref()?,
+        branch: known.default_branch.as_deref(),
+    };
+    match git.owners(file).await {
+        Ok(Some(text)) => {
+            desk.control.owners_read(repository, text).await;
+            None
+        }
+        Ok(None) => None,
+        Err(why) => Some(format!("cannot read {}: {why}", file.path)),
     }
 }
 

@@ -26,6 +26,8 @@ mod control;
 mod create_master;
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod duty;
 mod elsewhere;
 #[cfg(unix)]
 mod force;
@@ -144,6 +146,7 @@ enum Verb {
     CancelStop(control::CancelStop),
     May(may::May),
     User(user::User),
+    Duty(duty::DutyArgs),
     Audit(audit::AuditArgs),
     /// Have change sources look for changes now.
     Sources(sources::Sources),
@@ -214,6 +217,7 @@ fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::CancelStop(verb) => verb.run(),
         Verb::May(verb) => verb.run(),
         Verb::User(verb) => verb.run(),
+        Verb::Duty(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
         Verb::Sources(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),

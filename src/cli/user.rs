@@ -13,7 +13,8 @@ use super::base_dir::Master;
 use super::configuration::{Scope, Source, Tell};
 use super::moment::local;
 use super::{USAGE, hash_password, say};
-use crate::config::is_person_name;
+use crate::clock::Clock;
+use crate::config::{KINDS_OF_VC, is_person_name};
 use crate::control::{Service, UserAct};
 use crate::daemon::machine_zone;
 use crate::model::{
@@ -21,9 +22,10 @@ use crate::model::{
     Timestamp, TokenId, TokenRights, Zone,
 };
 use crate::pb::hashed::Recipe;
-use crate::people::{Addition, LARGEST_MAILMAP, Register, additions, parse_mailmap};
+use crate::people::{Addition, FoundBy, LARGEST_MAILMAP, Register, additions, parse_mailmap};
 use crate::store::State;
 use crate::text::{commas, printable};
+use crate::view;
 
 /// Manage users: names, addresses, roles, passwords and tokens
 #[derive(Clone, Debug, clap::Args)]
@@ -94,6 +96,23 @@ enum Verb {
         /// The author as the changes have it, such as "Ann <ann@example.org>"
         who: String,
     },
+    /// Tell which user an author of changes is, by what, and the mail address
+    Lookup {
+        /// Kind of version control of the changes [default: any]
+        #[arg(long, value_name = "KIND", value_parser = vc)]
+        vc: Option<AttributeKind>,
+        /// The author as the changes have it, such as "Ann <ann@example.org>"
+        who: String,
+    },
+    /// Tell who owns files, by [[owners]] and by the file of owners of their repository
+    Owners {
+        /// The name of the repository in the configuration
+        #[arg(long, value_name = "NAME", default_value = "")]
+        repository: String,
+        /// The files, as changes name them
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
     /// Give all that is known of one user to another, and remove the first
     Merge {
         /// The user who is removed
@@ -142,7 +161,10 @@ impl User {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { master, verb } = self;
         let act = match verb {
-            Verb::List | Verb::Get { .. } | Verb::Unknown => return show(&master, verb),
+            Verb::List | Verb::Get { .. } | Verb::Lookup { .. } | Verb::Unknown => {
+                return show(&master, verb);
+            }
+            Verb::Owners { repository, files } => return owners(&master, &repository, &files),
             Verb::Mailmap { dry_run, file } => return mailmap(&master, &file, dry_run),
             Verb::Tokens { name } => return tokens(&master, name.as_deref()),
             Verb::Token {
@@ -222,6 +244,7 @@ fn done(act: &UserAct) -> String {
         UserAct::Merge { from, into } => format!("user {from} is now user {into}"),
         UserAct::AddToken { name, .. } => format!("user {name} has another token"),
         UserAct::EndToken { token } => format!("token {token} has ended"),
+        UserAct::Duty { name, .. } => format!("user {name} is on duty"),
     }
 }
 
@@ -254,6 +277,12 @@ fn attribute(text: &str) -> Result<Attribute, String> {
     Ok(Attribute { kind, value })
 }
 
+/// The kind of version control of this name.
+fn vc(text: &str) -> Result<AttributeKind, String> {
+    let known = AttributeKind::named(text).filter(|_| KINDS_OF_VC.contains(&text));
+    known.ok_or_else(|| format!("it may be {}", commas(KINDS_OF_VC)))
+}
+
 fn rights(may: &[String], builders: Vec<String>) -> anyhow::Result<TokenRights> {
     let mut actions = Actions::default();
     for name in may {
@@ -272,6 +301,25 @@ fn rights(may: &[String], builders: Vec<String>) -> anyhow::Result<TokenRights> 
     })
 }
 
+/// Says who owns files.
+fn owners(master: &Master, repository: &str, files: &[String]) -> anyhow::Result<ExitCode> {
+    let source = Source::of(&master.basedir);
+    let Some(config) = source.load(Scope::File, Tell::Errors)? else {
+        return Ok(ExitCode::from(USAGE));
+    };
+    let owners = match State::open_if_any(&master.basedir)? {
+        Some(state) => {
+            let register = view::register(&state, &config)?;
+            view::owners_of_files(&state, &config, &register, files, repository)?
+        }
+        None => config.owners_of_files(files, repository),
+    };
+    for owner in owners {
+        say(&printable(&owner));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The register, as it is in the configuration and the state; absent if the configuration has
 /// mistakes, which have been reported.
 fn register(master: &Master, state: Option<&State>) -> anyhow::Result<Option<Register>> {
@@ -279,9 +327,12 @@ fn register(master: &Master, state: Option<&State>) -> anyhow::Result<Option<Reg
     let Some(config) = source.load(Scope::File, Tell::Errors)? else {
         return Ok(None);
     };
-    let stored = state.map(State::people).transpose()?;
-    let configured = config.people.iter().map(|known| &known.person);
-    Ok(Some(Register::new(configured, stored.unwrap_or_default())))
+    let Some(state) = state else {
+        let configured = config.people.iter().map(|known| &known.person);
+        return Ok(Some(Register::new(configured, [])));
+    };
+    let now = Clock::system().wall();
+    Ok(Some(view::register_at(state, &config, now)?))
 }
 
 /// Adds what a `.mailmap` file knows of people.
@@ -341,6 +392,7 @@ fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
             let person = person.ok_or_else(|| anyhow!("there is no user {name:?}"))?;
             page(person);
         }
+        Verb::Lookup { vc, who } => return Ok(looked_up(&register, vc, &who)),
         Verb::Unknown => {
             let authors = state.as_ref().map(State::authors).transpose()?;
             for (who, changes) in unknown(&register, authors.unwrap_or_default()) {
@@ -352,6 +404,7 @@ fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
         | Verb::Update { .. }
         | Verb::Claim { .. }
         | Verb::Remove { .. }
+        | Verb::Owners { .. }
         | Verb::Mailmap { .. }
         | Verb::Merge { .. }
         | Verb::Password { .. }
@@ -371,15 +424,37 @@ fn show(master: &Master, verb: Verb) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Says who an author of changes is. The exit code is 1 if it is nobody.
+fn looked_up(register: &Register, vc: Option<AttributeKind>, who: &str) -> ExitCode {
+    let found = match vc {
+        Some(vc) => register.person(vc, who),
+        None => register.person_in_any(who),
+    };
+    let address = match register.address(vc, who) {
+        Some(address) => format!(", {address}"),
+        None => ", no mail address".to_owned(),
+    };
+    let (person, by) = match found {
+        Some((person, FoundBy::Identity)) => {
+            (person.name.as_str(), "by the name in version control")
+        }
+        Some((person, FoundBy::Email)) => (person.name.as_str(), "by the mail address"),
+        Some((person, FoundBy::Any)) => (person.name.as_str(), "by a name of any kind"),
+        Some((person, FoundBy::Domain)) => (person.name.as_str(), "by the name and the domain"),
+        None => {
+            say(&printable(&format!("nobody{address}")));
+            return ExitCode::FAILURE;
+        }
+    };
+    say(&printable(&format!("{person} ({by}){address}")));
+    ExitCode::SUCCESS
+}
+
 /// The authors whom nobody in the register is, whatever version control system their changes are
 /// in.
 fn unknown(register: &Register, authors: Vec<(String, u64)>) -> Vec<(String, u64)> {
-    let is_known = |who: &str| {
-        let mut kinds = AttributeKind::ALL.into_iter();
-        kinds.any(|kind| register.person(kind, who).is_some())
-    };
     let mut unknown = authors;
-    unknown.retain(|(who, _)| !is_known(who));
+    unknown.retain(|(who, _)| register.person_in_any(who).is_none());
     unknown
 }
 

@@ -117,6 +117,12 @@ pub(super) fn of_builder(rules: &[OwnerRule], name: &str, tags: &[String]) -> Ve
     })
 }
 
+/// Whether a rule is about files.
+pub(super) fn are_of_files(rules: &[OwnerRule]) -> bool {
+    let mut rules = rules.iter();
+    rules.any(|rule| matches!(rule.what, Owned::Files(_)))
+}
+
 /// The owners of files, and those of their repository; each once, by name.
 pub(super) fn of_files(rules: &[OwnerRule], files: &[String], own: &[String]) -> Vec<String> {
     let mut owners = of(rules, |what| match what {

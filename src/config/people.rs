@@ -1,8 +1,12 @@
-//! `[people]`: users of the master, what else they are called, and how they log in (WHO-05).
+//! `[people]`: users of the master, what else they are called, and how they log in (WHO-05); and
+//! where others are looked up.
+
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::passwords;
+use super::quantities::LONGEST;
 use super::reader::{Table, Value};
 use super::secret::Secret;
 use super::shape::{Shape, of};
@@ -17,6 +21,27 @@ pub struct PersonConfig {
     pub person: Person,
     /// The password, which may be an argon2 hash; absent: that of the register, if there is one.
     pub password: Option<Secret>,
+}
+
+/// Where people are looked up whom neither the configuration nor the register has.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PeopleLookup {
+    /// The command that lists people as JSON lines, as words; empty: none.
+    pub command: Vec<String>,
+    /// How long its answer counts: 1 h.
+    pub every: Duration,
+    /// The domain of the mail addresses of authors that are a bare name.
+    pub domain: Option<String>,
+}
+
+impl Default for PeopleLookup {
+    fn default() -> Self {
+        Self {
+            command: Vec::new(),
+            every: Duration::from_secs(3600),
+            domain: None,
+        }
+    }
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -52,11 +77,15 @@ pub(super) static SHAPE: Shape = Shape {
 /// Names that permissions use for groups, which nobody can have.
 const RESERVED: [&str; 3] = ["anyone", "logged-in", "owner"];
 
-/// Reads all people, in the order of the file.
-pub(super) fn read(root: &mut Table<'_>) -> Vec<PersonConfig> {
+/// Reads all people, in the order of the file, and where others are looked up.
+pub(super) fn read(root: &mut Table<'_>) -> (Vec<PersonConfig>, PeopleLookup) {
     let entries = root.take("people").map(|people| people.entries());
-    let mut people: Vec<PersonConfig> = Vec::new();
+    let (mut people, mut lookup): (Vec<PersonConfig>, _) = Default::default();
     for (name, value) in entries.into_iter().flatten() {
+        // Somebody may be called as a setting is; a person is a table.
+        if !value.raw().is_table() && read_setting(name, &value, &mut lookup) {
+            continue;
+        }
         if !is_name(name) {
             let message = format!("`{}` cannot be the name of a person", name.escape_debug());
             let help = "use printable characters without `:`, and not `anyone`, `logged-in` or \
@@ -80,7 +109,37 @@ pub(super) fn read(root: &mut Table<'_>) -> Vec<PersonConfig> {
         }
         people.push(person);
     }
-    people
+    (people, lookup)
+}
+
+/// Takes a setting of the table; false if it is none.
+fn read_setting(name: &str, value: &Value<'_>, lookup: &mut PeopleLookup) -> bool {
+    match name {
+        "command" => {
+            let words = value.list().unwrap_or_default();
+            let words: Vec<_> = words.iter().filter_map(Value::text).collect();
+            if words.is_empty() {
+                value.error("has no words", "for example `[\"ldap-people\", \"--all\"]`");
+            }
+            lookup.command = words.into_iter().map(str::to_owned).collect();
+        }
+        "every" => {
+            let limits = Duration::from_secs(1)..=LONGEST;
+            lookup.every = value.duration(limits).unwrap_or(lookup.every);
+        }
+        "domain" => lookup.domain = read_domain(value),
+        _ => return false,
+    }
+    true
+}
+
+fn read_domain(value: &Value<'_>) -> Option<String> {
+    let domain = value.name()?.trim_start_matches('@');
+    if domain.is_empty() || domain.contains(|c: char| c == '@' || c.is_whitespace()) {
+        value.error("is not a domain", "for example `\"example.org\"`");
+        return None;
+    }
+    Some(domain.to_owned())
 }
 
 /// Whether somebody can be called `name`.
@@ -129,4 +188,46 @@ fn read_person(name: &str, value: &Value<'_>) -> Option<PersonConfig> {
     });
     table.finish();
     Some(PersonConfig { person, password })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::{Config, parse};
+    use crate::model::Zone;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let read = parse(text, "master.toml", &Ok(Zone::UTC));
+        let read = read.map(|(config, _)| config);
+        read.map_err(|errors| errors.errors.first().unwrap().message.clone())
+    }
+
+    #[test]
+    fn who_05_a_command_and_a_domain_are_settings_beside_the_people() {
+        let text = "[people]\ncommand = [\"list\", \"all\"]\nevery = \"5m\"\ndomain = \"@x.org\"\n\
+                    [people.ann]\n[people.Every]\n";
+        let config = read(text).unwrap();
+        let lookup = PeopleLookup {
+            command: vec!["list".to_owned(), "all".to_owned()],
+            every: Duration::from_secs(300),
+            domain: Some("x.org".to_owned()),
+        };
+        assert_eq!(config.people_lookup, lookup);
+        assert_eq!(config.people.len(), 2);
+        // A person is a table, whatever its name is.
+        let config = read("[people.command]\nemail = \"c@x\"\n").unwrap();
+        assert_eq!(config.people_lookup, PeopleLookup::default());
+        assert_eq!(config.people[0].person.name, "command");
+    }
+
+    #[test]
+    fn who_05_mistakes_in_the_lookup_are_told() {
+        let mistake = |line: &str| read(&format!("[people]\n{line}\n")).unwrap_err();
+        assert!(mistake("command = []").contains("has no words"));
+        assert!(mistake("domain = \"a b\"").contains("is not a domain"));
+        assert!(mistake("every = \"soon\"").contains("is not a duration"));
+        assert!(mistake("ann = 7").contains("table"));
+    }
 }

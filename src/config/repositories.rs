@@ -41,8 +41,11 @@ pub struct RepositoryConfig {
     pub revlink: Option<String>,
     /// How it is accessed.
     pub credentials: RepositoryCredentials,
-    /// Who owns its files: the name of a file in it that says so, or people.
+    /// The people who own its files.
     pub owners: Vec<String>,
+    /// The file in it that says who owns which files: `CODEOWNERS`, wherever code hosts look for
+    /// it, or its path.
+    pub owners_file: Option<String>,
 }
 
 /// An address of a repository.
@@ -182,13 +185,30 @@ impl RepositoryConfig {
         table.set_some("revlink", &mut self.revlink, read_revlink);
         let credentials = &mut self.credentials;
         table.set("credentials", credentials, RepositoryCredentials::read);
-        table.set("owners", &mut self.owners, |v| {
-            let texts = v.one_or_list()?.into_iter();
-            let texts = texts.map(|owner| owner.name().map(str::to_owned));
-            texts.collect()
-        });
+        if let Some(value) = table.take("owners") {
+            self.read_owners(&value);
+        }
     }
 }
+
+impl RepositoryConfig {
+    /// Takes the names of people, and a path whose last part is that of a file of owners.
+    fn read_owners(&mut self, value: &Value<'_>) {
+        for entry in value.one_or_list().unwrap_or_default() {
+            let Some(owner) = entry.name() else { continue };
+            match owner.rsplit('/').next() {
+                Some(OWNERS_FILE) if self.owners_file.is_some() => {
+                    entry.error("is a second file of owners", "name one of them");
+                }
+                Some(OWNERS_FILE) => self.owners_file = Some(owner.to_owned()),
+                _ => self.owners.push(owner.to_owned()),
+            }
+        }
+    }
+}
+
+/// The name of files that say who owns the files of a repository.
+const OWNERS_FILE: &str = "CODEOWNERS";
 
 /// Whether two names or addresses are of one repository.
 #[must_use]

@@ -17,6 +17,7 @@ use super::change_sources::{self, ChangeSourceConfig};
 use super::checks;
 use super::choosing::{Merging, SlaveChoice};
 use super::clients::ClientLimits;
+use super::duty::{self, Rota};
 use super::factories;
 use super::horizons::Horizons;
 use super::lock_circles;
@@ -26,7 +27,7 @@ use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
 use super::names::Names;
 use super::owners::{self, OwnerRule};
-use super::people::{self, PersonConfig};
+use super::people::{self, PeopleLookup, PersonConfig};
 use super::permissions::{self, Permissions};
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
@@ -89,6 +90,10 @@ pub struct Config {
     /// People, in the order of the file (WHO-05).
     #[serde(skip)]
     pub people: Vec<PersonConfig>,
+    /// Where other people are looked up (WHO-05).
+    pub people_lookup: PeopleLookup,
+    /// Who is on duty (ESC-10).
+    pub duty: Vec<Rota>,
     /// Who may manage people with `buildbot user` of Buildbot 0.8 (WHO-07).
     pub user_managers: Vec<UserManagerConfig>,
     /// Who cares for builders and files (WHO-08).
@@ -154,6 +159,7 @@ pub(super) static SHAPE: Shape = Shape {
         "change_sources",
         "status",
         "people",
+        "duty",
         "owners",
         "user_managers",
         "permissions",
@@ -203,6 +209,8 @@ impl Default for Config {
             change_sources: Vec::new(),
             status: Vec::new(),
             people: Vec::new(),
+            people_lookup: PeopleLookup::default(),
+            duty: Vec::new(),
             owners: Vec::new(),
             user_managers: Vec::new(),
             permissions: Permissions::default(),
@@ -294,6 +302,14 @@ impl Config {
         owners::of_files(&self.owners, files, own)
     }
 
+    /// Whether files have owners at all.
+    #[must_use]
+    pub fn has_owners_of_files(&self) -> bool {
+        let mut repositories = self.repositories.iter();
+        owners::are_of_files(&self.owners)
+            || repositories.any(|known| known.owners_file.is_some() || !known.owners.is_empty())
+    }
+
     /// The repository of this name.
     #[must_use]
     pub fn repository(&self, name: &str) -> Option<&RepositoryConfig> {
@@ -345,7 +361,8 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let file_name = Path::new(file).file_name().and_then(|n| n.to_str());
     let file_name = file_name.unwrap_or(file);
     config.properties = root.properties(file_name);
-    config.people = people::read(&mut root);
+    (config.people, config.people_lookup) = people::read(&mut root);
+    config.duty = duty::read(&mut root, zone);
     let builders: Vec<_> = config.builders.iter().map(|b| b.name.as_str()).collect();
     config.owners = owners::read(&mut root, &builders);
     config.permissions = permissions::read(&mut root, file_name, &config.names());

@@ -1,6 +1,8 @@
 //! Time zones, and what somebody meant who wrote an offset or an abbreviation instead of a name.
 
-use super::reader::Value;
+use serde::Serializer;
+
+use super::reader::{Table, Value};
 use super::spelling;
 use crate::model::Zone;
 
@@ -24,6 +26,24 @@ pub(super) fn read_zone(value: &Value<'_>) -> Option<Zone> {
         value.error(&what, help);
     }
     zone
+}
+
+/// The time zone of the machine, for a table that names none.
+pub(super) fn machine_zone(table: &Table<'_>, zone: &MachineZone) -> Option<Zone> {
+    match zone {
+        Ok(zone) => Some(*zone),
+        Err(why) => {
+            let message = format!("{} needs `time_zone`", table.label);
+            let help = format!("add one, such as `time_zone = \"Europe/Berlin\"`: {why}");
+            table.sink.missing(table.span.clone(), message, help);
+            None
+        }
+    }
+}
+
+/// Writes the name of a zone.
+pub(super) fn zone_name<S: Serializer>(zone: &Zone, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(zone.name())
 }
 
 /// What to write instead of `name`, if it is an offset such as `GMT+1` or an abbreviation such as

@@ -10,6 +10,7 @@ use crate::model::journal::PersonOp;
 use crate::model::{Action, AuditRecord, Door, Op, Outcome, SessionRecord, Timestamp};
 use crate::people::{Lasting, hash_of, is_good, is_password, secret};
 use crate::store::{State, StoreError};
+use crate::view;
 
 /// Time after which another use of a session or a token is put on record.
 const NOTED_AGAIN: Duration = Duration::from_secs(300);
@@ -192,22 +193,23 @@ impl Control {
         origin: Origin,
     ) -> Result<Option<Caller>, String> {
         let hash = hash_of(session);
+        let (config, now) = (self.config(), self.clock.wall());
         let look = move |state: &State| {
             let Some(row) = state.session(&hash)? else {
                 return Ok(None);
             };
-            let roles = state.roles(&row.session.person)?;
+            let roles = view::roles(state, &config, &row.session.person, now)?;
             Ok::<_, StoreError>(Some((row, roles)))
         };
         let found = self.reader().read(look).await;
-        let Some((row, stored)) = found.map_err(|error| error.to_string())? else {
+        let Some((row, roles)) = found.map_err(|error| error.to_string())? else {
             return Ok(None);
         };
-        let (session, now) = (row.session, self.clock.wall());
+        let session = row.session;
         if !is_good(session.begun_at, row.used_at, session.ends_at, now) {
             return Ok(None);
         }
-        let Some(mut roles) = self.roles_of(&session.person, stored) else {
+        let Some(mut roles) = roles else {
             return Ok(None);
         };
         roles.extend(session.roles);
@@ -227,22 +229,23 @@ impl Control {
     /// The state cannot be read.
     pub async fn of_token(&self, token: &str, origin: Origin) -> Result<Option<Caller>, String> {
         let hash = hash_of(token);
+        let (config, now) = (self.config(), self.clock.wall());
         let look = move |state: &State| {
             let Some(row) = state.token_by_hash(&hash)? else {
                 return Ok(None);
             };
-            let roles = state.roles(&row.token.person)?;
+            let roles = view::roles(state, &config, &row.token.person, now)?;
             Ok::<_, StoreError>(Some((row, roles)))
         };
         let found = self.reader().read(look).await;
-        let Some((row, stored)) = found.map_err(|error| error.to_string())? else {
+        let Some((row, roles)) = found.map_err(|error| error.to_string())? else {
             return Ok(None);
         };
-        let (token, now) = (row.token, self.clock.wall());
+        let token = row.token;
         if row.ended_at.is_some() || now >= token.ends_at {
             return Ok(None);
         }
-        let Some(roles) = self.roles_of(&token.person, stored) else {
+        let Some(roles) = roles else {
             return Ok(None);
         };
         if is_noted_again(row.used_at, now) {
@@ -269,30 +272,14 @@ impl Control {
         groups: BTreeSet<String>,
         origin: Origin,
     ) -> Result<Caller, String> {
-        let person = name.to_owned();
-        let stored = self.reader().read(move |state| state.roles(&person)).await;
-        let stored = stored.map_err(|error| error.to_string())?;
-        let mut roles = self.roles_of(name, stored).unwrap_or_default();
+        let (person, config, now) = (name.to_owned(), self.config(), self.clock.wall());
+        let look = move |state: &State| view::roles(state, &config, &person, now);
+        let known = self.reader().read(look).await;
+        let known = known.map_err(|error| error.to_string())?;
+        let mut roles = known.unwrap_or_default();
         roles.extend(groups);
         let Origin { door, address } = origin;
         Ok(Caller::person(name, roles, door, &address))
-    }
-
-    /// The roles of a person of the configuration or of the state, which has `stored`; absent if
-    /// there is no such person.
-    fn roles_of(&self, name: &str, stored: Option<BTreeSet<String>>) -> Option<BTreeSet<String>> {
-        let config = self.config();
-        let mut people = config.people.iter();
-        let configured = people.find(|known| known.person.name == name);
-        let configured = configured.map(|known| known.person.roles.clone());
-        match (configured, stored) {
-            (None, None) => None,
-            (configured, stored) => {
-                let mut roles = configured.unwrap_or_default();
-                roles.extend(stored.unwrap_or_default());
-                Some(roles)
-            }
-        }
     }
 }
 

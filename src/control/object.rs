@@ -5,8 +5,8 @@ use crate::model::{
     AttributeKind, BuildNumber, BuilderName, Object, RequestId, SchedulerName, SlaveName,
     interested_users,
 };
-use crate::people::Register;
 use crate::store::{State, StoreError};
+use crate::view;
 
 /// What an act is done to.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,8 +91,7 @@ fn of_builder(config: &Config, builder: &BuilderName) -> Object {
 /// The names of the people who are meant by `users`: names in the register, or texts by which the
 /// register knows somebody.
 fn people_of(state: &State, config: &Config, users: &[String]) -> Result<Vec<String>, StoreError> {
-    let configured = config.people.iter().map(|known| &known.person);
-    let register = Register::new(configured, state.people()?);
+    let register = view::register(state, config)?;
     let person = |user: &String| match register.get(user) {
         Some(person) => Some(person.name.clone()),
         None => {

@@ -16,10 +16,14 @@ use super::offers::{by_password, host};
 use crate::config::is_person_name;
 use crate::model::journal::PersonOp;
 use crate::model::{
-    Action, Attribute, AuditRecord, Op, Outcome, PasswordHash, Person, Timestamp, TokenId,
+    Action, Attribute, AuditRecord, Duty, Op, Outcome, PasswordHash, Person, Timestamp, TokenId,
     TokenRecord, TokenRights,
 };
-use crate::people::{LONGEST_TOKEN_DAYS, Register, TOKEN_DAYS, TOKEN_PREFIX, hash_of, secret};
+use crate::people::{
+    LONGEST_TOKEN_DAYS, Register, TOKEN_DAYS, TOKEN_PREFIX, hash_of, on_duty, secret,
+};
+use crate::store::{State, StoreError};
+use crate::view;
 
 /// A change of the register.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -90,6 +94,17 @@ pub enum UserAct {
         /// The number of the token.
         token: TokenId,
     },
+    /// Put somebody on duty, whoever's turn it is (ESC-10).
+    Duty {
+        /// The name of the person.
+        name: String,
+        /// The rota; absent: the only one.
+        #[serde(default)]
+        rota: Option<String>,
+        /// When the duty ends; absent: with the turn.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
 }
 
 impl UserAct {
@@ -115,6 +130,7 @@ impl UserAct {
                 format!("asked for a token for user {}", name.escape_debug())
             }
             Self::EndToken { token } => format!("asked to end token {token}"),
+            Self::Duty { name, .. } => format!("asked to put user {} on duty", name.escape_debug()),
         }
     }
 
@@ -127,7 +143,8 @@ impl UserAct {
             | Self::Remove { name }
             | Self::Password { name, .. }
             | Self::Merge { from: name, .. }
-            | Self::AddToken { name, .. } => name,
+            | Self::AddToken { name, .. }
+            | Self::Duty { name, .. } => name,
             Self::EndToken { .. } => "",
         }
     }
@@ -235,11 +252,79 @@ impl Control {
                 let at = changing.at;
                 vec![PersonOp::TokenEnded { token, at }]
             }
+            UserAct::Duty { name, rota, until } => {
+                if changing.register.get(&name).is_none() {
+                    return Err(format!("there is no user {name:?}"));
+                }
+                let duty = self.duty(name, rota.as_deref(), until, changing.at)?;
+                answer = json!(duty);
+                vec![PersonOp::DutyTaken(duty)]
+            }
         };
         let ops = people.into_iter().map(|op| Op::Person(Box::new(op)));
         let ops = ops.chain([Op::Audited(record)]).collect();
         self.writer.write_and_wait(ops).await;
         Ok(answer)
+    }
+
+    /// The duty that somebody takes by hand.
+    fn duty(
+        &self,
+        person: String,
+        rota: Option<&str>,
+        until: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Duty, String> {
+        let config = self.config();
+        let known = match (rota, config.duty.as_slice()) {
+            (_, []) => return Err("the configuration has no [[duty]]".to_owned()),
+            (None, [only]) => only,
+            (None, _) => return Err("there are several rotas: name one of them".to_owned()),
+            (Some(name), rotas) => {
+                let mut rotas = rotas.iter();
+                let known = rotas.find(|known| known.name == name);
+                known.ok_or_else(|| format!("there is no rota {name:?}"))?
+            }
+        };
+        let until = until.unwrap_or_else(|| on_duty(known, &[], now).until);
+        if until <= now {
+            return Err("the duty would end before it begins".to_owned());
+        }
+        Ok(Duty {
+            rota: known.name.clone(),
+            person,
+            until,
+        })
+    }
+
+    /// Keeps whom the command of the configuration lists, if they are others than before.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn people_listed(&self, mut people: Vec<Person>) -> Result<(), String> {
+        people.sort_by(|a, b| a.name.cmp(&b.name));
+        people.dedup_by(|later, first| later.name == first.name);
+        let before = self.reader().read(State::listed_people).await;
+        if before.map_err(|error| error.to_string())? != people {
+            self.note(Op::Person(Box::new(PersonOp::Listed { people })));
+        }
+        Ok(())
+    }
+
+    /// Keeps the file that says who owns the files of a repository, if it is another than before.
+    pub async fn owners_read(&self, repository: &str, text: String) {
+        let name = repository.to_owned();
+        let before = self.reader().read(move |state| state.owners_file(&name));
+        let is_known = before
+            .await
+            .is_ok_and(|before| before.unwrap_or_default() == text);
+        if !is_known {
+            let repository = repository.to_owned();
+            self.note(Op::Person(Box::new(PersonOp::OwnersRead {
+                repository,
+                text,
+            })));
+        }
     }
 
     /// The register as it is before a change. Nobody else changes it until the answer is dropped.
@@ -259,12 +344,13 @@ impl Control {
 
     /// The people of the state, and all people.
     async fn people(&self) -> Result<(Vec<Person>, Register), String> {
-        let stored = self.reader().read(crate::store::State::people).await;
-        let stored = stored.map_err(|error| error.to_string())?;
-        let config = self.config();
-        let configured = config.people.iter().map(|known| &known.person);
-        let register = Register::new(configured, stored.clone());
-        Ok((stored, register))
+        let (config, now) = (self.config(), self.clock.wall());
+        let look = move |state: &State| {
+            let stored = state.people()?;
+            Ok::<_, StoreError>((stored, view::register_at(state, &config, now)?))
+        };
+        let read = self.reader().read(look).await;
+        read.map_err(|error| error.to_string())
     }
 
     /// A new token, and what is stored of it.
@@ -281,7 +367,7 @@ impl Control {
                 "a token is good for 1 to {LONGEST_TOKEN_DAYS} days"
             ));
         }
-        let next = self.reader().read(crate::store::State::next_token).await;
+        let next = self.reader().read(State::next_token).await;
         let made_at = self.clock.wall();
         let token = secret(TOKEN_PREFIX, rand::random());
         let record = TokenRecord {

@@ -17,6 +17,7 @@ use tracing::{error, info, info_span, warn};
 use super::doors::Doors;
 use super::engine::{self, Engine};
 use super::logins::{Services, SlaveLogin};
+use super::people;
 use super::pruning::Pruner;
 use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
@@ -115,6 +116,8 @@ impl Daemon {
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &tasks);
+        let looking = people::run(control.clone(), in_force.subscribe(), tasks.clone());
+        tasks.spawn(info_span!("people"), looking);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
         let reconfigurer = Reconfigurer::new(

@@ -22,6 +22,7 @@ mod keepalive;
 mod local;
 mod logins;
 mod passwords;
+mod people;
 pub mod preflight;
 mod pruning;
 mod reconfigure;

@@ -13,7 +13,7 @@ use serde_json::Value;
 pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
-    ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin,
+    ChangeNumber, Decision, DoneAct, Duty, Expectations, Forecast, InstanceRecord, KnownLogin,
     LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties, RequestId,
     Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
     StepOutcome, Timestamp, TokenId, TokenRecord,
@@ -311,6 +311,20 @@ pub enum PersonOp {
         hash: Option<PasswordHash>,
         /// Time of the event.
         at: Timestamp,
+    },
+    /// The command of the configuration lists these people, and nobody else (WHO-05).
+    Listed {
+        /// The people.
+        people: Vec<Person>,
+    },
+    /// A person is on duty for a while, whoever's turn it is (ESC-10).
+    DutyTaken(Duty),
+    /// A file of a repository says who owns its files (WHO-08).
+    OwnersRead {
+        /// Name of the repository.
+        repository: String,
+        /// The file; empty: there is none.
+        text: String,
     },
     /// A token was made.
     TokenMade(Box<TokenRecord>),

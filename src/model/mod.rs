@@ -68,7 +68,7 @@ pub use offer::{
 pub use pause::Pause;
 pub use permission::{Action, Actions, BadPattern, NamePatterns, Object, ObjectPatterns};
 pub use person::{
-    Attribute, AttributeKind, PasswordHash, Person, SessionRecord, TokenId, TokenRecord,
+    Attribute, AttributeKind, Duty, PasswordHash, Person, SessionRecord, TokenId, TokenRecord,
     TokenRights,
 };
 pub use progress::{Effort, Expectations, Forecast, Remaining};

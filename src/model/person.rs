@@ -150,6 +150,18 @@ impl fmt::Display for AttributeKind {
     }
 }
 
+/// A person who is on duty by hand (ESC-10).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Duty {
+    /// The name of the rota.
+    pub rota: String,
+    /// The name of the person.
+    pub person: String,
+    /// When the duty ends.
+    pub until: Timestamp,
+}
+
 /// The argon2id hash of a password.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]

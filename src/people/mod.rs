@@ -4,6 +4,9 @@
 //! forbids wins. The control socket, the web and all other doors ask the same function,
 //! [`may`](may()).
 
+mod codeowners;
+mod duty;
+mod listed;
 mod mailmap;
 mod may;
 pub mod oidc;
@@ -11,10 +14,13 @@ mod proxy;
 mod register;
 mod secrets;
 
+pub use codeowners::{Codeowners, LARGEST_CODEOWNERS, PLACES};
+pub use duty::on_duty;
+pub use listed::{MOST_LISTED, parse_listed};
 pub use mailmap::{Addition, LARGEST_MAILMAP, MailmapPerson, additions, parse_mailmap};
 pub use may::{Actor, Decision, Ground, is_about, may};
 pub use proxy::{ProxyUser, proxy_user};
-pub use register::{FoundBy, Register};
+pub use register::{FoundBy, Register, SHERIFF};
 pub use secrets::{
     LONGEST_TOKEN_DAYS, Lasting, TOKEN_DAYS, TOKEN_PREFIX, csrf, hash_of, is_csrf, is_good,
     is_password, secret,

@@ -11,6 +11,8 @@ pub struct Register {
     people: BTreeMap<String, Person>,
     /// The names of the people that the configuration has.
     configured: BTreeSet<String>,
+    /// The domain of the mail addresses of authors that are a bare name.
+    domain: Option<String>,
 }
 
 /// What a person was recognized by.
@@ -22,16 +24,21 @@ pub enum FoundBy {
     Email,
     /// The exact text under `any`.
     Any,
+    /// The mail address that the text and the domain of the configuration make.
+    Domain,
 }
 
+/// The role of whoever is on duty (ESC-10).
+pub const SHERIFF: &str = "sheriff";
+
 impl Register {
-    /// The people of the configuration and those of the state. What the configuration says of
-    /// somebody counts, and what the state says is added to it; an identity that the configuration
-    /// gives to a person is nobody else's.
+    /// The people of the configuration and those known from elsewhere, who may come several times.
+    /// What the configuration says of somebody counts, and what the others say is added to it; an
+    /// identity belongs to the first who has it.
     #[must_use]
     pub fn new<'p>(
         configured: impl IntoIterator<Item = &'p Person>,
-        stored: impl IntoIterator<Item = Person>,
+        others: impl IntoIterator<Item = Person>,
     ) -> Self {
         let mut register = Self::default();
         let mut taken = BTreeSet::new();
@@ -41,8 +48,11 @@ impl Register {
             register.configured.insert(person.name.clone());
             register.people.insert(person.name.clone(), person.clone());
         }
-        for mut person in stored {
+        for mut person in others {
             person.attributes.retain(|a| !taken.contains(a));
+            let identities = person.attributes.iter();
+            let identities = identities.filter(|a| a.kind.identifies()).cloned();
+            taken.extend(identities);
             let known = register.people.entry(person.name.clone());
             let known = known.or_insert_with(|| Person {
                 name: person.name.clone(),
@@ -52,6 +62,23 @@ impl Register {
             known.roles.append(&mut person.roles);
         }
         register
+    }
+
+    /// With the domain of the mail addresses of authors that are a bare name.
+    #[must_use]
+    pub fn with_domain(self, domain: Option<String>) -> Self {
+        Self { domain, ..self }
+    }
+
+    /// With people who are on duty, and so have the role [`SHERIFF`].
+    #[must_use]
+    pub fn with_sheriffs<'p>(mut self, names: impl IntoIterator<Item = &'p str>) -> Self {
+        for name in names {
+            if let Some(person) = self.people.get_mut(name) {
+                person.roles.insert(SHERIFF.to_owned());
+            }
+        }
+        self
     }
 
     /// All people, by name.
@@ -88,18 +115,61 @@ impl Register {
     /// means (WHO-03).
     #[must_use]
     pub fn person(&self, vc: AttributeKind, who: &str) -> Option<(&Person, FoundBy)> {
-        let exact = |kind| {
-            let value = who.to_owned();
-            self.owner_of(&Attribute { kind, value })
-        };
-        if let Some(person) = exact(vc) {
+        if let Some(person) = self.exactly(vc, who) {
             return Some((person, FoundBy::Identity));
         }
+        self.otherwise(who)
+    }
+
+    /// The person whom `who` means, whatever version control system the change is in.
+    #[must_use]
+    pub fn person_in_any(&self, who: &str) -> Option<(&Person, FoundBy)> {
+        let kinds = AttributeKind::ALL.into_iter();
+        let mut kinds = kinds.filter(|kind| *kind != AttributeKind::Any);
+        if let Some(person) = kinds.find_map(|kind| self.exactly(kind, who)) {
+            return Some((person, FoundBy::Identity));
+        }
+        self.otherwise(who)
+    }
+
+    /// The person who has exactly this text.
+    fn exactly(&self, kind: AttributeKind, who: &str) -> Option<&Person> {
+        let value = who.to_owned();
+        self.owner_of(&Attribute { kind, value })
+    }
+
+    /// The person whom `who` means, which is nobody's name in a version control system.
+    fn otherwise(&self, who: &str) -> Option<(&Person, FoundBy)> {
         if let Some(person) = address_in(who).and_then(|address| self.of_email(address)) {
             return Some((person, FoundBy::Email));
         }
-        let person = exact(AttributeKind::Any)?;
-        Some((person, FoundBy::Any))
+        if let Some(person) = self.exactly(AttributeKind::Any, who) {
+            return Some((person, FoundBy::Any));
+        }
+        let person = self.of_email(&self.in_domain(who)?)?;
+        Some((person, FoundBy::Domain))
+    }
+
+    /// The mail address of `who`: the first that the person has, else the one that the text and the
+    /// domain make, else the one in the text (MAL-06).
+    #[must_use]
+    pub fn address(&self, vc: Option<AttributeKind>, who: &str) -> Option<String> {
+        let found = match vc {
+            Some(vc) => self.person(vc, who),
+            None => self.person_in_any(who),
+        };
+        let attributes = found.into_iter().flat_map(|(person, _)| &person.attributes);
+        let mut emails = attributes.filter(|known| known.kind == AttributeKind::Email);
+        let own = emails.next().map(|email| email.value.clone());
+        own.or_else(|| self.in_domain(who))
+            .or_else(|| address_in(who).map(str::to_owned))
+    }
+
+    /// The mail address of a bare name in the domain of the configuration, if it has one.
+    fn in_domain(&self, who: &str) -> Option<String> {
+        let domain = self.domain.as_ref()?;
+        let is_odd = |c: char| c == '@' || c == '<' || c.is_whitespace() || c.is_control();
+        (!who.is_empty() && !who.contains(is_odd)).then(|| format!("{who}@{domain}"))
     }
 }
 
@@ -178,6 +248,7 @@ mod tests {
                 FoundBy::Identity => "identity",
                 FoundBy::Email => "e-mail",
                 FoundBy::Any => "any",
+                FoundBy::Domain => "domain",
             });
             let name = found.map(|(person, _)| person.name.as_str());
             assert_eq!(case["expect"]["person"].as_str(), name, "{}", case["id"]);
@@ -200,5 +271,60 @@ mod tests {
             .person(AttributeKind::Git, "x <ann@corp.example>")
             .unwrap();
         assert_eq!(found.name, "ann");
+    }
+    #[test]
+    fn who_05_an_identity_is_the_first_ones_who_has_it() {
+        let email = [(AttributeKind::Email, "a@x")];
+        let register = Register::new([], [person("ann", &email), person("eve", &email)]);
+        assert!(register.get("eve").unwrap().attributes.is_empty());
+        let twice = [
+            person("ann", &email),
+            person("ann", &[(AttributeKind::Irc, "a")]),
+        ];
+        let register = Register::new([], twice);
+        assert_eq!(register.get("ann").unwrap().attributes.len(), 2);
+    }
+
+    #[test]
+    fn who_05_mal_06_a_bare_name_is_looked_up_in_the_domain() {
+        let ann = person("ann", &[(AttributeKind::Email, "annie@example.org")]);
+        let bob = person(
+            "bob",
+            &[
+                (AttributeKind::Email, "bob@home.example"),
+                (AttributeKind::Svn, "bobby"),
+            ],
+        );
+        let register = Register::new([], [ann, bob]);
+        let found = |register: &Register, who: &str| {
+            let found = register.person_in_any(who);
+            found.map(|(person, by)| (person.name.clone(), by))
+        };
+        assert_eq!(found(&register, "annie"), None);
+        assert_eq!(register.address(None, "annie"), None);
+        let register = register.with_domain(Some("example.org".to_owned()));
+        let annie = Some(("ann".to_owned(), FoundBy::Domain));
+        assert_eq!(found(&register, "annie"), annie);
+        for odd in ["", "annie lee", "annie@", "<annie"] {
+            assert_eq!(found(&register, odd), None, "{odd}");
+        }
+        let address = |who: &str| register.address(None, who);
+        assert_eq!(address("bobby").as_deref(), Some("bob@home.example"));
+        assert_eq!(address("cid").as_deref(), Some("cid@example.org"));
+        assert_eq!(address("Eve <eve@x>").as_deref(), Some("eve@x"));
+        assert_eq!(address("Eve Lee"), None);
+        assert_eq!(
+            register.address(Some(AttributeKind::Git), "bobby").unwrap(),
+            "bobby@example.org"
+        );
+    }
+
+    #[test]
+    fn esc_10_who_is_on_duty_has_the_role() {
+        let register = Register::new([], [person("ann", &[]), person("bob", &[])]);
+        let register = register.with_sheriffs(["bob", "nobody"]);
+        assert!(register.get("ann").unwrap().roles.is_empty());
+        assert!(register.get("bob").unwrap().roles.contains(SHERIFF));
+        assert!(register.get("nobody").is_none());
     }
 }

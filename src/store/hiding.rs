@@ -35,6 +35,8 @@ const VIEWS: &str = "
         WHERE slave NOT IN (SELECT slave FROM temp.hidden_slave);
     CREATE TEMP VIEW change AS SELECT * FROM main.change
         WHERE NOT (EXISTS (SELECT 1 FROM temp.hiding_sources) AND hides_source(NULL, repository));
+    CREATE TEMP VIEW owners_file AS SELECT * FROM main.owners_file
+        WHERE NOT (EXISTS (SELECT 1 FROM temp.hiding_sources) AND hides_source(NULL, repository));
     CREATE TEMP VIEW request AS SELECT * FROM main.request q
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)

@@ -99,6 +99,7 @@ fn split_number(text: &str) -> (&str, &str) {
 
 /// Units of time in seconds.
 const UNITS: &[(&str, f64)] = &[
+    ("w", 604_800.0),
     ("d", 86_400.0),
     ("h", 3_600.0),
     ("m", 60.0),
@@ -116,6 +117,7 @@ mod tests {
         for (text, millis) in [
             ("30s", 30_000),
             ("10m", 600_000),
+            ("1w2d", 777_600_000),
             ("1h30m", 5_400_000),
             ("250ms", 250),
             ("2d", 172_800_000),

@@ -4,10 +4,11 @@ use super::address;
 use super::reader::Reader;
 use crate::config::{Config, Who};
 use crate::control::{Target, object};
-use crate::model::{Action, Object};
-use crate::people::{Actor, Register, may};
+use crate::model::{Action, Object, Timestamp};
+use crate::people::{Actor, may};
 use crate::store::{State, StoreError};
 use crate::text::and;
+use crate::view;
 
 /// Maximum number of people that a sentence names.
 const PEOPLE: usize = 6;
@@ -57,13 +58,12 @@ impl Denied {
     pub(super) fn new(
         state: &State,
         config: &Config,
-        reader: &Reader,
+        (reader, now): (&Reader, Timestamp),
         (action, target): (Action, &Target),
         back: String,
     ) -> Result<Self, StoreError> {
         let object = object(state, config, target)?;
-        let configured = config.people.iter().map(|known| &known.person);
-        let register = Register::new(configured, state.people()?);
+        let register = view::register_at(state, config, now)?;
         let able = register.iter().filter(|person| {
             let actor = Actor::Person {
                 name: person.name.clone(),

@@ -29,7 +29,7 @@ use crate::store::Store;
 mod visitor;
 
 use visitor::Core;
-pub(super) use visitor::{DISK_FULL, Visitor};
+pub(super) use visitor::{DISK_FULL, PEOPLE, Visitor};
 
 /// A farm.
 pub(super) struct Farm {

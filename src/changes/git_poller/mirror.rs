@@ -216,6 +216,40 @@ impl Mirror {
             .collect()
     }
 
+    /// The file at the first of `places` that a fetched reference has, as text of at most `most`
+    /// bytes; nothing if it has none of them. The contents come from the server.
+    pub(super) async fn file(
+        &self,
+        name: &str,
+        places: &[&str],
+        most: usize,
+    ) -> Result<Option<String>, PollError> {
+        let own = format!("{}/{}", self.space, digest(name.as_bytes(), 16));
+        let listing = [&["ls-tree", "-z", &own, "--"], places].concat();
+        let listed = self
+            .local
+            .output(self.words(&listing), None, MOST_SAID)
+            .await?;
+        let listed = String::from_utf8_lossy(&listed);
+        // `100644 blob ID`, a tab and the path.
+        let entries = listed
+            .split('\0')
+            .filter_map(|entry| entry.split_once('\t'));
+        let files: Vec<(&str, &str)> = entries
+            .filter_map(|(facts, path)| Some((path, facts.split_once(" blob ")?.1)))
+            .collect();
+        let mut places = places.iter();
+        let found = places.find_map(|place| files.iter().find(|(path, _)| path == place));
+        let Some((_, id)) = found else {
+            return Ok(None);
+        };
+        let mut remote = self.remote.clone();
+        remote.set("GIT_NO_LAZY_FETCH", "0");
+        let words = self.words(&["cat-file", "blob", id]);
+        let text = remote.output(words, None, most).await?;
+        Ok(Some(String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// Makes the mirror if it does not exist.
     async fn make(&self) -> Result<(), PollError> {
         let is_there = tokio::fs::try_exists(self.dir.join("HEAD"))

@@ -165,7 +165,7 @@ fn grd_05_credentials_and_host_are_read() {
 name = "one"
 urls = ["git@h:one", "https://h/one"]
 default_branch = "main"
-owners = ["ann", "bob"]
+owners = ["ann", "docs/CODEOWNERS", "bob"]
 host = { type = "gitea", api = "https://h/api/v1", token_file = "secrets/gitea" }
 credentials = { ssh_key_file = "key", accept_new_host_keys = true, user = "bot", password_env = "PW" }
 "#;
@@ -178,5 +178,6 @@ credentials = { ssh_key_file = "key", accept_new_host_keys = true, user = "bot",
     ];
     assert_eq!(secrets, expected);
     assert_eq!(one.owners, ["ann", "bob"]);
+    assert_eq!(one.owners_file.as_deref(), Some("docs/CODEOWNERS"));
     assert!(one.credentials.accept_new_host_keys);
 }

@@ -8,7 +8,7 @@ use super::kind::SchedulerSettings;
 use super::timed::TimedBuild;
 use crate::config::calendar::{Calendar, Field};
 use crate::config::reader::{Table, Value};
-use crate::config::zones::{MachineZone, read_zone};
+use crate::config::zones::{MachineZone, machine_zone, read_zone, zone_name};
 use crate::model::Zone;
 
 /// Settings of `Nightly` (NIG-01, NIG-12).
@@ -255,22 +255,6 @@ const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
-
-fn machine_zone(table: &Table<'_>, zone: &MachineZone) -> Option<Zone> {
-    match zone {
-        Ok(zone) => Some(*zone),
-        Err(why) => {
-            let message = format!("{} needs `time_zone`", table.label);
-            let help = format!("add one, such as `time_zone = \"Europe/Berlin\"`: {why}");
-            table.sink.missing(table.span.clone(), message, help);
-            None
-        }
-    }
-}
-
-fn zone_name<S: Serializer>(zone: &Zone, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(zone.name())
-}
 
 /// The fields of the calendar of forced runs, under their own keys.
 fn forced<S: Serializer>(calendar: &Option<Calendar>, serializer: S) -> Result<S::Ok, S::Error> {

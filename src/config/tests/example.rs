@@ -7,9 +7,9 @@ use super::*;
 use crate::config::schedulers::{codebases, rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, factories, filter, horizons, locks, login, logs, owners, people,
-    permissions, repositories, schedulers, slaves, status, steps, texts, toplevel, user_managers,
-    validation, web,
+    builders, change_sources, duty, factories, filter, horizons, locks, login, logs, owners,
+    people, permissions, repositories, schedulers, slaves, status, steps, texts, toplevel,
+    user_managers, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -73,6 +73,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("status", &status::SHAPE),
         ("user_managers", &user_managers::SHAPE),
         ("owners", &owners::SHAPE),
+        ("duty", &duty::SHAPE),
         ("web", &web::SHAPE),
         ("login", &login::SHAPE),
         ("login.oidc", &login::OIDC),
@@ -338,6 +339,7 @@ fn the_examples_state_the_default_of_every_key() {
         "login",
         "oidc",
         "owners",
+        "duty",
         "files",
         "tags",
         "user_managers",

@@ -276,7 +276,11 @@ fn elsewhere(op: &Op, before: &Before, now: Timestamp) -> Vec<Told> {
         }
         Op::Person(op) => match &**op {
             // The name is for those who may see people.
-            PersonOp::Saved { .. } | PersonOp::Removed { .. } | PersonOp::PasswordSet { .. } => {
+            PersonOp::Saved { .. }
+            | PersonOp::Removed { .. }
+            | PersonOp::PasswordSet { .. }
+            | PersonOp::Listed { .. }
+            | PersonOp::DutyTaken(_) => {
                 vec![(now, Name::UserChanged, Facts::default())]
             }
             _ => Vec::new(),

@@ -15,6 +15,13 @@ pub(super) fn write(conn: &Connection, op: &PersonOp) -> rusqlite::Result<usize>
         PersonOp::PasswordSet { person, hash, at } => {
             password_set(conn, person, hash.as_ref().map(|hash| hash.0.as_str()), *at)
         }
+        PersonOp::Listed { people } => listed(conn, people),
+        PersonOp::DutyTaken(duty) => conn
+            .prepare_cached(
+                "INSERT OR REPLACE INTO duty (rota, person, until) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![duty.rota, duty.person, duty.until.0]),
+        PersonOp::OwnersRead { repository, text } => owners_read(conn, repository, text),
         PersonOp::TokenMade(token) => token_made(conn, token),
         PersonOp::TokenEnded { token, at } => conn
             .prepare_cached("UPDATE token SET ended_at = coalesce(ended_at, ?2) WHERE id = ?1")?
@@ -68,6 +75,29 @@ fn saved(conn: &Connection, person: &Person, at: Timestamp) -> rusqlite::Result<
         ])?;
     }
     Ok(1)
+}
+
+/// Replaces all whom the command lists.
+fn listed(conn: &Connection, people: &[Person]) -> rusqlite::Result<usize> {
+    conn.prepare_cached("DELETE FROM listed_person")?
+        .execute([])?;
+    let mut insert =
+        conn.prepare_cached("INSERT OR REPLACE INTO listed_person (name, person) VALUES (?1, ?2)")?;
+    for person in people {
+        insert.execute(params![person.name, Json(person)])?;
+    }
+    some(people.len())
+}
+
+fn owners_read(conn: &Connection, repository: &str, text: &str) -> rusqlite::Result<usize> {
+    if text.is_empty() {
+        return some(
+            conn.prepare_cached("DELETE FROM owners_file WHERE repository = ?1")?
+                .execute([repository])?,
+        );
+    }
+    conn.prepare_cached("INSERT OR REPLACE INTO owners_file (repository, text) VALUES (?1, ?2)")?
+        .execute([repository, text])
 }
 
 /// WHO-09: attributes, tokens and sessions are gone; the audit log keeps the name.

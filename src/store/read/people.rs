@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{
-    Action, Attribute, AttributeKind, AuditRecord, Door, Person, RequestId, SessionRecord, SetId,
-    Timestamp, TokenId, TokenRecord, interested_users,
+    Action, Attribute, AttributeKind, AuditRecord, Door, Duty, Person, RequestId, SessionRecord,
+    SetId, Timestamp, TokenId, TokenRecord, interested_users,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -88,17 +88,71 @@ impl State {
         })
     }
 
-    /// The roles that the register gives to a person; absent if it has no such person.
+    /// All people whom the command of the configuration lists, by name.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn listed_people(&self) -> Result<Vec<Person>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT person FROM listed_person ORDER BY name")?
+                .query_map([], |row| row.get(0).map(|Json(person)| person))?
+                .collect()
+        })
+    }
+
+    /// The roles that the register and the command give to a person; absent if neither has such a
+    /// person.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn roles(&self, person: &str) -> Result<Option<BTreeSet<String>>, StoreError> {
         self.read(|conn| {
-            conn.prepare_cached("SELECT roles FROM person WHERE name = ?1")?
-                .query_row([person], |row| row.get::<_, Json<_>>(0))
+            let stored = conn
+                .prepare_cached("SELECT roles FROM person WHERE name = ?1")?
+                .query_row([person], |row| row.get::<_, Json<BTreeSet<String>>>(0))
+                .optional()?;
+            let listed = conn
+                .prepare_cached("SELECT person FROM listed_person WHERE name = ?1")?
+                .query_row([person], |row| row.get::<_, Json<Person>>(0))
+                .optional()?;
+            let roles = [
+                stored.map(|Json(roles)| roles),
+                listed.map(|Json(person)| person.roles),
+            ];
+            let mut roles = roles.into_iter().flatten().peekable();
+            let is_known = roles.peek().is_some();
+            Ok(is_known.then(|| roles.flatten().collect()))
+        })
+    }
+
+    /// Who is on duty by hand, by rota; the duty may have ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn duties(&self) -> Result<Vec<Duty>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT rota, person, until FROM duty ORDER BY rota")?
+                .query_map([], |row| {
+                    Ok(Duty {
+                        rota: row.get(0)?,
+                        person: row.get(1)?,
+                        until: row.get::<_, Col<_>>(2)?.0,
+                    })
+                })?
+                .collect()
+        })
+    }
+
+    /// The file of the repository of this name that says who owns its files, as it was read last.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn owners_file(&self, repository: &str) -> Result<Option<String>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached("SELECT text FROM owners_file WHERE repository = ?1")?
+                .query_row([repository], |row| row.get(0))
                 .optional()
         })
-        .map(|roles| roles.map(|Json(roles)| roles))
     }
 
     /// The name of the time zone that a person has set.

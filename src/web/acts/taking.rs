@@ -141,8 +141,10 @@ impl Inner {
             }
             let (config, reader) = (self.config(), reader.clone());
             let (need, back) = ((need.action, need.target), back.to_owned());
+            let now = self.control.clock().wall();
             let denied = move |state: &State| {
-                Denied::new(state, &config, &reader, (need.0, &need.1), back).map_err(Refusal::from)
+                let reader = (&reader, now);
+                Denied::new(state, &config, reader, (need.0, &need.1), back).map_err(Refusal::from)
             };
             let denied = self.control.reader().read(denied).await?;
             return Err(Refusal::Denied(Box::new(denied)));

@@ -9,24 +9,9 @@ use crate::botmaster::Ask;
 use crate::model::{AuditRecord, Outcome, RequestId};
 use crate::web::api::acts::ACTS as API_ACTS;
 use crate::web::table::PAGES;
-use crate::web::testing::{Farm, Visitor};
+use crate::web::testing::{Farm, PEOPLE, Visitor};
 
 /// Ann may do everything, Bob may only look.
-const PEOPLE: &str = r#"
-[people.ann]
-roles = ["admins"]
-password = "a"
-[people.bob]
-roles = ["guests"]
-password = "b"
-[[permissions]]
-who = ["anyone"]
-may = ["view"]
-[[permissions]]
-who = ["role:admins"]
-may = ["*"]
-"#;
-
 /// A farm on which each act has something to do: build 3 of linux runs, request 5 waits.
 fn farm() -> Farm {
     Farm::broken_with(PEOPLE)

@@ -7,14 +7,15 @@ use askama::Template;
 
 use super::buttons::Buttons;
 use super::common::{
-    Changes, Running, error_of, first_line, not_found, or_changes, pill_of_builder, properties,
+    Changes, Running, error_of, first_line, links_to, not_found, or_changes, owners_of,
+    pill_of_builder, properties,
 };
 use super::tail::{self, Tail};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd, Wanted};
 use crate::text::{and, size};
-use crate::view::{Brief, Build, BuildPage, Log, Source, Sourced, Standing, Step};
+use crate::view::{Brief, Build, BuildPage, Change, Log, Source, Sourced, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{
@@ -59,6 +60,8 @@ struct Contents {
     is_try: bool,
     elsewhere: Vec<Pill>,
     blamelist: Links,
+    /// Who cares for the builder and for the changed files.
+    owners: Links,
     slave: Link,
     slave_choice: String,
     started: Time,
@@ -169,6 +172,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         is_try: build.is_try,
         elsewhere: elsewhere(state, build)?,
         blamelist: Links::new(build.blamelist.iter().map(|who| person(who)), "", 20),
+        owners: owners(state, scene, build)?,
         slave: slave(&build.slave),
         slave_choice: build.slave_choice.clone(),
         started: scene.second(build.started_at),
@@ -206,6 +210,23 @@ fn elsewhere(state: &State, build: &Build) -> Result<Vec<Pill>, Refusal> {
         .map(pill_of_builder)
         .collect())
 }
+
+/// Who cares for the builder, and for the files of the newest changes of the build.
+fn owners(state: &State, scene: &Scene, build: &Build) -> Result<Links, Refusal> {
+    let mut owners = scene.config.owners_of_builder(build.builder.as_str());
+    let numbers = build.changes.iter().rev().take(OWNED);
+    let mut changes = Vec::new();
+    for &number in numbers {
+        changes.extend(state.change(number)?.as_ref().map(Change::from));
+    }
+    owners.extend(owners_of(state, scene, &changes)?);
+    owners.sort();
+    owners.dedup();
+    Ok(Links::new(links_to(owners), "", 20))
+}
+
+/// How many changes of a build are looked at for the owners of their files.
+const OWNED: usize = 50;
 
 /// How many builds of other builders are shown.
 const ELSEWHERE: usize = 60;

@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::changes::did;
-use super::common::{first_line, links_to, not_found, number_of, outcome, properties};
+use super::common::{first_line, links_to, not_found, number_of, outcome, owners_of, properties};
 use crate::model::ChangeNumber;
 use crate::store::State;
 use crate::view::{Brief, ChangePage, RequestState};
@@ -160,11 +160,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         repository: change.repository.clone(),
         project: change.project.clone(),
         category: change.category.clone(),
-        owners: links_to(
-            scene
-                .config
-                .owners_of_files(&change.files, &change.repository),
-        ),
+        owners: links_to(owners_of(state, scene, [change])?),
         files: files.cloned().collect(),
         more_files: change.files_left_out.saturating_add(left_out),
         builds: builds

@@ -1,13 +1,13 @@
 //! What several pages say in the same way.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
 use crate::model::{BuildError, BuildNumber, BuilderName, ChangeNumber, Properties, SlaveName};
 use crate::store::{State, StoreError};
-use crate::view::{Brief, Build, Builder, Change};
+use crate::view::{self, Brief, Build, Builder, Change};
 use crate::web::address;
 use crate::web::page::Scene;
 use crate::web::parts::{Link, Links, Outcome, Pill, Progress, Square, change, person};
@@ -243,6 +243,29 @@ pub(super) fn pill_of_builder(build: &Brief) -> Pill {
     Pill::name(&build.builder, build.number, outcome(build))
 }
 
+/// The owners of the files of changes, each once, by name.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn owners_of<'c>(
+    state: &State,
+    scene: &Scene,
+    changes: impl IntoIterator<Item = &'c Change>,
+) -> Result<Vec<String>, StoreError> {
+    let config = &scene.config;
+    if !config.has_owners_of_files() {
+        return Ok(Vec::new());
+    }
+    let register = view::register(state, config)?;
+    let mut owners = BTreeSet::new();
+    for change in changes {
+        let (files, repository) = (&change.files, &change.repository);
+        let of_files = view::owners_of_files(state, config, &register, files, repository)?;
+        owners.extend(of_files);
+    }
+    Ok(owners.into_iter().collect())
+}
+
 /// Properties: name, value, source.
 pub(super) fn properties(properties: &Properties) -> Vec<(String, String, String)> {
     let all = properties.iter().map(|(name, property)| {
@@ -254,6 +277,7 @@ pub(super) fn properties(properties: &Properties) -> Vec<(String, String, String
     });
     all.collect()
 }
+
 /// The pages of people.
 pub(super) fn links_to(people: Vec<String>) -> Vec<Link> {
     let people = people.into_iter();

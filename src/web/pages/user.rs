@@ -8,11 +8,11 @@ use super::changes::Row as ChangeRow;
 use super::common::{Began, Changes, not_found};
 use super::problems::guilty;
 use super::users::{AuditTable, mail, register, require};
-use crate::model::{Action, AttributeKind, ChangeNumber, Judgement, Object};
+use crate::model::{Action, ChangeNumber, Judgement, Object};
 use crate::people::Register;
 use crate::store::State;
 use crate::text::and;
-use crate::view::{Change, Standing};
+use crate::view::{self, Change, Standing};
 use crate::web::address;
 use crate::web::denied::may_do;
 use crate::web::page::{Page, Scene, Shown};
@@ -44,6 +44,8 @@ struct Contents {
     changes: Vec<ChangeRow>,
     /// What is known of the person: kind and value.
     attributes: Vec<(&'static str, String)>,
+    /// The rotas in which the person is on duty now, and until when.
+    duties: Vec<(String, Time)>,
     tokens: Vec<Token>,
     may: String,
     audit: AuditTable,
@@ -89,6 +91,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     });
     let attributes = known.into_iter().flat_map(|person| &person.attributes);
     let attributes = attributes.map(|a| (a.kind.name(), a.value.clone()));
+    let duties = view::on_duty(state, &scene.config, scene.now)?.into_iter();
+    let duties = duties.filter(|duty| duty.person == name);
+    let duties = duties.map(|duty| (duty.rota, scene.time(duty.until)));
     let may = Action::ALL
         .into_iter()
         .filter(|&action| is_self && scene.reader.may(&scene.config, action, &Object::default()));
@@ -102,6 +107,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         broken: broken(state, scene, &mut theirs)?,
         changes: changes(state, scene, &mut theirs)?,
         attributes: attributes.collect(),
+        duties: duties.collect(),
         tokens: tokens.collect(),
         may: and(may
             .map(|action| may_do(action).to_owned())
@@ -133,11 +139,8 @@ impl<'r> Theirs<'r> {
         if let Some(&known) = self.known.get(who) {
             return known;
         }
-        let mut kinds = AttributeKind::ALL.into_iter();
-        let is_theirs = kinds.any(|kind| {
-            let found = self.register.person(kind, who);
-            found.is_some_and(|(person, _)| person.name == self.name)
-        });
+        let found = self.register.person_in_any(who);
+        let is_theirs = found.is_some_and(|(person, _)| person.name == self.name);
         self.known.insert(who.to_owned(), is_theirs);
         is_theirs
     }
@@ -179,23 +182,7 @@ fn broken(state: &State, scene: &Scene, theirs: &mut Theirs<'_>) -> Result<Vec<B
 mod tests {
     use axum::http::StatusCode;
 
-    use crate::web::testing::Farm;
-
-    const PEOPLE: &str = r#"
-[people.ann]
-roles = ["admins"]
-email = "ann@example.org"
-password = "a"
-[people.bob]
-any = "Ines Okafor"
-password = "b"
-[[permissions]]
-who = ["anyone"]
-may = ["view"]
-[[permissions]]
-who = ["role:admins"]
-may = ["users", "audit", "stop"]
-"#;
+    use crate::web::testing::{Farm, PEOPLE};
 
     #[test]
     fn anybody_sees_their_own_page_and_logs_out_there() {

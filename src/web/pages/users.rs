@@ -9,7 +9,7 @@ use crate::people::Register;
 use crate::store::State;
 use crate::store::read::AuditFilter;
 use crate::text::and;
-use crate::view::Audit;
+use crate::view::{self, Audit};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::denied::{Denied, may_do};
@@ -38,6 +38,8 @@ struct Contents {
     columns: Vec<String>,
     rows: Vec<Row>,
     people: Vec<PersonRow>,
+    /// Who is on duty: the rota, the person, and until when.
+    duties: Vec<(String, Link, Time)>,
     audit: Option<AuditTable>,
 }
 
@@ -142,7 +144,8 @@ pub(super) fn require(state: &State, scene: &Scene, action: Action) -> Result<()
         });
     }
     let about = (action, &Target::Master);
-    let denied = Denied::new(state, &scene.config, &scene.reader, about, "/".to_owned());
+    let reader = (&scene.reader, scene.now);
+    let denied = Denied::new(state, &scene.config, reader, about, "/".to_owned());
     Err(Refusal::Denied(Box::new(denied?)))
 }
 
@@ -151,8 +154,7 @@ pub(super) fn require(state: &State, scene: &Scene, action: Action) -> Result<()
 /// # Errors
 /// The state cannot be read.
 pub(super) fn register(state: &State, scene: &Scene) -> Result<Register, Refusal> {
-    let configured = scene.config.people.iter().map(|known| &known.person);
-    Ok(Register::new(configured, state.people()?))
+    Ok(view::register_at(state, &scene.config, scene.now)?)
 }
 
 /// The mail addresses of a person.
@@ -184,6 +186,11 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         roles: and(person.roles.iter().cloned().collect::<Vec<_>>()),
         is_configured: register.is_configured(&person.name),
     });
+    let duties = view::on_duty(state, &scene.config, scene.now)?;
+    let duties = duties.into_iter().map(|duty| {
+        let link = Link::to(&duty.person, &address::user(&duty.person));
+        (duty.rota, link, scene.time(duty.until))
+    });
     let audit = match scene.may(state, Action::Audit, &Target::Master)? {
         true => Some(AuditTable::read(state, scene, None, "/users")?),
         false => None,
@@ -193,6 +200,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         columns: whom.iter().map(ToString::to_string).collect(),
         rows: rows.collect(),
         people: people.collect(),
+        duties: duties.collect(),
         audit,
     };
     Shown::new("Users", &contents)
@@ -227,30 +235,13 @@ fn cell(rules: &[PermissionRule], who: &Who, action: Action) -> Cell {
 mod tests {
     use axum::http::StatusCode;
 
-    use crate::web::testing::Farm;
-
-    const PEOPLE: &str = r#"
-[people.ann]
-roles = ["admins"]
-email = "ann@example.org"
-password = "a"
-[people.bob]
-password = "b"
-[[permissions]]
-who = ["anyone"]
-may = ["view"]
-[[permissions]]
-who = ["role:admins"]
-may = ["users", "audit", "stop"]
-[[permissions]]
-who = ["logged-in"]
-may = ["force"]
-on = { builders = ["linux"] }
-"#;
+    use crate::web::testing::{Farm, PEOPLE};
 
     #[test]
     fn may_05_those_who_may_see_the_rules_the_users_and_the_audit_log() {
-        Farm::with(PEOPLE).visit(async |visitor| {
+        let force = "[[permissions]]\nwho = [\"logged-in\"]\nmay = [\"force\"]\n\
+                     on = { builders = [\"linux\"] }\n";
+        Farm::with(&format!("{PEOPLE}{force}")).visit(async |visitor| {
             assert_eq!(visitor.get("/users").await.status, StatusCode::UNAUTHORIZED);
             visitor.log_in("bob", "b").await;
             let denied = visitor.get("/users").await;
@@ -263,13 +254,29 @@ on = { builders = ["linux"] }
             let page = visitor.get("/users").await.text;
             for part in [
                 r#"<th scope="col">role:admins</th>"#,
-                r#"<th scope="row" class="m">force</th><td class="s d k">force builds</td><td><span class="d">no</span></td><td><span class="d">no</span></td><td><span class="p ok">some</span></td>"#,
+                r#"<th scope="row" class="m">force</th><td class="s d k">force builds</td><td><span class="d">no</span></td><td><span class="p ok">yes</span></td><td><span class="p ok">some</span></td>"#,
                 r#"<a href="/users/ann">ann</a>"#,
                 "ann@example.org",
                 "logged in",
             ] {
                 assert!(page.contains(part), "{part}: {page}");
             }
+        });
+    }
+    #[test]
+    fn esc_10_who_is_on_duty_has_the_rights_of_a_sheriff() {
+        let duty = "[[duty]]\nname = \"build\"\npeople = [\"bob\"]\ntime_zone = \"UTC\"\n\
+                    [[permissions]]\nwho = [\"role:sheriff\"]\nmay = [\"users\"]\n";
+        Farm::with(&format!("{PEOPLE}{duty}")).visit(async |visitor| {
+            visitor.log_in("bob", "b").await;
+            let page = visitor.get("/users").await;
+            assert_eq!(page.status, StatusCode::OK);
+            let on_duty = r#"build: <a href="/users/bob">bob</a></span><span class="d">until"#;
+            assert!(page.text.contains(on_duty), "{}", page.text);
+            let own = visitor.get("/users/bob").await.text;
+            assert!(own.contains("on duty (build) until"), "{own}");
+            let users = visitor.get("/api/v1/users/bob").await.text;
+            assert!(users.contains("sheriff"), "{users}");
         });
     }
 }

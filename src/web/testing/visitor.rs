@@ -88,6 +88,24 @@ impl Core {
     }
 }
 
+/// People for a configuration: ann may do everything, bob is a guest who has made changes.
+pub(in crate::web) const PEOPLE: &str = r#"
+[people.ann]
+roles = ["admins"]
+email = "ann@example.org"
+password = "a"
+[people.bob]
+roles = ["guests"]
+any = "Ines Okafor"
+password = "b"
+[[permissions]]
+who = ["anyone"]
+may = ["view"]
+[[permissions]]
+who = ["role:admins"]
+may = ["*"]
+"#;
+
 /// The comments of a change that this core cannot take.
 pub(in crate::web) const DISK_FULL: &str = "the disk is full";
 

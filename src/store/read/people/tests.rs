@@ -206,3 +206,53 @@ fn may_05_the_audit_log_is_read_from_its_end_and_pruned_by_age() {
     assert_eq!(numbers(&log, &all, 9), [3, 2]);
     assert!(!log.has_old_audit(Timestamp(2)).unwrap());
 }
+
+#[test]
+fn who_05_the_people_of_the_command_are_replaced_by_its_next_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ann, mut bob) = (person("ann", &[]), person("bob", &[]));
+    bob.roles = ["release".to_owned()].into();
+    let listed = |people: &[&Person]| {
+        of(PersonOp::Listed {
+            people: people.iter().map(|&person| person.clone()).collect(),
+        })
+    };
+    let saved_bob = saved(&person("bob", &[]));
+    let state = state(dir.path(), &[listed(&[&ann]), listed(&[&bob]), saved_bob]);
+    assert_eq!(state.listed_people().unwrap(), [bob]);
+    assert_eq!(state.roles("ann").unwrap(), None);
+    let both = ["dev".to_owned(), "release".to_owned()].into();
+    assert_eq!(state.roles("bob").unwrap(), Some(both));
+}
+
+#[test]
+fn esc_10_a_duty_by_hand_replaces_that_of_its_rota() {
+    let dir = tempfile::tempdir().unwrap();
+    let duty = |person: &str| Duty {
+        rota: "sheriff".to_owned(),
+        person: person.to_owned(),
+        until: Timestamp(9),
+    };
+    let taken = |person: &str| of(PersonOp::DutyTaken(duty(person)));
+    let state = state(dir.path(), &[taken("ann"), taken("bob")]);
+    assert_eq!(state.duties().unwrap(), [duty("bob")]);
+}
+
+#[test]
+fn who_08_a_file_of_owners_is_kept_until_it_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |repository: &str, text: &str| {
+        let (repository, text) = (repository.to_owned(), text.to_owned());
+        of(PersonOp::OwnersRead { repository, text })
+    };
+    let ops = [
+        read("one", "* @ann"),
+        read("one", "* @bob"),
+        read("two", "* @cid"),
+        read("two", ""),
+        read("two", ""),
+    ];
+    let state = state(dir.path(), &ops);
+    assert_eq!(state.owners_file("one").unwrap().as_deref(), Some("* @bob"));
+    assert_eq!(state.owners_file("two").unwrap(), None);
+}

@@ -9,7 +9,7 @@ use super::{missing, time};
 use crate::model::{Action, Person};
 use crate::store::State;
 use crate::store::read::AuditFilter;
-use crate::view::Audit;
+use crate::view::{self, Audit};
 use crate::web::api::resource::{All, Found, List, One, Resource, Span};
 use crate::web::args::Arg;
 use crate::web::page::Scene;
@@ -73,22 +73,19 @@ impl From<Person> for User {
     }
 }
 
-fn users(state: &State, _: &Scene) -> Result<Vec<User>, Refusal> {
-    Ok(state.people()?.into_iter().map(User::from).collect())
+fn users(state: &State, scene: &Scene) -> Result<Vec<User>, Refusal> {
+    let register = view::register_at(state, &scene.config, scene.now)?;
+    Ok(register.iter().cloned().map(User::from).collect())
 }
 
 fn user(state: &State, scene: &Scene) -> Result<User, Refusal> {
     let asked = scene.args.part("user");
-    let mut people = state.people()?;
-    let place = people.iter().position(|person| person.name == asked);
-    let Some(place) = place else {
-        return Err(missing(
-            "user",
-            asked,
-            people.iter().map(|p| p.name.as_str()),
-        ));
-    };
-    Ok(people.swap_remove(place).into())
+    let register = view::register_at(state, &scene.config, scene.now)?;
+    let names = || register.iter().map(|person| person.name.as_str());
+    let person = register.get(asked).cloned();
+    person
+        .map(User::from)
+        .ok_or_else(|| missing("user", asked, names()))
 }
 
 fn audit(state: &State, scene: &Scene, span: Span) -> Result<Found<Audit>, Refusal> {
