@@ -7,7 +7,7 @@ PROGRAM is a `buildmaster` of a release build. For each system, a repository wit
 polled once, the master is stopped, the commits are made, and the master is started again. Each
 commit must be one change, in the order of the commits. Prints the CPU time a change: of the master
 itself, and of the programs of the system that it runs. Darcs and Monotone have no poller; theirs
-are hooks. bzr needs the modules of Breezy in /usr/bin/python3.
+are hooks. For bzr, this must be run by the Python that Breezy is installed for.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def svn(directory, count):
                 'split_file = "branches"')
     dump = ["SVN-fs-dump-format-version: 2\n\n"]
     for n in range(2, count + 2):
-        props = f"K 7\nsvn:log\nV {len(str(n))}\n{n}\nK 10\nsvn:author\nV 1\na\nPROPS-END\n"
+        props = f"K 7\nsvn:log\nV {len(str(n - 1))}\n{n - 1}\nK 10\nsvn:author\nV 1\na\nPROPS-END\n"
         dump.append(f"Revision-number: {n}\nProp-content-length: {len(props)}\n"
                     f"Content-length: {len(props)}\n\n{props}\n")
         # A directory of many files is written anew with each revision.
@@ -105,7 +105,7 @@ def bzr(directory, count):
         sh("bzr init -q repo; cd repo; echo 0 >f; bzr add -q; bzr commit -qm 0", directory)
         return f'type = "BzrPoller"\nrepourl = "{directory}/repo"'
     # Without a working tree, which would be most of the time.
-    sh(f"/usr/bin/python3 -c \"$BZR\" {count}", directory)
+    sh(f"{sys.executable} -c \"$BZR\" {count}", directory)
 
 
 SYSTEMS = {"git": git, "hg": hg, "svn": svn, "bzr": bzr, "cvs": cvs}
@@ -156,7 +156,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("systems", nargs="*", default=list(SYSTEMS))
     parser.add_argument("--commits", type=int, default=10000)
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     done = [measure(given.program, name, given.commits) for name in given.systems]
     sys.exit(not all(done))
 
