@@ -10,7 +10,7 @@ use super::output::Output;
 use super::screen::{Screen, headline};
 use super::source::Source;
 use super::wait;
-use crate::cli::names::check_builder;
+use crate::cli::buildmaster::names::check_builder;
 use crate::model::BuilderName;
 use crate::text::commas;
 use crate::text::table::Cell;

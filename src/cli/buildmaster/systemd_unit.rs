@@ -11,7 +11,7 @@ use super::base_dir::BaseDir;
 use super::say;
 
 /// The example unit, with placeholders for the program, the base directory and the user.
-const UNIT: &str = include_str!("../../examples/buildmaster.service");
+const UNIT: &str = include_str!("../../../examples/buildmaster.service");
 
 /// The placeholders in the example unit.
 const PROGRAM: &str = "/usr/local/bin/buildmaster";

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::botmaster::{Live, Starting};
-use crate::cli::show::requests as pages;
+use crate::cli::buildmaster::show::requests as pages;
 use crate::store::read::RequestRow;
 use crate::view::Request;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::botmaster::{InstanceState, LiveSlave};
-use crate::cli::show::slaves as pages;
+use crate::cli::buildmaster::show::slaves as pages;
 use crate::store::read::SlaveRow;
 use crate::view::{Moment, Refusal, Slave};
 

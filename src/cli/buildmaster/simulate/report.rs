@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::changes::History;
-use crate::cli::{complain, moment};
+use crate::cli::buildmaster::{complain, moment};
 use crate::config::{Config, MachineZone};
 use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
 use crate::schedulers::Submission;

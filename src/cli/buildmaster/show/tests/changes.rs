@@ -1,7 +1,7 @@
 //! Changes, and what became of them.
 
 use super::*;
-use crate::cli::show::change as pages;
+use crate::cli::buildmaster::show::change as pages;
 use crate::view::{self, ChangePage};
 
 #[test]

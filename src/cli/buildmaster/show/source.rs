@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::botmaster::Live;
-use crate::cli::configuration::{self, CONFIG_FILE};
-use crate::cli::{asking, complain};
+use crate::cli::buildmaster::configuration::{self, CONFIG_FILE};
+use crate::cli::buildmaster::{asking, complain};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Service;

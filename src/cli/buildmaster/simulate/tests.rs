@@ -82,7 +82,7 @@ fn runs(sets: &[Value]) -> Vec<(f64, &str)> {
 
 #[test]
 fn all_cases_of_scheduler_and_any_branch() {
-    let file = include_str!("../../../tests/data/scheduler-cases.json");
+    let file = include_str!("../../../../tests/data/scheduler-cases.json");
     let file: Value = serde_json::from_str(file).unwrap();
     let cases = file["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 50);
@@ -142,7 +142,7 @@ fn all_cases_of_scheduler_and_any_branch() {
 
 #[test]
 fn all_sequences_of_nightly() {
-    for sequence in crate::cli::next_runs::tests::sequences() {
+    for sequence in crate::cli::buildmaster::next_runs::tests::sequences() {
         let config = configuration(&sequence.scheduler);
         let last = *sequence.fires.last().unwrap();
         let found = sets(&config, &[], sequence.start, last);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::cli::moment;
+use crate::cli::buildmaster::moment;
 use crate::model::{Change, ChangeNumber, NewChange, Properties, Timestamp};
 
 /// Changes in the order of their arrival.

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cli::simulate::tests::{configuration, scheduler};
+use crate::cli::buildmaster::simulate::tests::{configuration, scheduler};
 use crate::config;
 
 /// A sequence of the shared case file.
@@ -18,7 +18,7 @@ pub(in crate::cli) struct Sequence {
 }
 
 fn case_file() -> Value {
-    serde_json::from_str(include_str!("../../../tests/data/nightly-cases.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/data/nightly-cases.json")).unwrap()
 }
 
 fn nightly(case: &Value) -> String {

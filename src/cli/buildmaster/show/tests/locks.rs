@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::botmaster::{self, LockBlock, LockHolder, LockUser};
-use crate::cli::show::locks as pages;
+use crate::cli::buildmaster::show::locks as pages;
 use crate::config::{LockMode, LockScope};
 use crate::view::LockWait;
 
