@@ -545,6 +545,12 @@ fn pol_14_events_of_gerrit_come_once_whatever_is_missed() {
     sandbox.file("programs/stream", &stream);
     master.run();
     wait_for_changes(&master, &["main/1 sa", "main/2 sb", "main/4 sc"]);
+    // Nothing tells of updates of branches that were missed, and that is said.
+    let note = self::source(&master).note.unwrap();
+    assert!(
+        note.contains("set `events_log`, or add a GitPoller"),
+        "{note}"
+    );
     let asked = std::fs::read_to_string(programs.join("ssh.log")).unwrap();
     let first = asked.lines().next().unwrap();
     assert!(first.contains("-o BatchMode=yes"), "{first}");

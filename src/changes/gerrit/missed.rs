@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tracing::debug;
 
 use super::{Cursor, Gerrit, QUERY_TIME, take};
 use crate::changes::driver::Desk;
@@ -26,7 +27,7 @@ impl Gerrit {
         let Some(url) = &self.config.events_log else {
             self.catch_up_with_changes(desk, tool, cursor, since)
                 .await?;
-            return Ok(None);
+            return Ok(self.have_branches_polled(desk));
         };
         let lines = match self.logged(desk, url, since).await {
             Ok(lines) => lines,
@@ -34,9 +35,11 @@ impl Gerrit {
             Err(PollError::Failed(why)) => {
                 self.catch_up_with_changes(desk, tool, cursor, since)
                     .await?;
-                return Ok(Some(format!(
-                    "the plugin events-log cannot be asked: {why}"
-                )));
+                let why = format!("the plugin events-log cannot be asked: {why}");
+                return Ok(Some(match self.have_branches_polled(desk) {
+                    Some(note) => format!("{why}; {note}"),
+                    None => why,
+                }));
             }
         };
         for line in lines.split(|byte| *byte == b'\n') {
@@ -73,6 +76,42 @@ impl Gerrit {
             take(desk, event, None, cursor).await?;
         }
         Ok(())
+    }
+
+    /// Tells the pollers of repositories on the server to look, because they alone see updates of
+    /// branches that were missed. Returns what people should know if there are none.
+    fn have_branches_polled(&self, desk: &Desk) -> Option<String> {
+        if !self
+            .reading
+            .handled
+            .iter()
+            .any(|kind| kind == "ref-updated")
+        {
+            return None;
+        }
+        let config = desk.control.config();
+        let is_here = |polled: &str| match config.repository(polled) {
+            Some(known) => known.url().is_some_and(|url| self.is_at_server(url)),
+            None => self.is_at_server(polled),
+        };
+        let mut is_polled = false;
+        for source in &config.change_sources {
+            if source.kind.polls().is_some_and(|polled| is_here(&polled)) {
+                is_polled = true;
+                let is_told = desk.control.pokes().poke(&source.name);
+                debug!(source = %source.name, is_told, "told the poller to look");
+            }
+        }
+        (!is_polled).then(|| NOT_MADE_UP_FOR.to_owned())
+    }
+
+    /// Whether an address of a repository is one on the server.
+    fn is_at_server(&self, address: &str) -> bool {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let host = host.split(':').next().unwrap_or_default();
+        host.eq_ignore_ascii_case(&self.config.gerritserver)
     }
 
     /// What the plugin `events-log` has since a time.
@@ -116,9 +155,36 @@ impl Gerrit {
     }
 }
 
+/// What is said where nothing sees the updates of branches that were missed.
+const NOT_MADE_UP_FOR: &str = "updates of branches are missed while the connection is lost: set \
+    `events_log`, or add a GitPoller for each repository";
 /// Seconds before the last event that are asked for again.
 const OVERLAP: i64 = 60;
 /// Bytes of an answer to a query.
 const MOST_PRINTED: usize = 32 << 20;
 /// Changes that a catch-up asks for.
 const MOST_ROWS: u64 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::GerritConfig;
+
+    #[test]
+    fn pol_14_the_repositories_of_the_server_are_known_by_its_name() {
+        let gerrit = Gerrit::new(&GerritConfig {
+            gerritserver: "review.example.org".to_owned(),
+            ..GerritConfig::default()
+        });
+        for (address, is_there) in [
+            ("ssh://bot@review.example.org:29418/widget", true),
+            ("https://Review.example.org/a/widget.git", true),
+            ("bot@review.example.org:widget", true),
+            ("https://example.org/review.example.org", false),
+            ("https://review.example.org.evil/widget", false),
+            ("/srv/git/widget", false),
+        ] {
+            assert_eq!(gerrit.is_at_server(address), is_there, "{address}");
+        }
+    }
+}
