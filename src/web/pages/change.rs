@@ -184,3 +184,36 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let shown = Shown::new(format!("{title} · change {number}"), &contents)?;
     Ok(shown.running(runs))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::Op;
+    use crate::model::journal::PersonOp;
+    use crate::web::testing::Farm;
+
+    #[test]
+    fn who_08_the_pages_of_changes_and_builds_name_the_owners() {
+        let owners = "[people.cid]\nemail = \"cid@example.org\"\n[[owners]]\nfiles = \"src/**\"\n\
+                      people = \"ann\"\n[[owners]]\nbuilders = \"linux\"\npeople = \"bob\"\n\
+                      [[repositories]]\nname = \"widget\"\nurls = [\"https://h/widget\"]\n\
+                      owners = \"CODEOWNERS\"\n";
+        let mut farm = Farm::broken_with(owners);
+        let mut change = (*farm.bare_change(30)).clone();
+        change.content.repository = "widget".to_owned();
+        let read = PersonOp::OwnersRead {
+            repository: "widget".to_owned(),
+            text: "*.c cid@example.org\n".to_owned(),
+        };
+        farm.add([Op::ChangeAdded(change.into()), Op::Person(Box::new(read))]);
+        let page = farm.page("/changes/30");
+        let [ann, cid] = ["ann", "cid"].map(|name| format!("<a href=\"/users/{name}\">{name}</a>"));
+        let expected = format!("<dt>Owners</dt><dd>{ann} {cid} </dd>");
+        assert!(page.contains(&expected), "{page}");
+        let page = farm.page("/builders/linux/builds/1");
+        assert!(page.contains("<dt>Owners</dt><dd>"), "{page}");
+        assert!(
+            page.contains(">ann</a>") && page.contains(">bob</a>"),
+            "{page}"
+        );
+    }
+}
