@@ -1,13 +1,21 @@
 //! Filters on changes, which schedulers and change sources have (SCH-12, INT-07).
 
-use super::pattern::{ChangeFilter, PatternError, TextMatch};
+use super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
 use super::reader::Value;
 use super::shape::Shape;
 
 pub(super) static FILTER: Shape = Shape {
     place: "schedulers.filter",
     noun: "filter",
-    keys: &["project", "repository", "category", "codebase", "branch"],
+    keys: &[
+        "project",
+        "repository",
+        "category",
+        "codebase",
+        "branch",
+        "who",
+        "files",
+    ],
     kinds: Vec::new,
 };
 
@@ -39,6 +47,8 @@ pub(super) fn read_filter(value: &Value<'_>, branch: Option<&Value<'_>>) -> Opti
         category: field("category"),
         codebase: field("codebase"),
         branch: field("branch"),
+        who: field("who"),
+        files: table.take("files").and_then(|v| read_files(&v)),
     };
     table.finish();
     Some(filter)
@@ -75,14 +85,49 @@ fn read_match(value: &Value<'_>) -> Option<TextMatch> {
             TextMatch::regex(&texts).ok()
         }
         (None, Some(not)) => read_match(&not).map(TextMatch::negate),
-        (Some(_), Some(_)) | (None, None) => {
-            value.error(
-                "must have `regex` or `not`",
-                "{ regex = \"…\" }, or { not = … }",
-            );
-            None
-        }
+        (Some(_), Some(_)) | (None, None) => one_of_the_two(value),
     }
+}
+
+/// A glob, a list of globs, `{ regex = … }`, or `{ not = … }` with globs.
+fn read_files(value: &Value<'_>) -> Option<FilePatterns> {
+    if !value.raw().is_table() {
+        return FilePatterns::from_globs(&globs(Some(value))?, &[]).ok();
+    }
+    let mut table = value.table(&MATCH)?;
+    let (regex, not) = (table.take("regex"), table.take("not"));
+    table.finish();
+    match (regex, not) {
+        (Some(regex), None) => regex.pattern(FilePatterns::from_regex),
+        (None, Some(not)) => FilePatterns::from_globs(&[], &globs(Some(&not))?).ok(),
+        (Some(_), Some(_)) | (None, None) => one_of_the_two(value),
+    }
+}
+
+fn one_of_the_two<T>(value: &Value<'_>) -> Option<T> {
+    value.error(
+        "must have `regex` or `not`",
+        "{ regex = \"…\" }, or { not = … }",
+    );
+    None
+}
+
+/// Reads globs; none if there is no value.
+pub(super) fn globs<'a>(value: Option<&Value<'a>>) -> Option<Vec<&'a str>> {
+    let Some(value) = value else {
+        return Some(Vec::new());
+    };
+    if value.raw().as_array().is_some_and(|globs| globs.is_empty()) {
+        value.error("is empty", "leave it out, or name a pattern");
+        return None;
+    }
+    let entries = value.one_or_list()?;
+    let check = |entry: &Value<'a>| {
+        entry.pattern(|glob| FilePatterns::from_globs(&[glob], &[]))?;
+        entry.text()
+    };
+    let texts: Vec<Option<&str>> = entries.iter().map(check).collect();
+    texts.into_iter().collect()
 }
 
 impl<'a> Value<'a> {

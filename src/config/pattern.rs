@@ -179,6 +179,10 @@ pub struct ChangeFilter {
     pub codebase: Option<TextMatch>,
     /// On the branch, in place of the scheduler's own.
     pub branch: Option<TextMatch>,
+    /// On the author.
+    pub who: Option<TextMatch>,
+    /// On the files, of which one must match.
+    pub files: Option<FilePatterns>,
 }
 
 impl ChangeFilter {
@@ -206,13 +210,25 @@ impl ChangeFilter {
                 Some(change.codebase.as_str()),
             ),
             (Field::Branch, &self.branch, change.branch.as_deref()),
+            (Field::Who, &self.who, Some(change.who.as_str())),
         ];
         let refuses = |wanted: &Option<TextMatch>, text| {
             wanted.as_ref().is_some_and(|wanted| !wanted.is_match(text))
         };
         let mut all = all.into_iter();
         let refusing = all.find(|(_, wanted, text)| refuses(wanted, *text));
-        refusing.map(|(field, ..)| field)
+        let refusing = refusing.map(|(field, ..)| field);
+        refusing.or_else(|| self.refuses_files(change).then_some(Field::Files))
+    }
+}
+
+impl ChangeFilter {
+    /// Whether no file of `change` matches. Files that are not known might.
+    fn refuses_files(&self, change: &NewChange) -> bool {
+        self.files.as_ref().is_some_and(|wanted| {
+            let mut files = change.files.iter();
+            change.files_left_out == 0 && !files.any(|file| wanted.is_match(file))
+        })
     }
 }
 
@@ -438,5 +454,31 @@ mod tests {
         assert_eq!(filter.refuses(&change), Some(FilterField::Branch));
         change.content.category = None;
         assert_eq!(filter.refuses(&change), Some(FilterField::Category));
+    }
+    #[test]
+    fn a_filter_looks_at_the_author_and_at_any_file() {
+        let mut change = NewChange {
+            who: "Ann <ann@example.org>".to_owned(),
+            files: vec!["doc/a".to_owned(), "src/b.c".to_owned()],
+            ..NewChange::default()
+        };
+        let by = |regex: &str| ChangeFilter {
+            who: Some(TextMatch::regex(&[regex]).unwrap()),
+            ..ChangeFilter::default()
+        };
+        assert!(by(".*@example[.]org>").passes(&change));
+        assert_eq!(by("bot").refuses(&change), Some(FilterField::Who));
+        let of = |include: &[&str], exclude: &[&str]| ChangeFilter {
+            files: Some(FilePatterns::from_globs(include, exclude).unwrap()),
+            ..ChangeFilter::default()
+        };
+        assert!(of(&["src/**"], &[]).passes(&change));
+        assert!(of(&[], &["doc/**"]).passes(&change));
+        assert_eq!(of(&["*"], &[]).refuses(&change), Some(FilterField::Files));
+        change.files.pop();
+        assert!(!of(&[], &["doc/**"]).passes(&change));
+        // What was left out might match.
+        change.files_left_out = 1;
+        assert!(of(&[], &["doc/**"]).passes(&change));
     }
 }

@@ -63,6 +63,10 @@ pub enum FilterField {
     Codebase,
     /// The branch.
     Branch,
+    /// The author.
+    Who,
+    /// The files.
+    Files,
 }
 
 /// What a scheduler that ignores changes waits for.
@@ -173,7 +177,16 @@ impl Decision {
             Self::BranchNotListed => "not counted: its branch is not listed".to_owned(),
             Self::CodebaseNotListed => "not counted: its codebase is not listed".to_owned(),
             Self::Filtered { by } => {
-                format!("not counted: the filter rejects its {}", by.name())
+                let what = match by {
+                    FilterField::Who => "author",
+                    FilterField::Project
+                    | FilterField::Repository
+                    | FilterField::Category
+                    | FilterField::Codebase
+                    | FilterField::Branch
+                    | FilterField::Files => by.name(),
+                };
+                format!("not counted: the filter rejects its {what}")
             }
             Self::LooksAtNone { instead } => match instead {
                 Instead::Upstream => "looks at no changes: waits for its upstream",
@@ -198,6 +211,8 @@ impl FilterField {
             Self::Category => "category",
             Self::Codebase => "codebase",
             Self::Branch => "branch",
+            Self::Who => "who",
+            Self::Files => "files",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::filter::read_filter;
+use crate::config::filter::{globs, read_filter};
 use crate::config::pattern::{ChangeFilter, FilePatterns};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
@@ -87,21 +87,4 @@ fn read_important_files(value: &Value<'_>) -> Option<FilePatterns> {
             FilePatterns::from_globs(&include, &exclude).ok()
         }
     }
-}
-
-fn globs<'a>(value: Option<&Value<'a>>) -> Option<Vec<&'a str>> {
-    let Some(value) = value else {
-        return Some(Vec::new());
-    };
-    if value.raw().as_array().is_some_and(|globs| globs.is_empty()) {
-        value.error("is empty", "leave it out, or name a pattern");
-        return None;
-    }
-    let entries = value.one_or_list()?;
-    let check = |entry: &Value<'a>| {
-        entry.pattern(|glob| FilePatterns::from_globs(&[glob], &[]))?;
-        entry.text()
-    };
-    let texts: Vec<Option<&str>> = entries.iter().map(check).collect();
-    texts.into_iter().collect()
 }

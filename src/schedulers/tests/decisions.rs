@@ -70,15 +70,22 @@ fn a_filter_names_the_first_field_that_it_refuses() {
         FilterField::Category,
         FilterField::Codebase,
         FilterField::Branch,
+        FilterField::Who,
+        FilterField::Files,
     ] {
         let mut settings = config(Some(60));
         let filter = &mut of(&mut settings).rules.filter;
+        if field == FilterField::Files {
+            filter.files = Some(FilePatterns::from_globs(&["other"], &[]).unwrap());
+        }
         let wanted = match field {
             FilterField::Project => &mut filter.project,
             FilterField::Repository => &mut filter.repository,
             FilterField::Category => &mut filter.category,
             FilterField::Codebase => &mut filter.codebase,
             FilterField::Branch => &mut filter.branch,
+            FilterField::Who => &mut filter.who,
+            FilterField::Files => &mut None,
         };
         *wanted = is("other");
         let mut harness = Harness::new(settings);
