@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::git_servers::Servers;
 use crate::harness::{Master, Repository, Sandbox, Setup, peer, run, shell};
 
 /// Where the scripts are, and what runs them.
@@ -119,6 +120,14 @@ fn hkn_04_git_buildbot_tells_of_pushes() {
         assert_eq!(scene.changes(&["revision", "branch"]), expected);
         let last = scene.changes(&["who", "files", "comments"]).pop().unwrap();
         assert_eq!(last, ["me <me@example.org>", "[\"c d.c\"]", "c d.c\n"]);
+        let servers = Servers::of(scene.sandbox, &bare);
+        for url in &servers.urls {
+            let revision = repository.commit("served", url.as_bytes());
+            let setting = servers.ssh_setting.as_str();
+            repository.git(&["-c", setting, "push", "-q", url, "HEAD:refs/heads/main"]);
+            let newest = scene.changes(&["revision"]).pop().unwrap();
+            assert_eq!(newest, [revision], "{url}");
+        }
     });
 }
 

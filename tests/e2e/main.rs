@@ -19,6 +19,7 @@ mod control;
 mod eta;
 mod foresight;
 mod git;
+mod git_servers;
 mod git_settings;
 mod harness;
 mod hook_programs;
