@@ -52,6 +52,14 @@ pub(crate) fn parse_remote(shown: &str) -> Option<String> {
     Some(remote.trim().trim_end_matches('/').to_owned())
 }
 
+/// Whether a tree has patches, from `darcs show repo`. In garbage Darcs sees no patch, and adds new
+/// ones to it.
+pub(crate) fn has_patches(shown: &str) -> bool {
+    let mut lines = shown.lines().map(str::trim);
+    let count = lines.find_map(|line| line.strip_prefix("Num Patches:"));
+    count.is_none_or(|count| count.trim() != "0")
+}
+
 /// The names in a summary that are not in the repository, directories too.
 pub(crate) fn new_names(summary: &str) -> Vec<String> {
     let names = summary.lines().filter_map(|line| line.strip_prefix("a ./"));
@@ -73,6 +81,8 @@ mod tests {
         assert!(is_context("\nContext:\n\n[x\n] \n") && !is_context(hash));
         let shown = "         Format: hashed\n Default Remote: /srv/r/\n    Num Patches: 1\n";
         assert_eq!(parse_remote(shown).as_deref(), Some("/srv/r"));
+        assert!(has_patches(shown) && has_patches(""));
+        assert!(!has_patches("   Num Patches: 0\n"));
         assert_eq!(
             new_names("M ./f +1\na ./d/\na ./d/x y\nA ./z\n"),
             ["d", "d/x y"]

@@ -56,6 +56,7 @@ mod steps_0814;
 mod stopping;
 mod strangers;
 mod sweep;
+mod systems;
 mod timers;
 mod transfers;
 mod triggering;

@@ -92,9 +92,11 @@ impl System for Darcs {
             return Ok(false);
         }
         let report = self.darcs(at, &["show", "repo"]).await?;
-        let remote = darcs::parse_remote(&String::from_utf8_lossy(&report.output));
+        let shown = String::from_utf8_lossy(&report.output);
+        let remote = darcs::parse_remote(&shown);
+        let is_same = remote.as_deref() == Some(self.url.trim_end_matches('/'));
         // A damaged tree does not tell. The update will show what is wrong.
-        Ok(report.rc != Some(0) || remote.as_deref() == Some(self.url.trim_end_matches('/')))
+        Ok(report.rc != Some(0) || is_same && darcs::has_patches(&shown))
     }
 
     async fn clean(&mut self, at: &mut Workspace<'_, '_>, files: Untracked) -> Part<bool> {

@@ -193,6 +193,8 @@ async fn obtain_source<S: System>(
         SourceMode::Full(_) | SourceMode::Incremental => None,
     };
     if beside.is_some() {
+        // First, because Arch refuses to work beside a copy of its tree.
+        at.remove(None).await?;
         at.workdir = tree_beside(&workdir);
     }
     attempt::obtain(system, at, settings).await?;
@@ -204,7 +206,6 @@ async fn obtain_source<S: System>(
     system.tell(at, codebase).await?;
     if let Some(method) = beside {
         let from = std::mem::replace(&mut at.workdir, workdir);
-        at.remove(None).await?;
         if method == SourceMethod::Export {
             system.export(at, &from).await?;
         } else {

@@ -391,7 +391,11 @@ fn darcs(wish: &Wish<'_>) -> Result<Plan, Failure> {
         source: [&url[..], b"\n"].concat(),
         may_update: revision.is_none(),
         before: Vec::new(),
-        update: vec![inside(&[b"darcs", b"pull", b"--all", b"--verbose"])],
+        // A pull neither brings back files that are missing nor reads the patches of the tree.
+        update: vec![
+            inside(&[b"darcs", b"revert", b"--all"]),
+            inside(&[b"darcs", b"pull", b"--all", b"--verbose"]),
+        ],
         full,
         revision: Some((
             inside(&[b"darcs", b"changes", b"--context"]),
