@@ -73,12 +73,13 @@ steps = [
     { type = "SetProperty", property = "by_step", value = "1" },
     { type = "SetProperties", properties = { by_steps = "1" } },
     { type = "SetPropertyFromCommand", command = "c", property = "by_command" },
+    { type = "SetPropertyFromCommand", command = "c", set = { by_output = "stdout" } },
     { type = "Trigger", schedulers = ["inner"], set_properties = { by_trigger = 1 } },
     { type = "Trigger", schedulers = ["inner"], for_each = { property = "for_each", values = ["a"] } },
 ]
 [values]
 all = """prop.of_slave ~ prop.of_file ~ prop.of_scheduler ~ prop.of_builder ~ prop.by_step ~ prop.by_steps
-  ~ prop.by_command ~ prop.by_trigger ~ prop.for_each ~ prop.from_a_hook"""
+  ~ prop.by_command ~ prop.by_output ~ prop.by_trigger ~ prop.for_each ~ prop.from_a_hook"""
 "#;
     assert_eq!(mistakes_of(text), "accepted");
     for name in [
@@ -87,6 +88,7 @@ all = """prop.of_slave ~ prop.of_file ~ prop.of_scheduler ~ prop.of_builder ~ pr
         "of_scheduler",
         "of_builder",
         "by_command",
+        "by_output",
         "by_trigger",
         "for_each",
     ] {

@@ -142,6 +142,9 @@ pub(super) static PROGRAMS: &[Kind] = &[
         own: |table, step| {
             let mut strip = true;
             table.set("strip", &mut strip, Value::flag);
+            if table.place("set").is_some() && table.place("property").is_none() {
+                return;
+            }
             let property = table.require("property", "\"version\"");
             if let Some(value) = &property
                 && value.raw().as_str().is_some_and(|name| !name.contains('%'))
