@@ -11,6 +11,7 @@ mod files;
 mod follow;
 mod glob;
 mod header;
+mod in_turn;
 mod outlet;
 mod process;
 mod shell;

@@ -26,6 +26,7 @@ use super::activity::Activity;
 use super::args::{RUNTIME_ERROR, duration, os};
 use super::follow::Followed;
 use super::header::{Header, shown_argv};
+use super::in_turn::in_turn;
 use super::outlet::Outlet;
 use super::{Context, Stop};
 use crate::buildslave::Settings;
@@ -188,10 +189,11 @@ async fn supervise(
     let output = async {
         let stdout = spec.want_stdout.then_some(outlet);
         let stderr = spec.want_stderr.then_some(outlet);
-        tokio::join!(
+        in_turn(
             activity.pump(out, stdout, Update::Stdout),
             activity.pump(err, stderr, Update::Stderr),
-        );
+        )
+        .await;
     };
     let input = feed(running.stdin.take(), spec.initial_stdin.clone());
     tokio::pin!(output, input);
