@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::git_settings::serve;
+use crate::harness::printed::{PrintedLog, assert_same};
 use crate::harness::real_master::{RealMaster, Version};
 use crate::harness::{Master, Sandbox, Setup, Slave, peer, run};
 
@@ -26,20 +27,45 @@ fn the_file_of_steps_says_what_a_master_0814_makes_of_them() {
     assert_eq!(told.lines().count(), expected.lines().count());
 }
 
-/// Steps of the master as a master of Buildbot 0.8.14 and ours spell them; `PORT` is that of a
-/// server.
-const STEPS: [(&str, &str); 10] = [
+/// Steps as a master of Buildbot 0.8.14 and ours spell them; `PORT` is that of a server.
+const STEPS: [(&str, &str); 16] = [
+    (
+        "ShellCommand(command=['sh', '-c', 'echo out; echo \"caf\\303\\251\"; echo err >&2; exit 3'], LENIENT)",
+        r#"type = "ShellCommand", command = ["sh", "-c", "echo out; echo \"café\"; echo err >&2; exit 3"], LENIENT"#,
+    ),
+    (
+        "ShellCommand(command='kill -9 $$', LENIENT)",
+        "type = \"ShellCommand\", command = \"kill -9 $$\", LENIENT",
+    ),
+    (
+        "ShellCommand(command='echo out; echo err >&2; echo a >a.txt; echo b >b.txt', want_stdout=False, \
+         logfiles={'first': 'a.txt', 'second': {'filename': 'b.txt'}})",
+        "type = \"ShellCommand\", command = \"echo out; echo err >&2; echo a >a.txt; echo b >b.txt\", \
+         want_stdout = false, logfiles = { first = \"a.txt\", second = { filename = \"b.txt\" } }",
+    ),
+    (
+        "Compile(command='echo begin; echo a.c:1: warning: x; echo b.c:2: warning: y >&2')",
+        "type = \"Compile\", command = \"echo begin; echo a.c:1: warning: x; echo b.c:2: warning: y >&2\"",
+    ),
+    (
+        "SetPropertyFromCommand(command='echo one; echo two', property='p')",
+        "type = \"SetPropertyFromCommand\", command = \"echo one; echo two\", property = \"p\"",
+    ),
+    (
+        "ShellCommand(command='tty -s && echo a terminal; echo err >&2', usePTY=True)",
+        "type = \"ShellCommand\", command = \"tty -s && echo a terminal; echo err >&2\", use_pty = true",
+    ),
     (
         "MasterShellCommand(['sh', '-c', 'echo out; echo err >&2'])",
         "type = \"MasterShellCommand\", command = [\"sh\", \"-c\", \"echo out; echo err >&2\"]",
     ),
     (
-        "MasterShellCommand('exit 3', haltOnFailure=False, flunkOnFailure=False)",
-        "type = \"MasterShellCommand\", command = \"exit 3\", halt_on_failure = false, flunk_on_failure = false",
+        "MasterShellCommand('exit 3', LENIENT)",
+        "type = \"MasterShellCommand\", command = \"exit 3\", LENIENT",
     ),
     (
-        "MasterShellCommand('kill -9 $$', haltOnFailure=False, flunkOnFailure=False)",
-        "type = \"MasterShellCommand\", command = \"kill -9 $$\", halt_on_failure = false, flunk_on_failure = false",
+        "MasterShellCommand('kill -9 $$', LENIENT)",
+        "type = \"MasterShellCommand\", command = \"kill -9 $$\", LENIENT",
     ),
     (
         "HTTPStep('http://127.0.0.1:PORT/page', method='GET')",
@@ -103,17 +129,19 @@ module('requests').exceptions = types.ModuleType('exceptions')
 module('requests').exceptions.ConnectionError = urllib2.URLError
 module('txrequests').Session = Session
 from buildbot.steps.http import *
+from buildbot.steps.shell import *
 from buildbot.steps.master import *
 ";
 
 #[test]
-fn steps_of_the_master_end_as_under_a_master_0814() {
+fn steps_end_and_print_as_under_a_master_0814() {
     let sandbox = Sandbox::new();
     let pages = sandbox.private_dir("pages");
     std::fs::write(pages.join("page"), "content\n").unwrap();
     let port = serve(pages, "").to_string();
     let mut python = TXREQUESTS.to_owned();
     for (step, _) in STEPS {
+        let step = step.replace("LENIENT", "haltOnFailure=False, flunkOnFailure=False");
         python += &format!("factory.addStep({})\n", step.replace("PORT", &port));
     }
     let Some(real) = RealMaster::start_with(Version::V0814, &sandbox, &[], &python) else {
@@ -121,7 +149,13 @@ fn steps_of_the_master_end_as_under_a_master_0814() {
     };
     let _theirs = Slave::native(&sandbox, "bot", real.port());
     real.wait_until_attached();
-    let steps = STEPS.map(|(_, step)| format!("{{ {} }}", step.replace("PORT", &port)));
+    let steps = STEPS.map(|(_, step)| {
+        let step = step.replace(
+            "LENIENT",
+            "halt_on_failure = false, flunk_on_failure = false",
+        );
+        format!("{{ {} }}", step.replace("PORT", &port))
+    });
     let ours = Master::start(&sandbox, &Setup::new(&steps).slave("bot"));
     let _ours = Slave::native(&sandbox, "bot", ours.port());
     ours.wait_until_attached("bot");
@@ -131,4 +165,31 @@ fn steps_of_the_master_end_as_under_a_master_0814() {
     real.finished_build(&sandbox);
     let build = ours.finished_build("full", 0);
     assert_eq!(build.told_steps(), real.told_steps(&sandbox));
+    let mut theirs = real.printed(&sandbox);
+    for log in &mut theirs {
+        match log.name[1].as_str() {
+            "log" => as_ours(log),
+            // JSON, not an expression of Python.
+            "property changes" => log.runs[0].1 = log.runs[0].1.replace('\'', "\""),
+            _ => {}
+        }
+    }
+    assert_same(ours.printed(&build), theirs);
+}
+
+/// Makes the log of a request ours, which has the reason after the status, and the content in its
+/// own log alone.
+fn as_ours(log: &mut PrintedLog) {
+    for (_, text) in &mut log.runs {
+        if let Some(at) = text.find(" ------ Content ------") {
+            text.truncate(at);
+        }
+        for (code, reason) in [("200", "OK"), ("404", "Not Found")] {
+            *text = text.replace(
+                &format!("Status: {code}\n"),
+                &format!("Status: {code} {reason}\n"),
+            );
+        }
+    }
+    log.runs.retain(|(_, text)| !text.is_empty());
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use crate::harness::printed::assert_same;
 use crate::harness::real_master::{RealMaster, Version};
 use crate::harness::{Build, Kind, Master, Sandbox, Setup, Slave, is_slow, run, shell, wait_until};
 
@@ -317,7 +318,7 @@ fn steps_end_as_under_a_master_0814() {
         return;
     };
     put_file(&real.dir().join("files"));
-    let _theirs = Slave::start(Kind::Native, &sandbox, "bot", real.port());
+    let _theirs = Slave::native(&sandbox, "bot", real.port());
     real.wait_until_attached();
     let mut steps = vec![shell("prepare", PREPARE, "")];
     steps.extend(STEPS.iter().map(|(_, step)| {
@@ -335,8 +336,7 @@ fn steps_end_as_under_a_master_0814() {
     real.finished_build(&sandbox);
     let build = ours.finished_build("full", 0);
     assert_eq!(build.told_steps(), real.told_steps(&sandbox));
-    let look = String::from_utf8(ours.log("full", 0, "look")).unwrap();
-    assert_eq!(look, String::from_utf8(real.log("look")).unwrap());
+    assert_same(ours.printed(&build), real.printed(&sandbox));
     for path in ["out.txt", "d/a", "several/out.txt", "several/d/a"] {
         let read = |dir: &Path| fs::read(dir.join("public").join(path)).unwrap();
         assert_eq!(read(ours.dir()), read(real.dir()), "{path}");

@@ -48,13 +48,13 @@ pub(crate) struct Step {
     #[serde(default)]
     pub(crate) text: Vec<String>,
     #[serde(default)]
-    logs: Vec<StepLog>,
+    pub(super) logs: Vec<StepLog>,
 }
 
 /// A log of a step.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-struct StepLog {
-    name: String,
+pub(super) struct StepLog {
+    pub(super) name: String,
 }
 
 impl Step {

@@ -8,6 +8,7 @@
 pub(crate) mod client;
 pub(crate) mod master;
 pub(crate) mod peers;
+pub(crate) mod printed;
 pub(crate) mod process;
 pub(crate) mod real_master;
 pub(crate) mod repository;

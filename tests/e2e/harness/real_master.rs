@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::printed::netstrings;
 use super::process::wait_for;
 use super::setup::PASSWORD;
 use super::{Process, Sandbox, free_port, peer, run, wait_until};
@@ -207,7 +208,9 @@ for step in pickle.load(open(sys.argv[1], 'rb')).steps:
         match self.version {
             Version::V0814 => {
                 let path = self.dir.join(format!("full/0-log-{step}-stdio"));
-                output_in_netstrings(&fs::read(path).unwrap())
+                let file = fs::read(path).unwrap();
+                let output = netstrings(&file).filter(|(channel, _)| b"01".contains(channel));
+                output.flat_map(|(_, text)| text.to_vec()).collect()
             }
             Version::V430 => self.output_in_rows(step),
         }
@@ -369,21 +372,3 @@ c['buildbotNetUsageData'] = None
 c['logCompressionMethod'] = 'raw'
 factory = BuildFactory()
 ";
-
-/// The bytes on the channels 0 (standard output) and 1 (standard error) of a log file of 0.8:
-/// netstrings, each with its channel in front.
-fn output_in_netstrings(mut file: &[u8]) -> Vec<u8> {
-    let mut output = Vec::new();
-    while let Some(colon) = file.iter().position(|byte| *byte == b':') {
-        let len: usize = std::str::from_utf8(&file[..colon])
-            .unwrap()
-            .parse()
-            .unwrap();
-        let entry = &file[colon + 1..colon + 1 + len];
-        if let [b'0' | b'1', text @ ..] = entry {
-            output.extend_from_slice(text);
-        }
-        file = &file[colon + 2 + len..];
-    }
-    output
-}
