@@ -1,6 +1,7 @@
-//! `[login]`: how people log in besides with a password of the master (LGN-04).
+//! `[login]`: how people log in besides with a password of the master (LGN-04, LGN-06).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ use super::shape::Shape;
 pub struct LoginConfig {
     /// The OpenID Connect provider.
     pub oidc: Option<OidcConfig>,
+    /// A password file of Apache, relative to the base directory (LGN-06).
+    pub htpasswd_file: Option<PathBuf>,
 }
 
 /// An OpenID Connect provider, where people log in.
@@ -41,7 +44,7 @@ pub struct OidcConfig {
 pub(super) static SHAPE: Shape = Shape {
     place: "login",
     noun: "login",
-    keys: &["oidc"],
+    keys: &["oidc", "htpasswd_file"],
     kinds: Vec::new,
 };
 
@@ -69,6 +72,11 @@ impl LoginConfig {
         let mut login = Self::default();
         table.set_some("oidc", &mut login.oidc, |value| {
             OidcConfig::read(value, buildbot_url)
+        });
+        table.set_some("htpasswd_file", &mut login.htpasswd_file, |value| {
+            let path = PathBuf::from(value.name()?);
+            value.needs(Needed::PasswordFile(path.clone()));
+            Some(path)
         });
         table.finish();
         Some(login)

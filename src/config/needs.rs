@@ -30,6 +30,8 @@ pub enum Needed {
         /// Whether it may be a hash, which must be one that can be used then.
         may_be_hash: bool,
     },
+    /// A file with users and the hashes of their passwords. A master starts without it.
+    PasswordFile(PathBuf),
     /// A secret of a step that can be read. Its step would fail without it.
     Secret(Secret),
     /// Addresses that are free. A master does not start without them.

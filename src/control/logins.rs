@@ -1,14 +1,18 @@
-//! Logins: who a password, a session, a token or the word of a proxy stands for (LGN-01 to LGN-05).
+//! Logins: who a password, a session, a token or the word of a proxy stands for (LGN-01 to LGN-06).
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Caller, Control};
-use crate::config::Secret;
+use tracing::warn;
+
+use crate::config::{Secret, is_person_name};
 use crate::model::journal::PersonOp;
 use crate::model::{Action, AuditRecord, Door, Op, Outcome, SessionRecord, Timestamp};
-use crate::people::{Lasting, hash_of, is_good, is_password, secret};
+use crate::people::{Lasting, hash_of, htpasswd, is_good, is_password, secret};
 use crate::store::{State, StoreError};
 use crate::view;
 
@@ -70,7 +74,8 @@ impl Control {
         read.map_err(|error| error.to_string())?
     }
 
-    /// Whether `password` is that of the person `name`. This takes a fraction of a second, also if
+    /// Whether `password` is that of the person `name`: in the configuration, or else in the
+    /// register; or in the password file of Apache, if there is one. This takes a fraction of a second, also if
     /// there is no such person.
     ///
     /// # Errors
@@ -80,6 +85,8 @@ impl Control {
         let mut people = config.people.iter();
         let known = people.find(|known| known.person.name == name);
         let configured = known.and_then(|known| known.password.clone());
+        let login = config.login.as_ref();
+        let file = login.and_then(|login| login.htpasswd_file.clone());
         let name = name.to_owned();
         let check = move |state: &State| {
             let known = match configured {
@@ -87,7 +94,11 @@ impl Control {
                 Some(secret) => read_password(&secret, state.basedir()).ok(),
                 None => state.password_hash(&name)?.map(String::into_bytes),
             };
-            Ok::<_, StoreError>(is_password(known.as_deref(), password.as_bytes()))
+            let password = password.as_bytes();
+            let file = file.map(|path| state.basedir().join(path));
+            let is_in_file = file.is_some_and(|path| is_in_file(&path, &name, password));
+            // The second is always computed, so that names in the file take as long as others.
+            Ok::<_, StoreError>(is_password(known.as_deref(), password) | is_in_file)
         };
         let checked = self.reader().read(check).await;
         checked.map_err(|error| error.to_string())
@@ -95,6 +106,7 @@ impl Control {
 
     /// Begins a session of a person who has shown who they are, and answers with its secret when it
     /// is on disk (LGN-05). `roles` are those that the login gives, besides those of the register.
+    /// Somebody whom only the password file has is added to the register (LGN-06).
     ///
     /// # Errors
     /// The master cannot write its state.
@@ -105,7 +117,15 @@ impl Control {
         lasting: Lasting,
         origin: &Origin,
     ) -> Result<String, String> {
-        let by_password = (Vec::new(), "the password");
+        let changing = self.changing().await?;
+        let by_password = match changing.register.get(name) {
+            Some(_) => (Vec::new(), "the password"),
+            None => {
+                let (person, at) = (changing.stored(name), changing.at);
+                let saved = Op::Person(Box::new(PersonOp::Saved { person, at }));
+                (vec![saved], "the password, for the first time")
+            }
+        };
         self.session_of(name, roles, lasting, origin, by_password)
             .await
     }
@@ -281,6 +301,37 @@ impl Control {
         let Origin { door, address } = origin;
         Ok(Caller::person(name, roles, door, &address))
     }
+}
+
+/// Whether the password file of Apache at `path` has `name` with `password`. The file is read each
+/// time, so a change of it counts at once.
+fn is_in_file(path: &Path, name: &str, password: &[u8]) -> bool {
+    let file = path.display();
+    let text = match read_limited(path) {
+        Ok(text) => text,
+        Err(error) => {
+            warn!("cannot read the password file {file}: {error}");
+            return false;
+        }
+    };
+    let hash = htpasswd::hash_in(&text, name).filter(|_| is_person_name(name));
+    let checked = hash.map(|hash| htpasswd::has_hash(password, hash));
+    checked.is_some_and(|checked| {
+        checked.unwrap_or_else(|why| {
+            let name = name.escape_debug();
+            warn!("{file}: cannot check the password of {name}: {why}");
+            false
+        })
+    })
+}
+
+fn read_limited(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    if file.metadata()?.len() > htpasswd::LARGEST_HTPASSWD {
+        let limit = htpasswd::LARGEST_HTPASSWD / (1024 * 1024);
+        return Err(io::Error::other(format!("it has more than {limit} MiB")));
+    }
+    io::read_to_string(file.take(htpasswd::LARGEST_HTPASSWD))
 }
 
 fn is_noted_again(used_at: Option<Timestamp>, now: Timestamp) -> bool {

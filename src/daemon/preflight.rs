@@ -90,6 +90,16 @@ impl Preflight<'_> {
                 may_be_hash,
             } => self.check_password(owner, secret, *may_be_hash, span),
             Needed::Secret(secret) => self.check_secret(owner, secret, span),
+            Needed::PasswordFile(path) => {
+                let path = self.site.basedir.join(path);
+                if let Err(error) = std::fs::File::open(&path) {
+                    let path = path.display();
+                    let message = format!("{owner}: cannot read {path}: {error}");
+                    let help = format!("make it with `htpasswd -Bc {path} USER`");
+                    let warning = self.problem(span, message, help);
+                    self.warnings.push(warning);
+                }
+            }
             Needed::Ports(ports) => self.check_ports(ports, span),
             Needed::Jobdir(jobdir) => {
                 if let Err(error) = JobdirWatcher::check(jobdir, self.site.basedir) {

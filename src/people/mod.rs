@@ -6,6 +6,7 @@
 
 mod codeowners;
 mod duty;
+pub mod htpasswd;
 mod listed;
 mod mailmap;
 mod may;

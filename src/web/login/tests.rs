@@ -296,3 +296,46 @@ fn a_form_larger_than_64_kib_is_refused() {
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
     });
 }
+
+#[test]
+fn lgn_06_users_of_a_password_file_log_in_and_are_known_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("htpasswd");
+    std::fs::write(
+        &file,
+        "bob:{SHA}W8r/fyL/UzygmbNAjq2HbA67qac=\nanyone:{SHA}\n",
+    )
+    .unwrap();
+    let config = format!("[login]\nhtpasswd_file = {file:?}\n{CLOSED}");
+    Farm::with(&config).visit(async |visitor| {
+        let answer = visitor.log_in("bob", "wrong").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let known = visitor.control().register().await.unwrap();
+        assert!(known.get("bob").is_none());
+        for _ in 0..2 {
+            let answer = visitor.log_in("bob", "open sesame").await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+            let page = visitor.get("/about").await;
+            assert!(page.text.contains(r#"href="/users/bob">bob</a>"#));
+        }
+        let known = visitor.control().register().await.unwrap();
+        assert!(known.get("bob").is_some());
+        let log = visitor.audit().await;
+        let grounds: Vec<_> = log.iter().map(|record| record.ground.as_str()).collect();
+        let first = "the password, for the first time";
+        let again = ["the password", "the session"];
+        assert_eq!(
+            grounds,
+            [&["the wrong name or password", first][..], &again].concat()
+        );
+        std::fs::write(&file, "").unwrap();
+        let answer = visitor.log_in("bob", "open sesame").await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "the file is read anew"
+        );
+        let answer = visitor.log_in("ann", "open sesame").await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    });
+}
