@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
+use serde_json::json;
 
 use super::{ACTS, Act};
 use crate::botmaster::Ask;
 use crate::model::{AuditRecord, Outcome, RequestId};
 use crate::web::api::acts::ACTS as API_ACTS;
 use crate::web::table::PAGES;
-use crate::web::testing::{Farm, PEOPLE, Visitor};
+use crate::web::testing::{Answer, Farm, PEOPLE, Visitor};
 
-/// Ann may do everything, Bob may only look.
 /// A farm on which each act has something to do: build 3 of linux runs, request 5 waits.
 fn farm() -> Farm {
     Farm::broken_with(PEOPLE)
@@ -166,6 +166,78 @@ fn lgn_05_no_form_does_anything_without_its_mark_or_from_elsewhere() {
                     (record.who.as_str(), record.outcome),
                     ("ann", Outcome::Refused)
                 );
+            }
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+/// Sends an act of the API with these headers, as JSON.
+async fn send(visitor: &mut Visitor, path: &str, headers: &[(&str, &str)], mark: &str) -> Answer {
+    let path = path.replace("{builder}", "linux").replace("{build}", "3");
+    let path = path.replace("{slave}", "oak").replace("{request}", "5");
+    let mut body = match path.as_str() {
+        "/api/v1/changes" => json!({ "who": "eve", "files": [], "comments": "x" }),
+        _ => json!({}),
+    };
+    if !mark.is_empty() {
+        body["csrf"] = json!(mark);
+    }
+    let headers = [&[("content-type", "application/json")], headers].concat();
+    let request = Request::post(path);
+    visitor
+        .send(request, &headers, body.to_string().into())
+        .await
+}
+
+#[test]
+fn may_05_no_act_of_the_api_does_anything_without_a_login_or_the_permission() {
+    farm().visit(async |visitor| {
+        for (number, act) in (1..).zip(API_ACTS) {
+            visitor.peer = Some([192, 0, 2, number].into());
+            let answer = send(visitor, act.path, &[], "").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", act.path);
+            let log = visitor.audit().await;
+            assert_eq!(log.last().unwrap().outcome, Outcome::Refused);
+        }
+        visitor.peer = None;
+        visitor.log_in("bob", "b").await;
+        let mark = visitor.csrf.clone();
+        for act in API_ACTS {
+            let here = [("sec-fetch-site", "same-origin")];
+            let answer = send(visitor, act.path, &here, &mark).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", act.path);
+            assert!(answer.text.contains("bob may not "), "{}", answer.text);
+            let log = visitor.audit().await;
+            let newest = log.last().unwrap();
+            let expected = ("bob", Outcome::Refused);
+            assert_eq!((newest.who.as_str(), newest.outcome.clone()), expected);
+        }
+        assert_eq!(visitor.asked(), []);
+    });
+}
+
+#[test]
+fn lgn_05_no_act_of_the_api_does_anything_without_a_mark_or_from_elsewhere() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        let mark = visitor.csrf.clone();
+        for act in API_ACTS {
+            for (header, mark) in [
+                (("sec-fetch-site", "same-origin"), ""),
+                (("sec-fetch-site", "cross-site"), mark.as_str()),
+                (("origin", "https://evil.example"), &mark),
+                (("x", "y"), &mark),
+            ] {
+                let answer = send(visitor, act.path, &[header], mark).await;
+                assert_eq!(
+                    answer.status,
+                    StatusCode::FORBIDDEN,
+                    "{} {header:?}",
+                    act.path
+                );
+                let sentence = "The request was not sent by a page of this master.";
+                assert!(answer.text.contains(sentence), "{}", answer.text);
             }
         }
         assert_eq!(visitor.asked(), []);
