@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::json;
 use crate::model::{
-    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SetId, SlaveName,
+    Timestamp,
 };
 use crate::store::read::{BriefRow, LineRow, Wanted};
 use crate::store::{State, StoreError};
@@ -95,6 +96,14 @@ impl Brief {
     /// The state cannot be read.
     pub fn of_change(state: &State, change: ChangeNumber) -> Result<Vec<Self>, StoreError> {
         Ok(all(state.builds_of_change(change)?))
+    }
+
+    /// The builds of a set, each the last of a request, in the order in which they started.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn of_set(state: &State, set: SetId) -> Result<Vec<Self>, StoreError> {
+        Ok(all(state.builds_of_set(set)?))
     }
 
     /// The newest `limit` builds on a slave, newest first.

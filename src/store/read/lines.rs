@@ -4,7 +4,8 @@ use rusqlite::{Row, params};
 
 use super::builds::news_of;
 use crate::model::{
-    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SlaveName, Timestamp,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, Judgement, Results, SetId, SlaveName,
+    Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -148,6 +149,18 @@ impl State {
         })
     }
 
+    /// The builds of a set, each the last of a request, in the order in which they started.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn builds_of_set(&self, set: SetId) -> Result<Vec<BriefRow>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(OF_SET)?
+                .query_map([int(set.0)], brief_of)?
+                .collect()
+        })
+    }
+
     /// The newest `limit` builds on a slave, newest first.
     ///
     /// # Errors
@@ -240,6 +253,11 @@ pub(super) const OF_CHANGE: &str = concat!(
     brief_columns!(),
     " FROM build b WHERE b.id IN (SELECT r.build FROM change_in_set c JOIN request r ON r.build_set = c.build_set
         WHERE c.change = ?1 AND r.build IS NOT NULL) ORDER BY b.id"
+);
+pub(super) const OF_SET: &str = concat!(
+    brief_columns!(),
+    " FROM build b WHERE b.id IN (SELECT r.build FROM request r
+        WHERE r.build_set = ?1 AND r.build IS NOT NULL) ORDER BY b.id"
 );
 pub(super) const ON_SLAVE: &str = concat!(
     brief_columns!(),

@@ -84,6 +84,26 @@ impl State {
         })
     }
 
+    /// The newest `limit` sets of a scheduler, the newest first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn sets_of(
+        &self,
+        scheduler: &SchedulerName,
+        limit: u32,
+    ) -> Result<Vec<SetRow>, StoreError> {
+        self.read(|conn| {
+            let ids: Vec<SetId> = conn
+                .prepare_cached(SETS_OF)?
+                .query_map((scheduler.as_str(), limit), |row| {
+                    Ok(row.get::<_, Col<_>>(0)?.0)
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            sets(conn, ids)
+        })
+    }
+
     /// The newest set of a scheduler: its number, when it was submitted, and its result if it has
     /// finished.
     ///
@@ -148,6 +168,8 @@ pub(super) const SET_REQUESTS: &str =
     "SELECT id, builder FROM request WHERE build_set = ?1 ORDER BY id";
 pub(super) const LAST_SET: &str = "SELECT id, submitted_at, result FROM build_set
     WHERE scheduler = ?1 ORDER BY id DESC LIMIT 1";
+pub(super) const SETS_OF: &str =
+    "SELECT id FROM build_set WHERE scheduler = ?1 ORDER BY id DESC LIMIT ?2";
 const REQUESTS: &str = concat!(
     request_columns!(),
     "

@@ -3,13 +3,13 @@
 use askama::Template;
 
 use super::buttons::Buttons;
-use super::common::{ChangeLine, Changes, not_found, number_of};
+use super::common::{ChangeLine, Changes, Running, not_found, number_of, outcome};
 use crate::model::SetId;
 use crate::store::State;
-use crate::view::{BuildSetPage, Request, RequestState};
+use crate::view::{Brief, Build, BuildSetPage, Request, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Pill, Time, Tone, revision};
+use crate::web::parts::{Link, Outcome, Pill, Progress, Time, Tone, revision, slave};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -52,7 +52,13 @@ struct Row {
     id: Link,
     builder: Link,
     build: Option<Pill>,
+    /// What became of it without a build.
     word: String,
+    /// What the build does, or why the request waits.
+    now: String,
+    progress: Option<Progress>,
+    slave: Option<Link>,
+    began: Option<Time>,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -84,7 +90,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         outcome,
         word,
         done: done.count(),
-        requests: requests.iter().map(row).collect(),
+        requests: rows(state, scene, &page)?,
         changes: Changes::default().lines(state, &page.changes)?,
         scheduler: set
             .scheduler
@@ -111,20 +117,50 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     Ok(shown.running(set.result.is_none()))
 }
 
-fn row(request: &Request) -> Row {
+fn rows(state: &State, scene: &Scene, page: &BuildSetPage) -> Result<Vec<Row>, Refusal> {
+    let builds = Brief::of_set(state, page.set.id)?;
+    let mut rows = Vec::new();
+    for request in &page.requests {
+        let mut builds = builds.iter();
+        let build = builds
+            .find(|build| build.builder == request.builder && Some(build.number) == request.build);
+        rows.push(row(state, scene, request, build)?);
+    }
+    Ok(rows)
+}
+
+fn row(
+    state: &State,
+    scene: &Scene,
+    request: &Request,
+    build: Option<&Brief>,
+) -> Result<Row, Refusal> {
     let builder = &request.builder;
-    let outcome = Outcome::of(request.result, None);
-    let pill = |number| Pill::number(builder, number, outcome);
-    Row {
+    let full = match build {
+        Some(build) if build.result.is_none() => {
+            Build::find(state, builder, build.number, scene.moment())?
+        }
+        _ => None,
+    };
+    let running = full.map(|build| Running::new(build, scene));
+    let waits = scene.live.waits.get(builder);
+    let waits = waits.map(|why| scene.with_local_times(why));
+    let (word, now) = match (build, request.result, &running) {
+        (None, Some(result), _) => (result.to_string(), String::new()),
+        (None, None, _) => ("waiting".to_owned(), waits.unwrap_or_default()),
+        (Some(_), _, Some(running)) => (String::new(), running.step.clone()),
+        (Some(build), ..) => (String::new(), build.text.join(" ")),
+    };
+    Ok(Row {
         id: Link::to(&request.id.to_string(), &address::request(request.id)),
         builder: Link::to(builder.as_str(), &address::builder(builder)),
-        build: request.build.map(pill),
-        word: match (request.build, request.result) {
-            (None, Some(result)) => result.to_string(),
-            (None, None) => "waiting".to_owned(),
-            (Some(_), _) => String::new(),
-        },
-    }
+        build: build.map(|build| Pill::number(builder, build.number, outcome(build))),
+        word,
+        now,
+        progress: running.and_then(|running| running.progress),
+        slave: build.map(|build| slave(&build.slave)),
+        began: build.map(|build| scene.second(build.started_at)),
+    })
 }
 
 #[cfg(test)]
@@ -136,9 +172,11 @@ mod tests {
         let page = Farm::broken().page("/buildsets/2");
         assert!(page.contains("python: type stubs"), "{page}");
         assert!(
-            page.contains(r#"href="/builders/linux/builds/1">1<b> failure"#),
+            page.contains(r#"href="/builders/linux/builds/1">1<b> new failure"#),
             "{page}"
         );
+        let slave = r#"<td class="d"><a href="/buildslaves/oak">oak</a></td>"#;
+        assert!(page.contains(slave), "{page}");
         assert_eq!(Farm::broken().get("/buildsets/99").status, 404);
     }
 }

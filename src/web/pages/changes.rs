@@ -113,25 +113,9 @@ impl Row {
     /// # Errors
     /// The state cannot be read.
     pub(super) fn read(state: &State, scene: &Scene, known: &Change) -> Result<Self, Refusal> {
-        // Of several builds of a builder, the last one counts.
-        let mut last: Vec<Brief> = Vec::new();
         let builds = Brief::of_change(state, known.number)?;
         let did = did(&builds, known.number);
-        for build in builds {
-            match last.iter_mut().find(|other| other.builder == build.builder) {
-                Some(other) => *other = build,
-                None => last.push(build),
-            }
-        }
-        // Of many builders, those that are as good as before are only counted.
-        let is_plain = |build: &Brief| outcome(build) == Outcome::plain(Tone::Ok);
-        let all = last.len();
-        if all > MANY {
-            last.retain(|build| !is_plain(build));
-        }
-        let squares = last
-            .iter()
-            .map(|build| Square::builder(&build.builder, build.number, outcome(build)));
+        let (squares, good) = by_builder(builds);
         Ok(Self {
             number: change(known.number),
             title: first_line(&known.comments),
@@ -140,11 +124,33 @@ impl Row {
             when: scene.time(known.when),
             revision: known.revision.as_deref().map(revision),
             files: known.files.len(),
-            squares: squares.collect(),
-            good: all - last.len(),
+            squares,
+            good,
             did,
         })
     }
+}
+
+/// A square for each builder of some builds, and how many more builders are as good as before.
+pub(super) fn by_builder(builds: Vec<Brief>) -> (Vec<Square>, usize) {
+    // Of several builds of a builder, the last one counts.
+    let mut last: Vec<Brief> = Vec::new();
+    for build in builds {
+        match last.iter_mut().find(|other| other.builder == build.builder) {
+            Some(other) => *other = build,
+            None => last.push(build),
+        }
+    }
+    // Of many builders, those that are as good as before are only counted.
+    let is_plain = |build: &Brief| outcome(build) == Outcome::plain(Tone::Ok);
+    let all = last.len();
+    if all > MANY {
+        last.retain(|build| !is_plain(build));
+    }
+    let squares = last.iter();
+    let squares =
+        squares.map(|build| Square::builder(&build.builder, build.number, outcome(build)));
+    (squares.collect(), all - last.len())
 }
 
 fn codebase(name: &str) -> Option<Link> {

@@ -4,9 +4,10 @@ use askama::Template;
 
 use super::buttons::Buttons;
 use super::common::{not_found, number_of};
-use crate::model::RequestId;
+use crate::model::{BuildNumber, RequestId};
 use crate::store::State;
-use crate::view::{Request, RequestState};
+use crate::store::read::Wanted;
+use crate::view::{Brief, Request, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Outcome, Pill, Time, Tone};
@@ -36,6 +37,7 @@ struct Contents {
     submitted: Time,
     finished: Option<Time>,
     why: Option<String>,
+    trail: Vec<(Time, String, Option<Link>)>,
     merged: Option<Link>,
     priority: i32,
     retries: u32,
@@ -79,6 +81,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         submitted: scene.second(request.submitted_at),
         finished: request.finished_at.map(|at| scene.second(at)),
         why: request.why.clone(),
+        trail: trail(state, scene, &request)?,
         merged: request
             .merged_into
             .map(|other| Link::to(&other.to_string(), &address::request(other))),
@@ -96,6 +99,45 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     Ok(shown.running(is_open))
 }
 
+/// How the request came about, and what became of it: when, what, and what that leads to.
+fn trail(
+    state: &State,
+    scene: &Scene,
+    request: &Request,
+) -> Result<Vec<(Time, String, Option<Link>)>, Refusal> {
+    let mut trail = Vec::new();
+    if let Some(set) = state.build_set(request.set)? {
+        let what = match &set.scheduler {
+            Some(scheduler) => format!("scheduler {scheduler} made build set"),
+            None => "somebody asked for build set".to_owned(),
+        };
+        let link = Link::to(&set.id.to_string(), &address::build_set(set.id));
+        trail.push((scene.second(set.submitted_at), what, Some(link)));
+    }
+    let build = match request.build {
+        Some(number) => {
+            let wanted = Wanted {
+                before: Some(BuildNumber(number.0.saturating_add(1))),
+                tries: true,
+                ..Wanted::default()
+            };
+            let found = Brief::newest(state, &request.builder, wanted, 1)?;
+            found.into_iter().find(|build| build.number == number)
+        }
+        None => None,
+    };
+    if let Some(build) = build {
+        let (builder, number) = (&build.builder, build.number);
+        let link = Link::to(&number.to_string(), &address::build(builder, number));
+        let what = format!("slave {} began build", build.slave);
+        trail.push((scene.second(build.started_at), what, Some(link)));
+    }
+    if let (Some(result), Some(at)) = (request.result, request.finished_at) {
+        trail.push((scene.second(at), format!("it ended: {result}"), None));
+    }
+    Ok(trail)
+}
+
 #[cfg(test)]
 mod tests {
     use crate::web::testing::Farm;
@@ -108,6 +150,13 @@ mod tests {
             r#"href="/buildsets/2""#,
         ] {
             assert!(page.contains(link), "{link}: {page}");
+        }
+        for line in [
+            "scheduler quick made build set",
+            "slave oak began build",
+            "it ended: failure",
+        ] {
+            assert!(page.contains(line), "{line}: {page}");
         }
         assert_eq!(Farm::broken().get("/queue/99").status, 404);
         assert_eq!(Farm::broken().get("/queue/x").status, 404);

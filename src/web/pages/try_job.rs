@@ -13,7 +13,7 @@ use crate::view::{Brief, Build, BuildSetPage, Request, RequestState, Standing};
 use crate::web::address;
 use crate::web::outlet::{Document, Outlet, Readers};
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Pill, Progress, Time, Tone, revision};
+use crate::web::parts::{Link, Outcome, Pill, Progress, Time, Tone, person, revision};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -45,7 +45,7 @@ struct Contents {
     id: SetId,
     outcome: Outcome,
     word: String,
-    who: String,
+    who: Option<Link>,
     comment: String,
     submitted: Time,
     branch: Option<String>,
@@ -107,9 +107,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let contents = Contents {
         id,
         outcome,
-        who: patch
-            .and_then(|patch| patch.who.clone())
-            .unwrap_or_default(),
+        who: patch.and_then(|patch| patch.who.as_deref()).map(person),
         comment: patch
             .and_then(|patch| patch.comment.clone())
             .unwrap_or_default(),
