@@ -9,9 +9,9 @@ use clap::builder::PossibleValuesParser;
 use super::base_dir::Master;
 use super::configuration::{Scope, Source, Tell};
 use super::{USAGE, say};
-use crate::config::Config;
-use crate::model::{Action, Object};
-use crate::people::{Actor, may};
+use crate::config::{BuilderConfig, Config};
+use crate::model::{Action, BuilderName, Object};
+use crate::people::{Actor, Decision, may};
 
 /// Tell whether somebody may do something, and which permission decides
 ///
@@ -63,13 +63,43 @@ impl May {
         let mut is_allowed = true;
         for action in actions {
             let decision = may(&config.permissions, &actor, None, *action, &object);
-            is_allowed &= decision.is_allowed();
-            say(&format!("{}: {decision}", action.name()));
+            let name = action.name();
+            match seen_with(&config, &actor, &object) {
+                Some(builder) if *action == Action::View && decision == Decision::NotAllowed => {
+                    say(&format!(
+                        "{name}: allowed with builder {builder}, which may be viewed"
+                    ));
+                }
+                _ => {
+                    is_allowed &= decision.is_allowed();
+                    say(&format!("{name}: {decision}"));
+                }
+            }
         }
         Ok(match is_allowed {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
+    }
+}
+
+/// The builder with which a slave is seen, unless a rule forbids to view the slave (MAY-04).
+fn seen_with<'c>(config: &'c Config, actor: &Actor, object: &Object) -> Option<&'c BuilderName> {
+    let slave = object.slave.as_deref()?;
+    let mut builders = config.builders.iter();
+    let builder = builders.find(|builder| {
+        let is_own = builder.slaves.iter().any(|own| own.as_str() == slave);
+        let view = |object| may(&config.permissions, actor, None, Action::View, object);
+        is_own && view(&of_builder(builder)).is_allowed()
+    });
+    builder.map(|builder| &builder.name)
+}
+
+fn of_builder(builder: &BuilderConfig) -> Object {
+    Object {
+        builder: Some(builder.name.to_string()),
+        tags: builder.tags.clone(),
+        ..Object::default()
     }
 }
 
@@ -88,11 +118,7 @@ fn object(text: &str, config: &Config) -> anyhow::Result<Object> {
             let Some(builder) = config.builder(name) else {
                 bail!("there is no builder {name:?}");
             };
-            Object {
-                builder: given,
-                tags: builder.tags.clone(),
-                ..Object::default()
-            }
+            of_builder(builder)
         }
         "slave" if config.slave(name).is_some() => Object {
             slave: given,
@@ -109,4 +135,39 @@ fn object(text: &str, config: &Config) -> anyhow::Result<Object> {
         "slave" => bail!("there is no slave {name:?}"),
         _ => bail!("there is no builder, slave or scheduler {name:?}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::config::parse;
+    use crate::model::Zone;
+
+    const FARM: &str = r#"
+slave_port = 9989
+slaves = [{ name = "oak", password = "x" }, { name = "elm", password = "x" }]
+factories.f = { steps = [{ type = "ShellCommand", command = "true" }] }
+builders = [
+    { name = "open", slaves = ["oak"], factory = "f" },
+    { name = "secret", slaves = ["oak", "elm"], factory = "f" },
+]
+[[permissions]]
+who = ["anyone"]
+may = ["view"]
+on = { builders = ["open"] }
+"#;
+
+    #[test]
+    fn may_04_a_slave_is_seen_with_a_builder_of_it() {
+        let (config, _) = parse(FARM, "master.toml", &Ok(Zone::UTC)).unwrap();
+        let with = |name: &str| {
+            let object = object(name, &config).unwrap();
+            seen_with(&config, &Actor::Stranger, &object).map(BuilderName::as_str)
+        };
+        assert_eq!(with("slave:oak"), Some("open"));
+        assert_eq!(with("slave:elm"), None);
+        assert_eq!(with("builder:open"), None);
+    }
 }

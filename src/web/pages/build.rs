@@ -49,6 +49,8 @@ struct Contents {
     next: Option<(BuildNumber, String)>,
     running: Option<Running>,
     steps: Vec<StepRow>,
+    /// Steps that a running build has not begun.
+    to_come: Vec<String>,
     not_run: Vec<String>,
     properties: Vec<(String, String, String)>,
     changes: Vec<ChangeRow>,
@@ -162,6 +164,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .filter(|(_, step)| !step.hidden)
             .map(|(index, step)| StepRow::new(state, scene, build, (index, step), whole))
             .collect(),
+        to_come: to_come(build),
         not_run: build.not_run.clone(),
         properties: properties(&build.properties),
         since_good: numbers.len() > build.changes.len(),
@@ -476,6 +479,13 @@ impl StepRow {
     }
 }
 
+/// The steps that a running build has not begun.
+fn to_come(build: &Build) -> Vec<String> {
+    let begun = |name: &String| build.steps.iter().any(|step| step.name == *name);
+    let planned = build.planned.iter().filter(|_| build.result.is_none());
+    planned.filter(|name| !begun(name)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use crate::logs::Channel;
@@ -498,6 +508,16 @@ mod tests {
         let still = Farm::broken().page("/builders/linux/builds/2");
         assert!(still.contains("still failing"), "{still}");
         assert!(still.contains("since the last good build"), "{still}");
+    }
+
+    #[test]
+    fn a_running_build_names_the_steps_to_come() {
+        let farm = Farm::broken();
+        let to_come = r#"pack</span><span class="d">not begun</span>"#;
+        let page = farm.page("/builders/linux/builds/3");
+        assert!(page.contains(to_come), "{page}");
+        let over = farm.page("/builders/linux/builds/2");
+        assert!(!over.contains("not begun"), "{over}");
     }
 
     #[test]
