@@ -68,6 +68,18 @@ impl Monotone<'_> {
         self.mtn_above(at, &["pull", &from, ticker]).await
     }
 
+    /// Pulls into the database, which is made anew if it is damaged. A server that is away costs
+    /// no database.
+    async fn pull_or_mend(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
+        if self.pull(at).await? {
+            return Ok(true);
+        }
+        if self.mtn_above(at, &["db", "check"]).await? {
+            return Ok(false);
+        }
+        Ok(self.make_database(at).await? && self.pull(at).await?)
+    }
+
     /// Makes a database, in place of a damaged one.
     async fn make_database(&self, at: &mut Workspace<'_, '_>) -> Part<bool> {
         at.remove_above(&self.database).await?;
@@ -122,7 +134,7 @@ impl System for Monotone<'_> {
     }
 
     async fn bring(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
-        if !self.pull(at).await? || self.mtn(at, &["revert", "."]).await?.rc != Some(0) {
+        if !self.pull_or_mend(at).await? || self.mtn(at, &["revert", "."]).await?.rc != Some(0) {
             return Ok(Outcome::Failed);
         }
         let revision = match &self.wanted.revision {
@@ -135,11 +147,11 @@ impl System for Monotone<'_> {
     }
 
     async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome> {
-        let is_there = at.exists_above(&self.database).await?;
-        let mut is_pulled = is_there && self.pull(at).await?;
-        if !is_pulled {
-            is_pulled = self.make_database(at).await? && self.pull(at).await?;
-        }
+        let is_pulled = if at.exists_above(&self.database).await? {
+            self.pull_or_mend(at).await?
+        } else {
+            self.make_database(at).await? && self.pull(at).await?
+        };
         let branch = format!("--branch={}", self.branch());
         let revision = self.wanted.revision.as_ref();
         let revision = revision.map(|revision| format!("--revision={revision}"));

@@ -60,6 +60,26 @@ async fn a_revision_gets_a_new_tree_and_the_latest_is_replayed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_tree_that_cannot_be_updated_is_made_anew_if_the_archive_answers() {
+    let version: Rule = ("build$ baz tree-version", 0, "me@e--2004/p--main--1.0\n");
+    let undo: Rule = ("build$ baz undo", 1, "");
+    let (result, lines) = run(None, &[LOGS, NOT_PATCHED, version, undo]).await;
+    assert_eq!(result, Results::Success);
+    let anew = [
+        ".$ baz revisions me@e--2004/p--main--1.0",
+        "rmdir build",
+        ".$ baz get me@e--2004/p--main--1.0 build",
+        "build$ baz logs --reverse --full",
+    ];
+    assert_eq!(lines[lines.len() - anew.len()..], anew);
+
+    let silent: Rule = (".$ baz revisions", 1, "");
+    let (result, lines) = run(None, &[LOGS, NOT_PATCHED, version, undo, silent]).await;
+    assert_eq!(result, Results::Failure);
+    assert!(!lines.contains(&"rmdir build".to_owned()), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_no_name_is_refused() {
     let (result, lines) = run(Some("../x"), &[]).await;
     assert_eq!(result, Results::Failure);

@@ -81,7 +81,36 @@ async fn a_server_that_is_away_costs_nothing() {
     let rules = [NOT_PATCHED, BASE, (PULL, 1, "")];
     let (result, lines) = run(SourceMode::Incremental, None, &rules).await;
     assert_eq!(result, Results::Failure);
-    assert!(!lines.contains(&"rmdir build".to_owned()), "{lines:?}");
+    let is_removed = lines.iter().any(|line| line.starts_with("rmdir"));
+    assert!(!is_removed, "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_tree_and_a_damaged_database_are_made_anew() {
+    let update: Rule = ("build$ mtn revert .", 1, "");
+    let rules = [NOT_PATCHED, BASE, update];
+    let (result, lines) = run(SourceMode::Incremental, None, &rules).await;
+    assert_eq!(result, Results::Success);
+    let anew = [
+        "rmdir build",
+        "stat db.mtn",
+        PULL,
+        ".$ mtn --db=db.mtn checkout --branch=b build",
+        "build$ mtn automate get_base_revision_id",
+    ];
+    assert_eq!(lines[lines.len() - anew.len()..], anew);
+
+    let check: Rule = (".$ mtn --db=db.mtn db check", 1, "");
+    let rules = [NOT_PATCHED, BASE, check, (PULL, 1, "")];
+    let (_, lines) = run(SourceMode::Incremental, None, &rules).await;
+    let mended = [
+        PULL,
+        check.0,
+        "rmdir ./db.mtn",
+        ".$ mtn --db=db.mtn db init",
+        PULL,
+    ];
+    assert_eq!(lines[3..8], mended);
 }
 
 #[tokio::test(start_paused = true)]
