@@ -1,7 +1,8 @@
 //! The people of a master: those of the configuration, of the register and of the command as one
 //! list, who is on duty, and who owns files (WHO-05, WHO-08, ESC-10).
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::Config;
 use crate::model::{AttributeKind, Duty, Timestamp};
@@ -72,31 +73,46 @@ pub fn on_duty(state: &State, config: &Config, now: Timestamp) -> Result<Vec<Dut
         .collect())
 }
 
-/// The owners of files in the repository of this name: by the rules of the configuration and by the
-/// file of the repository. A name that `register` knows is that of the person.
+/// The owners of files, each with the name of its repository: by the rules of the configuration
+/// and by the files of the repositories. A name that the register knows is that of the person.
 ///
 /// # Errors
 /// The state cannot be read.
-pub fn owners_of_files(
+pub fn owners_of_files<'f>(
     state: &State,
     config: &Config,
-    register: &Register,
-    files: &[String],
-    repository: &str,
+    files: impl IntoIterator<Item = (&'f [String], &'f str)>,
 ) -> Result<Vec<String>, StoreError> {
-    let mut owners: BTreeSet<String> = config
-        .owners_of_files(files, repository)
-        .into_iter()
-        .collect();
-    let known = config.repository(repository);
-    if known.is_some_and(|known| known.owners_file.is_some())
-        && let Some(text) = state.owners_file(repository)?
-    {
-        let file = Codeowners::parse(&text);
-        let named = file.of_files(files).into_iter();
-        owners.extend(named.map(|name| person_named(register, name)));
+    let (mut owners, mut named) = (BTreeSet::new(), BTreeSet::new());
+    let mut known: BTreeMap<&str, Option<Codeowners>> = BTreeMap::new();
+    for (files, repository) in files {
+        owners.extend(config.owners_of_files(files, repository));
+        let file = match known.entry(repository) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(owners_file(state, config, repository)?),
+        };
+        let of_file = file.iter().flat_map(|file| file.of_files(files));
+        named.extend(of_file.map(str::to_owned));
+    }
+    if !named.is_empty() {
+        let register = register(state, config)?;
+        owners.extend(named.iter().map(|name| person_named(&register, name)));
     }
     Ok(owners.into_iter().collect())
+}
+
+/// The file of owners of a repository, if the configuration says that it has one.
+fn owners_file(
+    state: &State,
+    config: &Config,
+    repository: &str,
+) -> Result<Option<Codeowners>, StoreError> {
+    let known = config.repository(repository);
+    if known.is_none_or(|known| known.owners_file.is_none()) {
+        return Ok(None);
+    }
+    let text = state.owners_file(repository)?;
+    Ok(text.map(|text| Codeowners::parse(&text)))
 }
 
 /// The name of the person whom a file of owners calls `name`, else `name` itself.

@@ -308,10 +308,7 @@ fn owners(master: &Master, repository: &str, files: &[String]) -> anyhow::Result
         return Ok(ExitCode::from(USAGE));
     };
     let owners = match State::open_if_any(&master.basedir)? {
-        Some(state) => {
-            let register = view::register(&state, &config)?;
-            view::owners_of_files(&state, &config, &register, files, repository)?
-        }
+        Some(state) => view::owners_of_files(&state, &config, [(files, repository)])?,
         None => config.owners_of_files(files, repository),
     };
     for owner in owners {

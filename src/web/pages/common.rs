@@ -1,7 +1,7 @@
 //! What several pages say in the same way.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
@@ -256,14 +256,9 @@ pub(super) fn owners_of<'c>(
     if !config.has_owners_of_files() {
         return Ok(Vec::new());
     }
-    let register = view::register(state, config)?;
-    let mut owners = BTreeSet::new();
-    for change in changes {
-        let (files, repository) = (&change.files, &change.repository);
-        let of_files = view::owners_of_files(state, config, &register, files, repository)?;
-        owners.extend(of_files);
-    }
-    Ok(owners.into_iter().collect())
+    let changes = changes.into_iter();
+    let files = changes.map(|change| (change.files.as_slice(), change.repository.as_str()));
+    view::owners_of_files(state, config, files)
 }
 
 /// Properties: name, value, source.
