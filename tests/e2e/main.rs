@@ -51,6 +51,7 @@ mod sources;
 mod sources_0814;
 mod state;
 mod status_client;
+mod steering;
 mod steps;
 mod steps_0814;
 mod stopping;
