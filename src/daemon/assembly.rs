@@ -115,9 +115,7 @@ impl Daemon {
         newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
-        start_control(parts.socket, &control, &tasks);
-        let looking = people::run(control.clone(), in_force.subscribe(), tasks.clone());
-        tasks.spawn(info_span!("people"), looking);
+        start_control(parts.socket, &control, &in_force, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
         let reconfigurer = Reconfigurer::new(
@@ -196,11 +194,18 @@ impl Daemon {
     }
 }
 
-/// Starts the tasks that serve the control socket and count what happens.
-fn start_control(listener: UnixListener, control: &Control, tasks: &Tasks) {
+/// Starts the tasks that serve the control socket, count what happens, and look people up.
+fn start_control(
+    listener: UnixListener,
+    control: &Control,
+    in_force: &watch::Sender<Arc<Config>>,
+    tasks: &Tasks,
+) {
     let serving = socket::serve(listener, control.clone(), tasks.clone());
     tasks.spawn(info_span!("control"), serving);
     tally::start(control, tasks);
+    let looking = people::run(control.clone(), in_force.subscribe(), tasks.clone());
+    tasks.spawn(info_span!("people"), looking);
 }
 
 /// Starts the task that takes in logins. Returns the logins of slaves.

@@ -139,7 +139,6 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         .result
         .is_none()
         .then(|| Running::new(build.clone(), scene));
-    let beyond = number.next();
     let contents = Contents {
         builder_href: address::builder(&builder),
         number,
@@ -154,7 +153,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .first()
             .map(|b| (b.number, address::build(&builder, b.number))),
         next: state
-            .build(&builder, beyond)?
+            .build(&builder, number.next())?
             .map(|row| (row.number, address::build(&builder, row.number))),
         running,
         steps: build
