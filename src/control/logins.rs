@@ -75,8 +75,8 @@ impl Control {
     }
 
     /// Whether `password` is that of the person `name`: in the configuration, or else in the
-    /// register; or in the password file of Apache, if there is one. This takes a fraction of a second, also if
-    /// there is no such person.
+    /// register; or in the password file of Apache, if there is one. This takes a fraction of a
+    /// second, also if there is no such person.
     ///
     /// # Errors
     /// The state cannot be read.
