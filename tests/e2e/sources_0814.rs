@@ -75,6 +75,57 @@ fn source_steps_end_as_under_a_master_0814() {
     }
 }
 
+/// A patch set is a reference of a git repository.
+#[test]
+fn gerrit_checks_out_a_patch_set_as_under_a_master_0814() {
+    let sandbox = Sandbox::new();
+    let git = ALL.iter().find(|system| system.program == "git").unwrap();
+    let repo = prepare(&sandbox, git) + "/repo";
+    script(
+        &sandbox,
+        git,
+        "git -C repo update-ref refs/changes/12/112/3 side",
+        &[],
+    );
+    let python = format!(
+        "{PRELUDE}from buildbot.steps.master import SetProperty\n\
+         from buildbot.steps.source.gerrit import Gerrit\n\
+         factory.addStep(SetProperty(property='gerrit_change', value='112/3'))\n{}",
+        source(
+            &format!("Gerrit(repourl='{repo}', mode='incremental'"),
+            "tree",
+            "look"
+        ),
+    );
+    let Some(real) = RealMaster::start_with(Version::V0814, &sandbox, &[], &python) else {
+        return;
+    };
+    let _theirs = Slave::native(&sandbox, "bot", real.port());
+    real.wait_until_attached();
+    let steps = [
+        "{ type = \"SetProperty\", property = \"gerrit_change\", value = \"112/3\" }".to_owned(),
+        format!("{{ type = \"Gerrit\", repourl = {repo:?}, workdir = \"tree\" }}"),
+        step(
+            "look",
+            &["sh", "-c", LOOK, "%(got_revision)s"],
+            "workdir = \"tree\"",
+        ),
+    ];
+    let ours = Master::start(&sandbox, &Setup::new(&steps).slave("bot"));
+    let _ours = Slave::native(&sandbox, "bot", ours.port());
+    ours.wait_until_attached("bot");
+    for port in [real.port(), ours.port()] {
+        real.send_change_to(port, &sandbox);
+    }
+
+    assert_eq!(real.finished_build(&sandbox).result, 0);
+    let build = ours.finished_build("full", 0);
+    assert_eq!(build.told_steps(), real.told_steps(&sandbox));
+    let look = String::from_utf8(ours.log("full", 0, "look")).unwrap();
+    assert!(look.ends_with("text\nside\n"), "{look}");
+    assert_eq!(look, String::from_utf8(real.log("look")).unwrap());
+}
+
 #[test]
 fn native_slave_gets_sources_by_itself_for_a_master_0814() {
     let sandbox = Sandbox::new();

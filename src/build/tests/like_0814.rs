@@ -20,7 +20,8 @@ use crate::protocol::{CommandArgs, ShellArgs, ShellCommand, Update};
 const CASES: &str = include_str!("../../../tests/data/steps-0814.jsonl");
 
 /// Files of end-to-end tests that compare kinds of step with a real master of Buildbot 0.8.14.
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
+    include_str!("../../../tests/e2e/sources_0814.rs"),
     include_str!("../../../tests/e2e/steps_0814.rs"),
     include_str!("../../../tests/e2e/transfers.rs"),
     include_str!("../../../tests/e2e/triggering_0814.rs"),
@@ -63,7 +64,7 @@ const NOT_COMPARED: [(&str, &[&str]); 4] = [
     ),
     (
         "its program cannot be had: recorded commands are compared",
-        &["BK", "Gerrit", "Monotone", "P4", "Repo"],
+        &["BK", "Monotone", "P4", "Repo"],
     ),
     (
         "needs a library that Buildbot does not bring",
