@@ -21,7 +21,7 @@
 //! | 7 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
 //! | 6 | [`web`] | the web pages and the JSON API of a running master |
 //! | 6 | [`changes`] | change sources: `sendchange`, mails, job directories |
-//! | 6 | [`status`] | status objects for try clients and live status clients |
+//! | 6 | [`status`] | status objects for try clients and live status clients; the outbox |
 //! | 6 | [`client`] | programs for developers, hooks and mail servers: `sendchange`, `hook`, `try` |
 //! | 6 | [`buildslave`] | the native slave, as a program and inside the master |
 //! | 5 | [`control`] | the handle for questions to the core; the control socket |
@@ -76,6 +76,9 @@
 //! - **Memory is limited in bytes, not in counts.** The messages of a user that has logged in use
 //!   that user's share of memory (`net/budget.rs`). Without free memory, the connection is not
 //!   read. Patches stay on disk until a build needs them.
+//! - **What people are told is written with its cause.** A letter is an op of the ticket that
+//!   carries the event, and is delivered at least once, with the same key each time
+//!   (`status/outbox`).
 //! - **Equal seeds give equal runs** of the core, because every iterated collection is ordered.
 //!
 //! # A change becomes a build

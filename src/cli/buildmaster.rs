@@ -20,6 +20,7 @@ mod names;
 mod new_state;
 mod next_runs;
 mod nth;
+mod outbox;
 mod pause;
 mod reconfig;
 mod show;
@@ -96,6 +97,7 @@ enum Verb {
     Audit(audit::AuditArgs),
     /// Have change sources look for changes now.
     Sources(sources::Sources),
+    Outbox(outbox::Outbox),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -148,6 +150,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Duty(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
         Verb::Sources(verb) => verb.run(),
+        Verb::Outbox(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

@@ -96,6 +96,7 @@ impl Request {
                 Service::Reconfigure { .. } => (Action::Reconfigure, Target::Master, ""),
                 Service::Poke { .. } => (Action::Poll, Target::Master, ""),
                 Service::Approve { .. } => (Action::Try, Target::Master, ""),
+                Service::Letters { .. } => (Action::Outbox, Target::Master, ""),
                 Service::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
                 Service::User { act } => {
                     let target = Target::User(act.name().to_owned());

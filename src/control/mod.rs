@@ -12,6 +12,7 @@ mod claims;
 mod facts;
 mod force;
 mod held;
+mod letters;
 mod logins;
 mod measures;
 mod news;
@@ -35,7 +36,7 @@ mod why;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::botmaster::{Answer, Ask, Blocker, Event, Live, MasterEvent};
 use crate::clock::Clock;
@@ -55,6 +56,7 @@ pub use acts::{Need, NotDone};
 pub use caller::Caller;
 pub use facts::{Facts, OpenPort};
 pub use force::NotForced;
+pub use letters::{LetterAct, LetterDeed};
 pub use logins::{Origin, read_password};
 pub use measures::Measures;
 pub use news::{
@@ -118,6 +120,8 @@ pub struct Control {
     pokes: Pokes,
     /// For whoever replaces what hooks keep.
     held: Arc<Mutex<()>>,
+    /// Told when somebody has changed what waits in the outbox.
+    letters: Arc<Notify>,
 }
 
 impl Control {
@@ -148,6 +152,7 @@ impl Control {
             register: Arc::default(),
             pokes: Pokes::default(),
             held: Arc::default(),
+            letters: Arc::default(),
         }
     }
 

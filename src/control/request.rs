@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::{Control, UserAct};
+use super::{Control, LetterAct, UserAct};
 use crate::botmaster::Ask;
 use crate::model::{
     BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId, SourceName,
@@ -68,6 +68,11 @@ pub enum Service {
         /// The commit that is approved; at least seven digits of its id.
         head: String,
     },
+    /// Retry or drop letters of the outbox (OUT-12); answered with their count.
+    Letters {
+        /// What is done, and with which letters.
+        act: Box<LetterAct>,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -104,6 +109,7 @@ impl Service {
                 | "submit-change"
                 | "poke"
                 | "approve"
+                | "letters"
                 | "user"
                 | "status"
                 | "live"
@@ -132,6 +138,7 @@ impl Service {
                 "approved pull request {pull} of change source {source} at {head}"
             )),
             Self::User { act } => Some(act.act()),
+            Self::Letters { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
                 None
@@ -186,6 +193,7 @@ impl Control {
                 self.approve(&source, pull, &head).await?;
                 Value::Null
             }
+            Service::Letters { act } => json!(self.letters(*act).await?),
             Service::SubmitChange { change } => {
                 let offer = Offer {
                     source: FORM.into(),

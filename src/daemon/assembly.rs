@@ -32,7 +32,7 @@ use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
 use crate::net::{Gatekeeper, Login, Refusals, Tasks};
-use crate::status;
+use crate::status::outbox::Outbox;
 use crate::store::Writer;
 
 /// The parts of a master.
@@ -116,6 +116,7 @@ impl Daemon {
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &in_force, &tasks);
+        start_outbox(&control, &writer, in_force.subscribe(), &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
         let reconfigurer = Reconfigurer::new(
@@ -208,6 +209,23 @@ fn start_control(
     tasks.spawn(info_span!("people"), looking);
 }
 
+/// Starts what sends letters.
+fn start_outbox(
+    control: &Control,
+    writer: &Writer,
+    config: watch::Receiver<Arc<Config>>,
+    tasks: &Tasks,
+) {
+    let outbox = Outbox {
+        writer: writer.clone(),
+        clock: *control.clock(),
+        config,
+        changed: Arc::clone(control.letters_changed()),
+    };
+    let news = control.newsroom().subscribe_to(Topic::Slaves);
+    tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));
+}
+
 /// Starts the task that takes in logins. Returns the logins of slaves.
 fn start_logins(
     to_take_in: mpsc::Receiver<Login>,
@@ -231,12 +249,6 @@ fn start_chores(
     reconfigurations: mpsc::Receiver<Reconfigure>,
 ) {
     let config = || reconfigurer.config();
-    let mail = status::mail::run(
-        newsroom.subscribe_to(Topic::Slaves),
-        config(),
-        tasks.clone(),
-    );
-    tasks.spawn(info_span!("mail"), mail);
     let folding = Arc::clone(refusals).log_folded(tasks.clone());
     tasks.spawn(info_span!("refusals"), folding);
     let pruning = pruning::run(

@@ -36,6 +36,9 @@ const AUDIT_AGE: Duration = Duration::from_secs(365 * 86_400);
 /// How long it is known which deliveries were taken (INT-03).
 const DELIVERY_AGE: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long letters are kept after they were delivered, died or were dropped.
+const LETTER_AGE: Duration = Duration::from_secs(30 * 86_400);
+
 /// Prunes the state.
 #[derive(Debug)]
 pub(super) struct Pruner {
@@ -116,6 +119,7 @@ impl Pruner {
         let now = self.clock.wall().min(self.clock.steady());
         self.prune_people(now).await?;
         self.prune_deliveries(now - DELIVERY_AGE).await?;
+        self.prune_letters(now - LETTER_AGE).await?;
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,
@@ -160,6 +164,18 @@ impl Pruner {
             .await?
         {
             self.write(Pruned::Deliveries(before)).await;
+        }
+        Ok(())
+    }
+
+    /// Prunes letters that have ended, in small steps.
+    async fn prune_letters(&self, before: Timestamp) -> anyhow::Result<()> {
+        let reader = self.writer.reader();
+        while reader
+            .read(move |state| state.has_old_letters(before))
+            .await?
+        {
+            self.write(Pruned::Letters(before)).await;
         }
         Ok(())
     }

@@ -86,6 +86,10 @@ number!(
     ChangeNumber
 );
 number!(
+    /// Number of a letter of the outbox, from 1 (OUT-01).
+    LetterId
+);
+number!(
     /// Number of a build set ("bsid"), from 1 (BST-10).
     SetId
 );

@@ -14,8 +14,8 @@ pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
     ChangeNumber, Decision, DoneAct, Duty, Expectations, Forecast, InstanceRecord, KnownLogin,
-    LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties, RequestId,
-    Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
+    LetterOp, LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties,
+    RequestId, Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
     StepOutcome, Timestamp, TokenId, TokenRecord,
 };
 
@@ -255,6 +255,8 @@ pub enum Op {
     Pruned(Pruned),
     /// The register of people, their tokens or their sessions have changed.
     Person(Box<PersonOp>),
+    /// The outbox has changed.
+    Letter(Box<LetterOp>),
     /// A user did something, or was refused (MAY-05).
     Audited(Box<AuditRecord>),
     /// A master has started on the state.
@@ -282,6 +284,8 @@ pub enum Pruned {
     Sessions(Timestamp),
     /// Deliveries of sources from before this time, some at a time (INT-03).
     Deliveries(Timestamp),
+    /// Letters that ended before this time, some at a time.
+    Letters(Timestamp),
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),

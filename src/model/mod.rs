@@ -21,6 +21,7 @@ pub mod journal;
 pub mod judgement;
 pub mod known_login;
 mod last_run;
+pub mod letter;
 mod names;
 pub mod offer;
 mod pause;
@@ -52,14 +53,15 @@ pub use done_act::DoneAct;
 pub use happening::{Facts, Happening, HappeningName};
 pub use held_pulls::{HeldPull, HeldPulls, Holding};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LockName, RequestId, SchedulerName,
-    SetId, SlaveName, SourceName, Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LetterId, LockName, RequestId,
+    SchedulerName, SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered};
 pub use judgement::{Judgement, Line, Origin, revision_built, revision_of_codebase, revision_text};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use last_run::{begin_epoch, end_last_run};
+pub use letter::{Fate, Letter, LetterFacts, LetterOp, LetterState};
 pub use names::unique_names;
 pub use offer::{
     AdmittedChange, AdmittedOffer, Delivery, Digest, Identity, Offer, OfferAnswer, OfferTaken,

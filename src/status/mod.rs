@@ -1,11 +1,11 @@
-//! Those who follow what happens: the status objects of Perspective Broker clients, and mail.
+//! Those who follow what happens: the status objects of Perspective Broker clients, and the outbox.
 //!
 //! Invariants: who follows cannot slow the master down, and is told nothing that is not on record
 //! or on its way there.
 
 mod history;
 pub mod live;
-pub mod mail;
+pub mod outbox;
 pub mod pb;
 pub mod users;
 mod values;

@@ -8,6 +8,7 @@ mod builders;
 mod builds;
 mod changes;
 mod happened;
+mod letters;
 mod lines;
 mod people;
 mod sets;
@@ -164,6 +165,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
         Op::Person(op) => people::write(conn, op),
+        Op::Letter(op) => letters::write(conn, op),
         Op::Audited(record) => people::audited(conn, record),
         Op::Pruned(pruned) => prune::write(conn, pruned),
         Op::EpochBegun { epoch } => conn

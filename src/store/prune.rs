@@ -248,6 +248,9 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
             conn.prepare_cached(REMOVE_DELIVERIES)?
                 .execute([before.0])?;
         }
+        Pruned::Letters(before) => {
+            conn.prepare_cached(REMOVE_LETTERS)?.execute([before.0])?;
+        }
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
             for dir in dirs {
@@ -360,6 +363,8 @@ const PAGE: u64 = 16;
 /// Some of them, so that one transaction stays short.
 const REMOVE_DELIVERIES: &str = "DELETE FROM delivery WHERE (source, sum) IN
     (SELECT source, sum FROM delivery WHERE at < ?1 LIMIT 200)";
+const REMOVE_LETTERS: &str = "DELETE FROM letter WHERE id IN
+    (SELECT id FROM letter WHERE ended_at < ?1 LIMIT 200)";
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL

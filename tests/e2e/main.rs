@@ -33,6 +33,7 @@ mod locks;
 mod looking;
 mod mails;
 mod masters;
+mod outbox;
 mod output;
 mod people;
 mod pollers;

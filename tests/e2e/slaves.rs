@@ -200,6 +200,13 @@ fn slv_07_one_mail_is_sent_when_a_slave_stays_away_also_through_a_restart() {
         "{mail}"
     );
 
+    // Killed before that is on record, the master would send it once more.
+    wait_until("the mail is on record", || {
+        let mut list = master.program();
+        list.args(["outbox", "--all", "--basedir"])
+            .arg(master.dir());
+        run(&mut list).ok().contains("  delivered  ")
+    });
     master.kill();
     master.run();
     let slave = Slave::native(&sandbox, "bot", master.port());

@@ -10,7 +10,7 @@ use crate::botmaster::ledger::Effect;
 use crate::botmaster::out::Out;
 use crate::botmaster::timers::Timer;
 use crate::botmaster::{Event, SlaveEvent};
-use crate::model::Op;
+use crate::model::{Letter, LetterFacts, LetterOp, Op};
 
 impl Roster {
     /// Looks anew whether and when somebody is to be told that a slave is away.
@@ -57,12 +57,22 @@ impl Roster {
             at: out.now.wall,
         };
         let known = &self.slaves[slave.0];
+        let (slave, since) = (out.layout.slave_name(slave), known.away_since());
+        let admin = known.info.get("admin").cloned().unwrap_or_default();
+        let facts = LetterFacts::SlaveMissing {
+            slave: slave.clone(),
+            since,
+            why: why.clone(),
+            admin: admin.clone(),
+        };
+        let letter = Letter::of_missing(facts, &slave, out.now.wall);
+        let written = Op::Letter(Box::new(LetterOp::Written(letter)));
         let missing = Event::Slave(SlaveEvent::Missing {
-            slave: out.layout.slave_name(slave),
-            since: known.away_since(),
+            slave,
+            since,
             why,
-            admin: known.info.get("admin").cloned().unwrap_or_default(),
+            admin,
         });
-        out.persist_then(vec![op], vec![Effect::Announce(missing)]);
+        out.persist_then(vec![op, written], vec![Effect::Announce(missing)]);
     }
 }

@@ -11,6 +11,7 @@ use super::changes::{
     CHANGE, CHANGES, CHANGES_BEFORE, CHANGES_OF_REVISION, DECISIONS, REQUESTS_OF_CHANGE,
     SEARCH_CHANGES, SETS_OF_CHANGE,
 };
+use super::letters::{LETTER, LETTERS, OUTBOX, TO_SEND};
 use super::lines::{BRIEF, BROKEN_LINES, LATELY, LINES, OF_CHANGE, OF_SET, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
@@ -98,6 +99,10 @@ const QUERIES: &[&str] = &[
     LINES,
     BROKEN_LINES,
     OF_CHANGE,
+    LETTER,
+    LETTERS,
+    OUTBOX,
+    TO_SEND,
     OF_SET,
     ON_SLAVE,
     FROM_END,

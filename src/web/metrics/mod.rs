@@ -60,6 +60,7 @@ fn show(state: &State, scene: &Scene) -> Result<Document, Refusal> {
         families.extend(of_visits(vitals));
     }
     families.push(of_disk(state));
+    families.extend(of_outbox(state, scene)?);
     families.push(of_health(&components(state, scene)?));
     let (text, is_too_much) = text::text(families);
     // Once is enough: the limit is exceeded again with each reading.
@@ -415,6 +416,33 @@ fn of_disk(state: &State) -> Family {
         }
     }
     free
+}
+
+fn of_outbox(state: &State, scene: &Scene) -> Result<Vec<Family>, Refusal> {
+    let mut waiting = Family::new(
+        "buildmaster_outbox_waiting",
+        Kind::Sum,
+        "Letters that wait to be sent.",
+    );
+    let mut oldest = Family::new(
+        "buildmaster_outbox_oldest_seconds",
+        Kind::Greatest,
+        "How long the oldest of them has waited.",
+    );
+    let mut dead = Family::new(
+        "buildmaster_outbox_dead",
+        Kind::Sum,
+        "Letters that could not be sent.",
+    );
+    for row in state.outbox()? {
+        let target = ("target", row.target.as_str());
+        waiting.count(&[target], row.waiting);
+        dead.count(&[target], row.dead);
+        if let Some(at) = row.oldest {
+            oldest.add(&[target], scene.since(at).as_secs_f64());
+        }
+    }
+    Ok(vec![waiting, oldest, dead])
 }
 
 fn of_health(components: &[Component]) -> Family {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::model::Timestamp;
 use crate::store::State;
+use crate::store::read::OutboxRow;
 use crate::text::size;
 use crate::view::{ChangeSource, Slave};
 use crate::web::args::Arg;
@@ -189,6 +190,7 @@ pub(in crate::web) fn components(state: &State, scene: &Scene) -> Result<Vec<Com
         let name = format!("Port {}", port.bound);
         all.push(Component::ok(name, format!("is open {what}")));
     }
+    all.extend(outbox(state)?);
     all.extend(sources(state, scene)?);
     all.extend(slaves(state, scene)?);
     Ok(all)
@@ -252,6 +254,33 @@ fn clock(jump_secs: f64) -> Component {
 
 /// A clock that was set by more is worth a look.
 const LONGEST_JUMP_SECS: f64 = 60.0;
+
+/// What waits for each target, and what could not be sent.
+fn outbox(state: &State) -> Result<Vec<Component>, Refusal> {
+    let component = |row: OutboxRow| {
+        let OutboxRow { waiting, dead, .. } = row;
+        let name = format!("Outbox {}", row.target);
+        let why = row
+            .error
+            .map_or_else(String::new, |error| format!(": {error}"));
+        match (waiting, dead, why.is_empty()) {
+            (0, 0, _) | (_, 0, true) => {
+                Component::ok(name, format!("{waiting} letters wait to be sent"))
+            }
+            (_, 0, false) => {
+                let text = format!("{waiting} letters wait and are tried again{why}");
+                Component::new(name, Level::Degraded, row.oldest, text)
+            }
+            _ => {
+                let text = format!(
+                    "{dead} letters could not be sent, `buildmaster outbox` lists them{why}"
+                );
+                Component::new(name, Level::Degraded, None, text)
+            }
+        }
+    };
+    Ok(state.outbox()?.into_iter().map(component).collect())
+}
 
 /// Whether the configuration file is the one that is in force; absent if it has another name.
 fn configuration(state: &State, scene: &Scene) -> Option<Component> {

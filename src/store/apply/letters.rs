@@ -1,0 +1,73 @@
+//! Letters: written, tried, and what people say of them (OUT-01 to OUT-06, OUT-12).
+
+use rusqlite::{Connection, params};
+
+use crate::model::{Fate, Letter, LetterId, LetterOp, LetterState, Timestamp};
+use crate::store::column::{Json, int};
+
+pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize> {
+    match op {
+        LetterOp::Written(letter) => written(conn, letter),
+        LetterOp::Tried { letter, fate, at } => tried(conn, *letter, fate, *at),
+        LetterOp::Retried { letters, at } => {
+            each(conn, RETRY, letters, *at)?;
+            Ok(1)
+        }
+        LetterOp::Dropped { letters, at } => {
+            each(conn, DROP, letters, *at)?;
+            Ok(1)
+        }
+    }
+}
+
+fn written(conn: &Connection, letter: &Letter) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO letter (target, ordering, facts, made_at, next_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![
+        letter.target,
+        letter.order,
+        Json(&letter.facts),
+        letter.at.0
+    ])
+}
+
+/// What a letter came to that was dropped while it was sent still counts if it was delivered.
+fn tried(
+    conn: &Connection,
+    letter: LetterId,
+    fate: &Fate,
+    at: Timestamp,
+) -> rusqlite::Result<usize> {
+    let id = int(letter.0);
+    match fate {
+        Fate::Delivered => conn.prepare_cached(DELIVERED)?.execute(params![id, at.0])?,
+        Fate::Later { why, next_at } => conn
+            .prepare_cached(LATER)?
+            .execute(params![id, why, next_at.0])?,
+        Fate::Dead { why } => conn.prepare_cached(DEAD)?.execute(params![id, why, at.0])?,
+    };
+    Ok(1)
+}
+
+fn each(conn: &Connection, sql: &str, letters: &[LetterId], at: Timestamp) -> rusqlite::Result<()> {
+    let mut update = conn.prepare_cached(sql)?;
+    for letter in letters {
+        update.execute(params![int(letter.0), at.0])?;
+    }
+    Ok(())
+}
+
+const DELIVERED: &str =
+    "UPDATE letter SET state = 1, tries = tries + 1, error = NULL, ended_at = ?2
+    WHERE id = ?1";
+const LATER: &str = "UPDATE letter SET tries = tries + 1, error = ?2, next_at = ?3
+    WHERE id = ?1 AND state = 0";
+const DEAD: &str = "UPDATE letter SET state = 2, tries = tries + 1, error = ?2, ended_at = ?3
+    WHERE id = ?1 AND state = 0";
+const RETRY: &str = "UPDATE letter SET state = 0, tries = 0, next_at = ?2, ended_at = NULL
+    WHERE id = ?1 AND state IN (0, 2)";
+const DROP: &str = "UPDATE letter SET state = 3, ended_at = ?2 WHERE id = ?1 AND state IN (0, 2)";
+
+// The statements above have the numbers of the states.
+const _: () = assert!(LetterState::Dead.number() == 2 && LetterState::Dropped.number() == 3);
