@@ -129,7 +129,7 @@ pub use toplevel::Config;
 pub use user_managers::UserManagerConfig;
 pub use validation::Validation;
 pub use values::{NamedValues, WorkedOut};
-pub use web::{MOST_BUILDS, Metrics, WebConfig};
+pub use web::{CommentLink, MOST_BUILDS, Metrics, WebConfig};
 pub use zones::MachineZone;
 
 #[cfg(test)]

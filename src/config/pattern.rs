@@ -282,6 +282,11 @@ impl LinePattern {
         self.0.is_match(line)
     }
 
+    /// Each match in a text, with its groups.
+    pub fn all<'l>(&'l self, text: &'l str) -> impl Iterator<Item = Captures<'l>> {
+        self.0.captures_iter(text)
+    }
+
     /// How many groups it has.
     #[must_use]
     pub fn groups(&self) -> usize {

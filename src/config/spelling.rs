@@ -297,6 +297,21 @@ const HINTS: &[(&str, &str, &str)] = &[
         "give each entry of `[[repositories]]` its `codebase`",
     ),
     (
+        "web",
+        "changecommentlink",
+        "write `comment_links = [{ pattern = '#(\\d+)', url = \"https://bugs.example.org/$1\" }]`",
+    ),
+    (
+        "web",
+        "projects",
+        "write `project_links = { PROJECT = \"https://…\" }`",
+    ),
+    (
+        "web",
+        "repositories",
+        "write `repository_links = { REPOSITORY = \"https://…\" }`",
+    ),
+    (
         "",
         "revlink",
         "give each entry of `[[repositories]]` its `revlink`",

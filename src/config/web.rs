@@ -1,15 +1,17 @@
 //! The web pages: where they are served, and how much they show.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::address::{self, Listen};
-use super::reader::Value;
+use super::pattern::LinePattern;
+use super::reader::{Table, Value};
 use super::shape::Shape;
 
 /// The web pages. Without this table, the master serves none.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WebConfig {
     /// Where to listen; a port without an address is loopback of IPv4 and IPv6.
     #[serde(serialize_with = "address::texts")]
@@ -28,6 +30,21 @@ pub struct WebConfig {
     pub metrics: Metrics,
     /// Whether there are metrics for each step: false.
     pub step_metrics: bool,
+    /// Links in the texts of changes, such as to the issues that they name (STA-99).
+    pub comment_links: Vec<CommentLink>,
+    /// By name of a project: its address for people (STA-101).
+    pub project_links: BTreeMap<String, String>,
+    /// By name or address of a repository: its address for people (STA-102).
+    pub repository_links: BTreeMap<String, String>,
+}
+
+/// Where what a pattern finds in the text of a change leads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CommentLink {
+    /// What is linked.
+    pub pattern: LinePattern,
+    /// The address, with `$1` for the first group of the pattern and so on.
+    pub url: String,
 }
 
 /// Who may read the metrics from another machine. This machine may always.
@@ -53,7 +70,17 @@ pub(super) static SHAPE: Shape = Shape {
         "groups_header",
         "trusted_proxies",
         "cors",
+        "comment_links",
+        "project_links",
+        "repository_links",
     ],
+    kinds: Vec::new,
+};
+
+pub(super) static COMMENT_LINK: Shape = Shape {
+    place: "web.comment_links",
+    noun: "link",
+    keys: &["pattern", "url"],
     kinds: Vec::new,
 };
 
@@ -68,6 +95,9 @@ impl Default for WebConfig {
             cors: Vec::new(),
             metrics: Metrics::default(),
             step_metrics: false,
+            comment_links: Vec::new(),
+            project_links: BTreeMap::new(),
+            repository_links: BTreeMap::new(),
         }
     }
 }
@@ -121,9 +151,65 @@ impl WebConfig {
             })
         });
         table.set("step_metrics", &mut web.step_metrics, Value::flag);
+        table.set("comment_links", &mut web.comment_links, |v| {
+            let tables = v.tables(&COMMENT_LINK);
+            Some(tables.into_iter().filter_map(CommentLink::read).collect())
+        });
+        table.set("project_links", &mut web.project_links, |v| Some(links(v)));
+        table.set("repository_links", &mut web.repository_links, |v| {
+            Some(links(v))
+        });
         table.finish();
         Some(web)
     }
+}
+
+impl CommentLink {
+    fn read(mut table: Table<'_>) -> Option<Self> {
+        let pattern = table.require("pattern", "'#(\\d+)'");
+        let pattern = pattern.and_then(|value| {
+            let text = value.name()?;
+            let pattern = LinePattern::anywhere(text);
+            let help = "write a regular expression, such as `'#(\\d+)'`";
+            pattern
+                .map_err(|error| value.error(&format!("is not a pattern: {error}"), help))
+                .ok()
+        });
+        let url = table.require("url", "\"https://bugs.example.org/$1\"");
+        let url = url.and_then(|value| {
+            let url = address_for_people(&value)?;
+            if url.contains('\\') {
+                let help = "write `$1` for the first group, and so on";
+                value.error("has a backslash", help);
+                return None;
+            }
+            Some(url)
+        });
+        table.finish();
+        Some(Self {
+            pattern: pattern?,
+            url: url?,
+        })
+    }
+}
+
+/// `{ NAME = "https://…" }`.
+fn links(value: &Value<'_>) -> BTreeMap<String, String> {
+    let entries = value.entries().into_iter();
+    let links =
+        entries.filter_map(|(name, value)| Some((name.to_owned(), address_for_people(&value)?)));
+    links.collect()
+}
+
+/// An address that browsers go to.
+fn address_for_people(value: &Value<'_>) -> Option<String> {
+    let text = value.name()?;
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        let help = "it begins with `https://` or `http://`";
+        value.error("is not the address of a page", help);
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 /// The name of a header, in lower case.

@@ -75,6 +75,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("owners", &owners::SHAPE),
         ("duty", &duty::SHAPE),
         ("web", &web::SHAPE),
+        ("web.comment_links", &web::COMMENT_LINK),
         ("login", &login::SHAPE),
         ("login.oidc", &login::OIDC),
         ("schedulers.parameters", &schedulers::PARAMETER),
@@ -375,6 +376,7 @@ fn the_examples_state_the_default_of_every_key() {
         "repositories.credentials",
         "schedulers.parameters",
         "login.oidc",
+        "web.comment_links",
     ];
     let stated: BTreeSet<&str> = [EXAMPLE, STEPS]
         .into_iter()

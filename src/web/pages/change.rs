@@ -9,7 +9,9 @@ use crate::store::State;
 use crate::view::{Brief, ChangePage, RequestState};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Pill, Time, Tone, person, revision, slave, took};
+use crate::web::parts::{
+    Link, Outcome, Piece, Pill, Time, Tone, linked, person, revision, slave, took,
+};
 use crate::web::refusal::Refusal;
 
 pub(in crate::web) const PAGE: Page = Page {
@@ -34,7 +36,7 @@ struct Contents {
     before: Option<ChangeNumber>,
     after: Option<ChangeNumber>,
     did: Vec<Pill>,
-    text: String,
+    text: Vec<Piece>,
     who: Link,
     when: Time,
     arrived: Time,
@@ -43,7 +45,9 @@ struct Contents {
     notes: Vec<String>,
     branch: Option<String>,
     repository: String,
+    repository_link: Option<String>,
     project: String,
+    project_link: Option<String>,
     category: Option<String>,
     /// Who cares for the files.
     owners: Vec<Link>,
@@ -144,12 +148,13 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let files = change.files.iter().take(FILES);
     let left_out = change.files.len().saturating_sub(FILES);
     let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+    let web = scene.config.web.as_ref();
     let contents = Contents {
         number,
         before: neighbour(number.0.checked_sub(1))?,
         after: neighbour(number.0.checked_add(1))?,
         did,
-        text: change.comments.clone(),
+        text: linked(&change.comments, web.map_or(&[], |web| &web.comment_links)),
         who: person(&change.who),
         when: scene.second(change.when),
         arrived: scene.second(change.arrived_at),
@@ -158,7 +163,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         revlink: address::outside(&change.revlink).map(str::to_owned),
         branch: change.branch.clone(),
         repository: change.repository.clone(),
+        repository_link: web.and_then(|web| web.repository_links.get(&change.repository).cloned()),
         project: change.project.clone(),
+        project_link: web.and_then(|web| web.project_links.get(&change.project).cloned()),
         category: change.category.clone(),
         owners: links_to(owners_of(state, scene, [change])?),
         files: files.cloned().collect(),
@@ -190,6 +197,28 @@ mod tests {
     use crate::model::Op;
     use crate::model::journal::PersonOp;
     use crate::web::testing::Farm;
+
+    #[test]
+    fn sta_99_a_change_leads_to_what_its_text_names() {
+        let web = "[web]\nport = 8010\n\
+                   comment_links = [{ pattern = '#(\\d+)', url = \"https://bugs/$1\" }]\n\
+                   project_links = { Widget = \"https://widget/\" }\n\
+                   repository_links = { widget = \"https://code/widget\" }\n";
+        let mut farm = Farm::broken().with_web(web);
+        let mut change = (*farm.bare_change(30)).clone();
+        change.content.comments = "Fix <b> #12".to_owned();
+        change.content.repository = "widget".to_owned();
+        change.content.project = "Widget".to_owned();
+        farm.add([Op::ChangeAdded(change.into())]);
+        let page = farm.page("/changes/30");
+        for part in [
+            r#"Fix &#60;b&#62; <a href="https://bugs/12" rel="noopener">#12</a></pre>"#,
+            r#"<a href="https://code/widget" rel="noopener">widget</a>"#,
+            r#"<a href="https://widget/" rel="noopener">Widget</a>"#,
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
 
     #[test]
     fn who_08_the_pages_of_changes_and_builds_name_the_owners() {

@@ -6,6 +6,7 @@
 mod bar;
 mod chart;
 mod link;
+mod linked;
 mod outcome;
 mod rows;
 mod time;
@@ -13,6 +14,7 @@ mod time;
 pub use bar::{Bar, Progress};
 pub use chart::{DAY, DayStrip, TimeChart};
 pub use link::{Link, Links, change, person, revision, slave};
+pub use linked::{Piece, linked};
 pub use outcome::{Mark, Outcome, Pill, Square, Tone};
 pub use rows::{Look, Numbers, Rows};
 pub use time::{Ago, Local, Since, Time, span, took};
