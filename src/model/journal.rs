@@ -191,7 +191,7 @@ pub enum Op {
         /// The pause; absent: unpaused.
         pause: Option<Pause>,
     },
-    /// Mail about a missing slave was sent. Reset when the slave connects (SLV-07).
+    /// A letter about a missing slave was written. Reset when the slave connects (SLV-07).
     SlaveMissed {
         /// Name of the slave.
         slave: SlaveName,
@@ -569,7 +569,7 @@ pub struct RecoveredSlave {
     pub seen_at: Option<Timestamp>,
     /// The pause of the slave, if it is paused (SLV-09).
     pub paused: Option<Pause>,
-    /// Whether mail about the missing slave was sent (SLV-07).
+    /// Whether a letter about the missing slave was written (SLV-07).
     pub missed: bool,
     /// Properties that the slave reported.
     pub info: Arc<BTreeMap<String, String>>,

@@ -24,7 +24,7 @@ use crate::control::{Interruption, News, Subscription};
 use crate::model::{Fate, LetterOp, Op};
 use crate::net::Tasks;
 use crate::store::read::LetterRow;
-use crate::store::{StoreError, Writer};
+use crate::store::{State, StoreError, Writer};
 
 /// Letters that are looked at in one go.
 const LOOKED_AT: u32 = 200;
@@ -56,10 +56,8 @@ impl Outbox {
     pub async fn run(mut self, mut news: Subscription, tasks: Tasks) {
         let (ended, mut attempts) = mpsc::channel(MOST_AT_ONCE);
         let mut turns = Turns::default();
-        let identity = self.writer.reader().read(|state| state.identity()).await;
-        let identity: Arc<str> = identity.unwrap_or_default().into();
         loop {
-            let heads = self.heads().await;
+            let (heads, identity) = self.heads().await;
             let now = self.clock.wall();
             for letter in turns.take(&heads, now) {
                 self.send(letter, &identity, ended.clone(), &tasks);
@@ -85,13 +83,17 @@ impl Outbox {
         }
     }
 
-    /// The first letters of their orders.
-    async fn heads(&self) -> Vec<LetterRow> {
-        let look = |state: &crate::store::State| state.letters_to_send(LOOKED_AT);
-        let found: Result<_, StoreError> = self.writer.reader().read(look).await;
+    /// The first letters of their orders, and the identity of the state, without which they have
+    /// no key (OUT-04).
+    async fn heads(&self) -> (Vec<LetterRow>, Arc<str>) {
+        let look = |state: &State| {
+            let identity = Arc::from(state.identity()?);
+            Ok::<_, StoreError>((state.letters_to_send(LOOKED_AT)?, identity))
+        };
+        let found = self.writer.reader().read(look).await;
         found.unwrap_or_else(|error| {
             error!("cannot read the outbox: {error}");
-            Vec::new()
+            (Vec::new(), Arc::default())
         })
     }
 
