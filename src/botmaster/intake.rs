@@ -297,6 +297,9 @@ impl Intake {
             for (scheduler, state) in wants.states {
                 ops.push(Op::SchedulerState { scheduler, state });
             }
+            for (scheduler, waits) in wants.waits {
+                ops.push(Op::SchedulerWaits { scheduler, waits });
+            }
             for submission in wants.submissions {
                 let follows = self.submit(out, submission, ops, effects, &mut queued);
                 wanted.extend(follows);

@@ -16,7 +16,7 @@ use super::{
     ChangeNumber, Decision, DoneAct, Duty, Expectations, Forecast, InstanceRecord, KnownLogin,
     LetterOp, LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties,
     RequestId, Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
-    StepOutcome, Timestamp, TokenId, TokenRecord,
+    StepOutcome, Timestamp, TokenId, TokenRecord, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -171,6 +171,14 @@ pub enum Op {
         scheduler: SchedulerName,
         /// The state, in the scheduler's own format.
         state: Option<Value>,
+    },
+    /// One more change waits with a scheduler that has a state. With many that wait, the state is
+    /// large, so it is not written for each.
+    SchedulerWaits {
+        /// Name of the scheduler.
+        scheduler: SchedulerName,
+        /// The change.
+        waits: WaitingChange,
     },
     /// A slave connected, disconnected, or reported its properties.
     SlaveState {

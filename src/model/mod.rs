@@ -40,6 +40,7 @@ pub mod time;
 pub mod transfer;
 pub mod try_job;
 mod unseen;
+mod waiting_change;
 pub mod zone;
 
 pub use audit::{AuditRecord, Door, Outcome};
@@ -85,6 +86,7 @@ pub use time::{Moment, Mono, Now, Timestamp};
 pub use transfer::Compression;
 pub use try_job::TryJob;
 pub use unseen::Unseen;
+pub use waiting_change::WaitingChange;
 pub use zone::Zone;
 
 /// Separates the paths of a list in the value of an environment variable, until the value is

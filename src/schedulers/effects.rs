@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::model::{BuilderName, Decision, Properties, SchedulerName, SourceStamps};
+use crate::model::{BuilderName, Decision, Properties, SchedulerName, SourceStamps, WaitingChange};
 
 /// Place of a scheduler in the registry: its place in the configuration.
 pub type SchedulerIx = usize;
@@ -17,6 +17,8 @@ pub struct Effects {
     pub submissions: Vec<Submission>,
     /// What must be remembered of schedulers from now on.
     pub states: Vec<(SchedulerName, Option<Value>)>,
+    /// Changes that wait besides those of what is remembered; a state that comes later has them.
+    pub waits: Vec<(SchedulerName, WaitingChange)>,
     /// Schedulers whose due time may have changed.
     pub touched: Vec<SchedulerIx>,
     /// What each scheduler made of the change it was offered, in the order of the configuration;

@@ -10,7 +10,9 @@ use serde_json::Value;
 use super::remembering::{Part, Parts};
 use super::search::Run;
 use super::waiting::Arrival;
-use crate::model::{Change, ChangeNumber, Decision, Moment, Properties, SourceStamps, Timestamp};
+use crate::model::{
+    Change, ChangeNumber, Decision, Moment, Properties, SourceStamps, Timestamp, WaitingChange,
+};
 
 /// A scheduler of some kind, with its settings and its state.
 pub(super) trait Scheduler: fmt::Debug + Send + Sync {
@@ -131,6 +133,8 @@ pub(super) struct Outcome {
     pub(super) triggered: Vec<(Arc<SourceStamps>, Properties)>,
     /// What to remember from now on.
     pub(super) states: Vec<(Part, Option<Value>)>,
+    /// The change that waits besides those of what is remembered.
+    pub(super) waits: Option<(Part, WaitingChange)>,
     /// Whether its due time may be another one.
     pub(super) rearm: bool,
     /// What is wrong.
@@ -141,5 +145,10 @@ impl Outcome {
     /// Has `state` remembered of `part`.
     pub(super) fn remember(&mut self, part: Part, state: Option<Value>) {
         self.states.push((part, state));
+    }
+
+    /// Has it remembered of `part` that one more change waits.
+    pub(super) fn waits_with(&mut self, part: Part, waits: WaitingChange) {
+        self.waits = Some((part, waits));
     }
 }

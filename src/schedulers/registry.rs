@@ -352,6 +352,9 @@ impl Entry {
         for (part, state) in outcome.states {
             effects.states.push((part.under(name), state));
         }
+        if let Some((part, waits)) = outcome.waits {
+            effects.waits.push((part.under(name), waits));
+        }
         if outcome.rearm {
             effects.touched.push(ix);
         }

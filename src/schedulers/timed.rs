@@ -11,6 +11,7 @@ use super::waiting::{self, Arrival, StoredChanges, Waiting};
 use crate::config::{ChangeRules, TimedBuild};
 use crate::model::{
     Change, ChangeNumber, Decision, Instead, Moment, SourceStamp, SourceStamps, Timestamp,
+    WaitingChange,
 };
 
 /// Changes that wait for the time to come; none unless the scheduler builds changes.
@@ -18,6 +19,17 @@ use crate::model::{
 pub(super) struct Gathered {
     waiting: Waiting,
     newest: Newest,
+}
+
+/// What is to be remembered after a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Remember {
+    /// Nothing new.
+    Nothing,
+    /// That one more change waits.
+    Waits(WaitingChange),
+    /// The state.
+    State,
 }
 
 /// The form in which they are stored.
@@ -38,18 +50,25 @@ impl Gathered {
         change: &Arc<Change>,
         now: Moment,
         at: Option<Timestamp>,
-    ) -> (Decision, bool) {
+    ) -> (Decision, Remember) {
         let Some(rules) = &what.only_if_changed else {
             let instead = Instead::Clock;
-            return (Decision::LooksAtNone { instead }, false);
+            return (Decision::LooksAtNone { instead }, Remember::Nothing);
         };
         if let Err(why) = check(what, rules, change) {
-            return (why, false);
+            return (why, Remember::Nothing);
         }
         let is_newest = self.newest.note(&what.codebases, change);
         let decision = self.keep(rules, change, now, at);
-        let is_new = is_newest || decision.keeps();
-        (decision, is_new)
+        let remember = match (is_newest, decision.keeps()) {
+            (true, _) => Remember::State,
+            (false, true) => match self.waiting.one_more() {
+                Some(waits) => Remember::Waits(waits),
+                None => Remember::State,
+            },
+            (false, false) => Remember::Nothing,
+        };
+        (decision, remember)
     }
 
     /// Lets a change wait that is wanted.

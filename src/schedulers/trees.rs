@@ -135,7 +135,10 @@ impl<W: Wanted> Scheduler for Trees<W> {
         let sub = self.subs.entry(Arc::clone(&tree)).or_default();
         let decision = sub.state.on_change(&self.settings, change, now);
         if decision.keeps() {
-            outcome.remember(tree.part(), sub.state.state(now));
+            match sub.state.changes().one_more() {
+                Some(waits) => outcome.waits_with(tree.part(), waits),
+                None => outcome.remember(tree.part(), sub.state.state(now)),
+            }
         }
         if decision == Decision::BuiltAtOnce {
             sub.open_sets += 1;

@@ -7,11 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::codebases::Sources;
 use crate::config::ChangeRules;
-use crate::model::{Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp};
+use crate::model::{
+    Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp, WaitingChange,
+};
 
 /// Changes that wait, in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Vec<One>);
+pub(super) struct Waiting {
+    changes: Vec<One>,
+    /// How many of them are important.
+    important: usize,
+}
 
 #[derive(Debug)]
 struct One {
@@ -50,7 +56,8 @@ pub(super) struct StoredChanges {
 impl Waiting {
     /// Adds the newest change.
     pub(super) fn add(&mut self, arrival: Arrival, important: bool) {
-        self.0.push(One { arrival, important });
+        self.important += usize::from(important);
+        self.changes.push(One { arrival, important });
     }
 
     /// Takes the sets to build. A stamp is of one tree, or at least of one branch (SST-03), so
@@ -62,7 +69,8 @@ impl Waiting {
         }
         let mut trees: Vec<Vec<One>> = Vec::new();
         let mut places: BTreeMap<Tree, usize> = BTreeMap::new();
-        for one in self.0.drain(..) {
+        self.important = 0;
+        for one in self.changes.drain(..) {
             let tree = Tree::of(&one.arrival.change, separate);
             match places.get(&tree) {
                 Some(&place) => trees[place].push(one),
@@ -78,10 +86,10 @@ impl Waiting {
                 let changes = tree.into_iter().map(|c| c.arrival.change).collect();
                 sets.push(SourceStamp::from_changes(changes).into());
             } else {
-                self.0.extend(tree);
+                self.changes.extend(tree);
             }
         }
-        self.0.sort_by_key(|c| c.arrival.change.number);
+        self.changes.sort_by_key(|c| c.arrival.change.number);
         sets
     }
 
@@ -92,7 +100,7 @@ impl Waiting {
         if !self.has_important() {
             return Vec::new();
         }
-        let waiting = std::mem::take(&mut self.0);
+        let waiting = std::mem::take(self).changes;
         for one in &waiting {
             let change = &one.arrival.change;
             let tree = Tree::of(change, true);
@@ -128,30 +136,46 @@ impl Waiting {
                 None => missing.push(number),
             }
         }
-        self.0.sort_by_key(|c| c.arrival.change.number);
+        self.changes.sort_by_key(|c| c.arrival.change.number);
         missing
     }
 
     /// Whether nothing waits.
     pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 
     /// Whether something important waits.
-    pub(super) fn has_important(&self) -> bool {
-        self.0.iter().any(|c| c.important)
+    pub(super) const fn has_important(&self) -> bool {
+        self.important > 0
     }
 
     /// The changes that wait.
     pub(super) fn arrivals(&self) -> impl Iterator<Item = &Arrival> {
-        self.0.iter().map(|c| &c.arrival)
+        self.changes.iter().map(|c| &c.arrival)
+    }
+
+    /// The newest change, as it is remembered besides what is stored. Absent if it is the only one:
+    /// what waits then is small, and is stored.
+    pub(super) fn one_more(&self) -> Option<WaitingChange> {
+        let [_, .., newest] = &self.changes[..] else {
+            return None;
+        };
+        Some(WaitingChange {
+            change: newest.arrival.change.number,
+            important: newest.important,
+        })
     }
 
     /// What must be remembered.
     pub(super) fn stored(&self) -> StoredChanges {
-        let important = self.0.iter().filter(|c| c.important);
+        let important = self.changes.iter().filter(|c| c.important);
         StoredChanges {
-            changes: self.0.iter().map(|c| c.arrival.change.number).collect(),
+            changes: self
+                .changes
+                .iter()
+                .map(|c| c.arrival.change.number)
+                .collect(),
             important: important.map(|c| c.arrival.change.number).collect(),
         }
     }

@@ -148,6 +148,9 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::SchedulerState { scheduler, state } => {
             changes::scheduler_state(conn, scheduler, state.as_ref())
         }
+        Op::SchedulerWaits { scheduler, waits } => {
+            changes::scheduler_waits(conn, scheduler, *waits)
+        }
         Op::SlaveState {
             slave,
             connected,

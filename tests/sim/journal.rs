@@ -108,6 +108,9 @@ impl Journal {
                     None => self.schedulers.remove(&scheduler),
                 };
             }
+            Op::SchedulerWaits { scheduler, waits } => {
+                waits.add_to(self.schedulers.get_mut(&scheduler).unwrap());
+            }
             Op::SlavePaused { slave, pause } => self.pause(slave, pause),
             Op::SlaveInstance { slave, instance } => match instance {
                 Some(instance) => drop(self.instances.insert(slave, instance)),

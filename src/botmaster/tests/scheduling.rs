@@ -196,6 +196,9 @@ fn on_disk(harness: &mut Harness) -> Recovered {
                         None => disk.schedulers.remove(&scheduler),
                     };
                 }
+                Op::SchedulerWaits { scheduler, waits } => {
+                    waits.add_to(disk.schedulers.get_mut(&scheduler).unwrap());
+                }
                 Op::SetSubmitted(set) => panic!("too early: {set:?}"),
                 _ => {}
             }

@@ -116,7 +116,9 @@ fn short_op(op: &Op) -> Option<String> {
         Op::BuildFinished(end) => format!("build id {} {}", end.build, end.result),
         Op::BuildStopped { build, .. } => format!("build id {build} stopped"),
         Op::RequestRetries { request, retries } => format!("request {request} retries {retries}"),
-        Op::SchedulerState { scheduler, .. } => format!("scheduler {scheduler}"),
+        Op::SchedulerState { scheduler, .. } | Op::SchedulerWaits { scheduler, .. } => {
+            format!("scheduler {scheduler}")
+        }
         Op::SlaveState {
             slave, connected, ..
         } => format!("slave {slave} {connected}"),

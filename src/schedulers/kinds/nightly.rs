@@ -24,7 +24,7 @@ use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::{self, Run};
-use crate::schedulers::timed::{Gathered, StoredGathered};
+use crate::schedulers::timed::{Gathered, Remember, StoredGathered};
 use crate::schedulers::waiting::{self, Arrival};
 
 /// How far ahead a last run is believed: clocks are set back by hours to repeat no slot.
@@ -121,10 +121,12 @@ impl Scheduler for Nightly {
 
     fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
         let (what, at) = (&self.config.what, self.next.slot());
-        let (decision, is_new) = self.gathered.on_change(what, change, now, at);
+        let (decision, remember) = self.gathered.on_change(what, change, now, at);
         let mut outcome = Outcome::default();
-        if is_new {
-            outcome.remember(Part::default(), Some(self.state()));
+        match remember {
+            Remember::Nothing => {}
+            Remember::Waits(waits) => outcome.waits_with(Part::default(), waits),
+            Remember::State => outcome.remember(Part::default(), Some(self.state())),
         }
         (outcome, decision)
     }

@@ -16,7 +16,7 @@ use crate::model::{Change, ChangeNumber, Decision, Moment, Timestamp};
 use crate::schedulers::kind::{Due, Outcome, Scheduler, Start};
 use crate::schedulers::remembering::{self, Part, Parts};
 use crate::schedulers::search::Run;
-use crate::schedulers::timed::{Gathered, StoredGathered};
+use crate::schedulers::timed::{Gathered, Remember, StoredGathered};
 use crate::schedulers::waiting::{self, Arrival};
 
 /// A `Periodic`.
@@ -94,10 +94,12 @@ impl Scheduler for Periodic {
 
     fn on_change(&mut self, change: &Arc<Change>, now: Moment) -> (Outcome, Decision) {
         let (what, at) = (&self.config.what, Some(now.wall_of(self.next)));
-        let (decision, is_new) = self.gathered.on_change(what, change, now, at);
+        let (decision, remember) = self.gathered.on_change(what, change, now, at);
         let mut outcome = Outcome::default();
-        if is_new {
-            outcome.remember(Part::default(), self.state(now));
+        match remember {
+            Remember::Nothing => {}
+            Remember::Waits(waits) => outcome.waits_with(Part::default(), waits),
+            Remember::State => outcome.remember(Part::default(), self.state(now)),
         }
         (outcome, decision)
     }

@@ -33,7 +33,7 @@ use crate::config::{
 };
 use crate::model::{
     Change, ChangeNumber, Decision, Moment, NewChange, Properties, SchedulerName, SourceStamp,
-    SourceStamps, Timestamp, Zone,
+    SourceStamps, Timestamp, WaitingChange, Zone,
 };
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -164,6 +164,9 @@ impl Harness {
                 Some(state) => self.stored.insert(name, state),
                 None => self.stored.remove(&name),
             };
+        }
+        for (name, waits) in effects.waits {
+            waits.add_to(self.stored.get_mut(&name).expect("a state that is stored"));
         }
         for set in effects.submissions {
             self.sets.push(ExpectedSet {

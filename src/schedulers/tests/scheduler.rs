@@ -292,3 +292,33 @@ fn a_change_with_files_left_out_is_important() {
     let built = harness.submissions[0].stamps.first().changes.iter();
     assert_eq!(built.map(|c| c.number.0).collect::<Vec<_>>(), [2]);
 }
+
+#[test]
+fn int_02_one_more_change_is_remembered_without_the_others_that_wait() {
+    let mut harness = Harness::new(config(Some(60)));
+    let mut offer = |number| {
+        let change = Arc::new(Change {
+            number: ChangeNumber(number),
+            arrived_at: Timestamp(0),
+            when: Timestamp(0),
+            content: NewChange {
+                files: vec!["important".to_owned()],
+                ..NewChange::default()
+            },
+        });
+        harness.registry.on_change(&change, Timestamp(0).into())
+    };
+    let first = offer(1);
+    assert_eq!((first.states.len(), first.waits), (1, vec![]));
+    for number in 2..5 {
+        let more = offer(number);
+        let waits = WaitingChange {
+            change: ChangeNumber(number),
+            important: true,
+        };
+        let [(_, more_waits)] = more.waits[..] else {
+            panic!("{:?}", more.waits);
+        };
+        assert_eq!((more.states, more_waits), (vec![], waits));
+    }
+}

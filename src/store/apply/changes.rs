@@ -3,7 +3,7 @@
 use rusqlite::{Connection, named_params, params};
 use serde_json::Value;
 
-use crate::model::{Change, ChangeNumber, Decision, SchedulerName};
+use crate::model::{Change, ChangeNumber, Decision, SchedulerName, WaitingChange};
 use crate::store::column::{Json, int};
 
 pub(super) fn added(conn: &Connection, change: &Change) -> rusqlite::Result<usize> {
@@ -57,12 +57,14 @@ fn in_runs(decisions: &[(SchedulerName, Decision)]) -> Vec<(Decision, Vec<&Sched
         .collect()
 }
 
-/// Without a state there may be nothing to forget.
+/// Without a state there may be nothing to forget. A state has all changes that wait.
 pub(super) fn scheduler_state(
     conn: &Connection,
     scheduler: &SchedulerName,
     state: Option<&Value>,
 ) -> rusqlite::Result<usize> {
+    conn.prepare_cached("DELETE FROM scheduler_waits WHERE scheduler = ?1")?
+        .execute(params![scheduler.as_str()])?;
     match state {
         Some(state) => conn
             .prepare_cached(
@@ -75,4 +77,20 @@ pub(super) fn scheduler_state(
             .execute(params![scheduler.as_str()])
             .map(|_| 1),
     }
+}
+
+/// A change waits besides those of the state.
+pub(super) fn scheduler_waits(
+    conn: &Connection,
+    scheduler: &SchedulerName,
+    waits: WaitingChange,
+) -> rusqlite::Result<usize> {
+    conn.prepare_cached(
+        "INSERT INTO scheduler_waits (scheduler, change, important) VALUES (?1, ?2, ?3)",
+    )?
+    .execute(params![
+        scheduler.as_str(),
+        int(waits.change.0),
+        waits.important
+    ])
 }

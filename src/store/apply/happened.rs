@@ -222,7 +222,7 @@ fn to_step(
 fn elsewhere(op: &Op, before: &Before, now: Timestamp) -> Vec<Told> {
     use HappeningName as Name;
     match op {
-        Op::SchedulerState { scheduler, .. } => {
+        Op::SchedulerState { scheduler, .. } | Op::SchedulerWaits { scheduler, .. } => {
             let facts = Facts {
                 scheduler: Some(scheduler.clone()),
                 ..Facts::default()

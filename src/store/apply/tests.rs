@@ -15,6 +15,7 @@ use crate::model::{
     BigState, BuildId, BuildNumber, BuildSet, BuilderName, Change, ChangeNumber, Forecast,
     InstanceRecord, InstanceStop, KnownLogin, LoginRecord, NewChange, Patch, PatchBody, Properties,
     RequestId, Results, SchedulerName, SetId, SourceStamp, SourceStamps, StopMeans, Timestamp,
+    WaitingChange,
 };
 use crate::model::{begin_epoch, end_last_run};
 use crate::store::read::{self, VisitRow};
@@ -337,6 +338,49 @@ fn scheduler_states_come_back_with_the_changes_they_hold() {
     );
     let changes: Vec<_> = recovered.changes.into_values().collect();
     assert_eq!(changes, [a_change(1), a_change(2)]);
+}
+
+#[test]
+fn changes_that_come_to_wait_are_added_to_the_state_until_that_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |state: Option<Value>| Op::SchedulerState {
+        scheduler: "quick".into(),
+        state,
+    };
+    let waits = |change, important| Op::SchedulerWaits {
+        scheduler: "quick".into(),
+        waits: WaitingChange {
+            change: ChangeNumber(change),
+            important,
+        },
+    };
+    let held = || {
+        let recovered = reopen(dir.path());
+        let changes: Vec<_> = recovered
+            .changes
+            .into_keys()
+            .map(|number| number.0)
+            .collect();
+        (recovered.schedulers.into_values().next(), changes)
+    };
+    let first = json!({"changes": [1], "important": []});
+    apply_all(
+        dir.path(),
+        &[
+            Op::ChangeAdded(a_change(1)),
+            Op::ChangeAdded(a_change(2)),
+            Op::ChangeAdded(a_change(3)),
+            state(Some(first.clone())),
+            waits(2, true),
+            waits(3, false),
+        ],
+    );
+    let all = json!({"changes": [1, 2, 3], "important": [2]});
+    assert_eq!(held(), (Some(all), vec![1, 2, 3]));
+    apply_all(dir.path(), &[state(Some(first.clone()))]);
+    assert_eq!(held(), (Some(first), vec![1]));
+    apply_all(dir.path(), &[waits(2, true), state(None)]);
+    assert_eq!(held(), (None, vec![]));
 }
 
 #[test]

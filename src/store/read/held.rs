@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::model::{ChangeNumber, SchedulerName};
+use crate::model::{ChangeNumber, SchedulerName, WaitingChange};
 use crate::store::StoreError;
 use crate::store::column::{Col, Json};
 use crate::store::state::State;
@@ -31,14 +31,27 @@ impl State {
     }
 }
 
+/// The states of schedulers, with the changes that wait since they were written.
 pub(in crate::store) fn scheduler_states(
     conn: &Connection,
 ) -> rusqlite::Result<BTreeMap<SchedulerName, Value>> {
-    conn.prepare("SELECT name, state FROM scheduler")?
+    let mut states: BTreeMap<SchedulerName, Value> = conn
+        .prepare("SELECT name, state FROM scheduler")?
         .query_map([], |row| {
             Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
         })?
-        .collect()
+        .collect::<Result<_, _>>()?;
+    let mut select =
+        conn.prepare("SELECT scheduler, change, important FROM scheduler_waits ORDER BY 1, 2")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let scheduler: SchedulerName = row.get::<_, Col<_>>(0)?.0;
+        let (change, important) = (row.get::<_, Col<_>>(1)?.0, row.get(2)?);
+        if let Some(state) = states.get_mut(&scheduler) {
+            WaitingChange { change, important }.add_to(state);
+        }
+    }
+    Ok(states)
 }
 
 /// Numbers in arrays under the key `changes`, at any depth.
