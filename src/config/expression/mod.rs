@@ -13,6 +13,7 @@ mod filters;
 pub mod fuzz;
 mod json;
 mod literal;
+mod page;
 mod patterns;
 mod scope;
 mod tokens;
@@ -27,6 +28,7 @@ use serde_json::Value as Json;
 use self::patterns::Patterns;
 
 pub use self::literal::literal;
+pub use self::page::Page;
 pub use self::scope::{Named, Scope};
 
 /// When an expression is worked out, which decides what is a mistake and how much it may cost.
