@@ -3,9 +3,10 @@
 #
 #   tests/from_pypi.sh oidc      an OpenID Connect provider, oidc-provider-mock, which stands on
 #                                Authlib and logs everybody in
+#   tests/from_pypi.sh mail      a mail server, aiosmtpd
 #   tests/from_pypi.sh readers   what tests/web_readers.py reads a master with
 #
-# Prints the directory of the programs: `oidc/bin` or `readers/bin` beside the peers (see
+# Prints the directory of the programs: `oidc/bin` and so on beside the peers (see
 # tests/peers.sh). If it is there already, nothing is done. Without a usable Python 3 it prints
 # nothing; with REQUIRE_PEERS=1 that is an error.
 
@@ -13,10 +14,11 @@ set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 peers=${BUILDMASTER_PEERS:-$project/.peers}
-name=${1:?oidc or readers}
+name=${1:?mail, oidc or readers}
 # What is installed without what it says that it needs.
 bare=
 case $name in
+    mail) recipe="aiosmtpd==1.4.6" ;;
     oidc) recipe="oidc-provider-mock==0.3.4 Authlib==1.9.10" ;;
     readers)
         recipe="feedparser==6.0.14 prometheus-client==0.26.0 openapi-spec-validator==0.9.0"
@@ -25,7 +27,7 @@ case $name in
         bare="BuildNotify==3.0.0"
         ;;
     *)
-        echo "there is no $name: oidc or readers" >&2
+        echo "there is no $name: mail, oidc or readers" >&2
         exit 2
         ;;
 esac

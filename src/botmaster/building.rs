@@ -7,7 +7,9 @@ use super::buildset::{Place, RequestEnd};
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::outcome::{Act, Counted};
+use super::telling;
 use super::{BotMaster, BuildEvent, BuildOutcome, BuildPlan, Epoch, Event, IntakeEvent, SessionId};
+use crate::config::EndedBuild;
 use crate::model::journal::BuildFinish;
 use crate::model::{BuildId, BuildNumber, BuilderName, Op, RequestId, Results};
 
@@ -116,14 +118,25 @@ impl BotMaster {
             text.push("too many retries".to_owned());
         }
         let builder = self.out.layout.builder_name(attempt.builder);
+        let at = attempt.ends_at(self.out.now);
+        let told = {
+            let ended = EndedBuild {
+                builder: &attempt.configs.0,
+                number: number.0,
+                result,
+                properties: &properties,
+            };
+            telling::build_ended(self.out.layout.config(), build, &ended, at)
+        };
         let mut ops = vec![Op::BuildFinished(BuildFinish {
             build,
             result,
             text: text.clone(),
             stop_reason,
             properties,
-            at: attempt.ends_at(self.out.now),
+            at,
         })];
+        ops.extend(told);
         if result == Results::Success {
             ops.extend(self.builds.learn(builder.clone(), took));
         }

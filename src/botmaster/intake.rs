@@ -12,6 +12,7 @@ use super::buildset::{OpenRequest, OpenSets, Origin, Place, RequestEnd, set_resu
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::out::Out;
+use super::telling;
 use super::timers::Timer;
 use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
@@ -183,6 +184,7 @@ impl Intake {
             effects.push(Effect::Announce(
                 IntakeEvent::SetFinished { set: id, result }.into(),
             ));
+            ops.extend(telling::set_ended(out.layout.config(), id, at));
             self.tell_set_finished(out, &Origin::of(&known.set), result, ops, effects);
         }
     }
@@ -350,6 +352,7 @@ impl Intake {
         }
         if let Some(result) = progress.finished {
             ops.push(Op::SetFinished { set, result, at });
+            ops.extend(telling::set_ended(out.layout.config(), set, at));
             effects.push(Effect::Announce(
                 IntakeEvent::SetFinished { set, result }.into(),
             ));

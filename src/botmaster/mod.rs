@@ -71,6 +71,7 @@ mod roster;
 mod stopping;
 mod submitting;
 mod substantiating;
+mod telling;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod locks;
 mod login;
 mod logs;
 mod mail;
+mod mail_transport;
 mod names;
 mod needs;
 mod owners;
@@ -84,7 +85,8 @@ pub use lock_circles::circle_with;
 pub use locks::{LockAccess, LockConfig, LockGroup, LockKind, LockMode, LockScope};
 pub use login::{LoginConfig, OidcConfig};
 pub use logs::{LogCompression, LogLimits, LogRotation};
-pub use mail::MailConfig;
+pub use mail::{MailConfig, is_recipient};
+pub use mail_transport::{MailTransport, SmtpConfig, SmtpTls};
 pub use needs::{Need, Needed};
 pub use owners::{Owned, OwnerRule};
 pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
@@ -108,7 +110,10 @@ pub use slaves::{
     SlaveConfig, SlaveKind,
 };
 pub(crate) use spelling::nearest;
-pub use status::{PbListenerConfig, StatusConfig};
+pub use status::{
+    AttachedLogs, EndedBuild, MailLookup, MailNotifierConfig, PbListenerConfig, StatusConfig,
+    Telling,
+};
 #[cfg(test)]
 pub(crate) use steps::kinds_of_step;
 pub use steps::{

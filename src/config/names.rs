@@ -70,8 +70,17 @@ impl<'a> Names<'a> {
     }
 
     fn look_up(&self, name: &'a str, value: &Value<'a>, span: Range<usize>) -> Option<&'a str> {
+        self.is_known(name, value, span).then_some(name)
+    }
+
+    /// Whether `name`, which `value` gives, is one of these.
+    pub(super) fn check(&self, name: &str, value: &Value<'_>) -> bool {
+        self.is_known(name, value, value.span())
+    }
+
+    fn is_known(&self, name: &str, value: &Value<'_>, span: Range<usize>) -> bool {
         if self.places.contains_key(name) {
-            return Some(name);
+            return true;
         }
         let known: Vec<&str> = self.places.keys().copied().collect();
         let near = spelling::nearest(name, known.iter().copied());
@@ -89,7 +98,7 @@ impl<'a> Names<'a> {
             None if self.is_incomplete => {}
             None => value.sink.missing(span, message, help),
         }
-        None
+        false
     }
 
     /// What several of them are called.

@@ -36,6 +36,8 @@ pub enum Needed {
     Secret(Secret),
     /// Addresses that are free. A master does not start without them.
     Ports(Vec<Listen>),
+    /// A template of this name. A master starts without it.
+    Template(String),
     /// A directory for try jobs. A master does not start without it.
     Jobdir(PathBuf),
     /// A program on this machine, by its path or looked up in `PATH`. A master starts without it.

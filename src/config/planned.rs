@@ -70,13 +70,12 @@ const PLANNED: &[Row] = &[
     ),
     (
         "status.type",
-        "remove it: `[web]` with `port = 8010` serves pages, and `notify_on_missing` of a slave mails when it is missing",
+        "remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails",
         &[
             "GerritStatusPush",
             "GitHubStatus",
             "HttpStatusPush",
             "IRC",
-            "MailNotifier",
             "StatusPush",
             "TinderboxMailNotifier",
             "WebStatus",

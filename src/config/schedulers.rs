@@ -323,6 +323,14 @@ pub(super) struct Builders<'a> {
     pub(super) scheduled: BTreeSet<&'a str>,
 }
 
+impl Builders<'_> {
+    /// The builder that `value` names, which must exist; that does not start it.
+    pub(super) fn refer_to<'v>(&self, value: &Value<'v>) -> Option<&'v str> {
+        let name = value.name()?;
+        self.names.check(name, value).then_some(name)
+    }
+}
+
 /// Reads all schedulers; those that run by local time and name no zone run by that of the machine,
 /// `zone`.
 pub(super) fn read<'a>(

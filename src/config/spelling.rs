@@ -205,6 +205,14 @@ const ALIASES: &[(&str, &str)] = &[
     ("sshPrivateKey", "ssh_private_key_file"),
     ("sshKnownHosts", "ssh_known_hosts_file"),
     ("sshHostKey", "ssh_host_key"),
+    ("fromaddr", "from"),
+    ("relayHost", "relayhost"),
+    ("categories", "tags"),
+    ("useTls", "tls"),
+    ("useSmtps", "tls"),
+    ("messageFormatter", "template"),
+    ("customMesg", "template"),
+    ("previousBuildGetter", "previous"),
 ];
 
 /// What to say about keys that have no name or no meaning here: place, key, advice.

@@ -1,16 +1,21 @@
 //! `[[status]]`: the table of the kinds (section 1), who is told what happens.
 
+pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
+pub(super) mod telling;
 
 use serde::Serialize;
 
+use super::mail_transport;
 use super::reader::Table;
-use super::schedulers::SchedulerConfig;
 use super::schedulers::try_userpass::Listeners;
+use super::schedulers::{Builders, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 
+pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
+pub use self::telling::{EndedBuild, Telling};
 
 /// Who is told what happens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +24,9 @@ pub enum StatusConfig {
     /// `PBListener`: live status clients, such as `buildbot statuslog`.
     #[serde(rename = "PBListener")]
     PbListener(PbListenerConfig),
+    /// `MailNotifier`: mail about builds.
+    #[serde(rename = "MailNotifier")]
+    Mail(Box<MailNotifierConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -29,13 +37,22 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 1] = [Kind {
-    shape: KindShape {
-        name: "PBListener",
-        keys: &[pb_listener::KEYS],
+static KINDS: [Kind; 2] = [
+    Kind {
+        shape: KindShape {
+            name: "PBListener",
+            keys: &[pb_listener::KEYS],
+        },
+        usual: || StatusConfig::PbListener(PbListenerConfig::default()),
     },
-    usual: || StatusConfig::PbListener(PbListenerConfig::default()),
-}];
+    Kind {
+        shape: KindShape {
+            name: "MailNotifier",
+            keys: &[telling::KEYS, mail_notifier::KEYS, mail_transport::KEYS],
+        },
+        usual: || StatusConfig::Mail(Box::default()),
+    },
+];
 
 pub(super) static SHAPE: Shape = Shape {
     place: "status",
@@ -44,12 +61,21 @@ pub(super) static SHAPE: Shape = Shape {
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
 
+/// What status targets refer to while they are read.
+pub(super) struct Around<'a, 'n> {
+    /// The names of the builders.
+    pub(super) builders: &'n Builders<'a>,
+    /// The names of the targets before this one.
+    pub(super) names: &'n [&'n str],
+}
+
 impl StatusConfig {
     /// The name for people.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
             Self::PbListener(listener) => listener.name(),
+            Self::Mail(mail) => mail.telling.name.clone(),
         }
     }
 
@@ -58,6 +84,7 @@ impl StatusConfig {
     pub const fn password(&self) -> Option<&Secret> {
         match self {
             Self::PbListener(listener) => Some(&listener.password),
+            Self::Mail(_) => None,
         }
     }
 
@@ -66,6 +93,25 @@ impl StatusConfig {
     pub const fn pb_listener(&self) -> Option<&PbListenerConfig> {
         match self {
             Self::PbListener(listener) => Some(listener),
+            Self::Mail(_) => None,
+        }
+    }
+
+    /// Its settings, if it mails.
+    #[must_use]
+    pub fn mail(&self) -> Option<&MailNotifierConfig> {
+        match self {
+            Self::Mail(mail) => Some(mail),
+            Self::PbListener(_) => None,
+        }
+    }
+
+    /// Which builds it is told of, if it is told of builds.
+    #[must_use]
+    pub fn telling(&self) -> Option<&Telling> {
+        match self {
+            Self::Mail(mail) => Some(&mail.telling),
+            Self::PbListener(_) => None,
         }
     }
 }
@@ -75,6 +121,7 @@ pub(super) fn read(
     root: &mut Table<'_>,
     listeners: Listeners<'_, '_>,
     schedulers: &[std::sync::Arc<SchedulerConfig>],
+    builders: &Builders<'_>,
 ) -> Vec<StatusConfig> {
     let mut targets: Vec<StatusConfig> = Vec::new();
     let tables = root.take("status").map(|v| v.tables(&SHAPE));
@@ -83,6 +130,12 @@ pub(super) fn read(
             continue;
         };
         let mut target = (kind.usual)();
+        let told = targets.iter().filter_map(StatusConfig::telling);
+        let names: Vec<_> = told.map(|telling| telling.name.as_str()).collect();
+        let around = Around {
+            builders,
+            names: &names,
+        };
         match &mut target {
             StatusConfig::PbListener(listener) => {
                 let before: Vec<_> = targets
@@ -91,6 +144,7 @@ pub(super) fn read(
                     .collect();
                 listener.read(&mut table, listeners, schedulers, &before);
             }
+            StatusConfig::Mail(mail) => mail.read(&mut table, &around),
         }
         table.finish();
         targets.push(target);

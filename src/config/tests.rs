@@ -10,6 +10,7 @@ mod example;
 mod expressions;
 mod factories;
 mod latent;
+mod mail_notifier;
 mod mistakes;
 mod near_names;
 

@@ -357,7 +357,10 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let wish = config.slaves.iter();
     let wish = wish.filter(|slave| !slave.notify_on_missing.is_empty());
     let wish = wish.map(|slave| slave_names.place(slave.name.as_str()).cloned());
-    config.mail.read(&mut root, wish.flatten().next());
+    let notifiers = config.status.iter().filter_map(StatusConfig::mail);
+    let mut notifiers = notifiers.map(|mail| (mail.from.as_str(), &mail.transport));
+    let wish = wish.flatten().next();
+    config.mail.read(&mut root, wish, notifiers.next());
     let file_name = Path::new(file).file_name().and_then(|n| n.to_str());
     let file_name = file_name.unwrap_or(file);
     config.properties = root.properties(file_name);
@@ -411,7 +414,7 @@ impl Config {
             change_sources: &self.change_sources,
         };
         self.schedulers = schedulers::read(root, &mut builder_names, zone, listeners);
-        self.status = status::read(root, listeners, &self.schedulers);
+        self.status = status::read(root, listeners, &self.schedulers, &builder_names);
         self.user_managers = user_managers::read(root, listeners, &self.schedulers, &self.status);
         checks::builders_are_started(root.sink, &builder_names);
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);

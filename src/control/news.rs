@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Facts;
-use crate::botmaster::{Event, MasterEvent, SlaveEvent};
+use crate::botmaster::{BuildEvent, Event, IntakeEvent, MasterEvent, SlaveEvent};
 use crate::model::{Op, SlaveName, Timestamp};
 
 /// Most news that are kept for subscribers.
@@ -77,18 +77,26 @@ pub enum Topic {
     Everything,
     /// What the core announced.
     Events,
-    /// What the core announced of slaves.
-    Slaves,
+    /// What the core announced that may have been told in a letter: slaves, and ends of builds and
+    /// sets.
+    Letters,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Everything, Self::Events, Self::Slaves];
+    const ALL: [Self; 3] = [Self::Everything, Self::Events, Self::Letters];
 
     const fn has(self, news: &News) -> bool {
         match self {
             Self::Everything => true,
             Self::Events => matches!(news, News::Event(_)),
-            Self::Slaves => matches!(news, News::Event(Event::Slave(_))),
+            Self::Letters => matches!(
+                news,
+                News::Event(
+                    Event::Slave(_)
+                        | Event::Build(BuildEvent::Finished { .. })
+                        | Event::Intake(IntakeEvent::SetFinished { .. })
+                )
+            ),
         }
     }
 }
@@ -193,11 +201,11 @@ impl Newsroom {
     }
 
     fn subscription(&self, topic: Topic, next: u64) -> Subscription {
-        let [everything, events, slaves] = &self.told;
+        let [everything, events, letters] = &self.told;
         let told = match topic {
             Topic::Everything => everything,
             Topic::Events => events,
-            Topic::Slaves => slaves,
+            Topic::Letters => letters,
         };
         Subscription {
             ring: Arc::clone(&self.ring),
@@ -426,7 +434,7 @@ mod tests {
     #[tokio::test]
     async fn a_subscriber_of_a_topic_is_not_woken_by_other_news_and_misses_nothing() {
         let room = Newsroom::new();
-        let mut slaves = room.subscribe_to(Topic::Slaves);
+        let mut slaves = room.subscribe_to(Topic::Letters);
         let slave = |name: &str| {
             News::Event(Event::Slave(SlaveEvent::Graceful {
                 slave: name.into(),

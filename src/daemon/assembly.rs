@@ -222,7 +222,7 @@ fn start_outbox(
         config,
         changed: Arc::clone(control.letters_changed()),
     };
-    let news = control.newsroom().subscribe_to(Topic::Slaves);
+    let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));
 }
 

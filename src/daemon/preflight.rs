@@ -19,6 +19,7 @@ use crate::changes::try_jobdir::{JobdirWatcher, MaildirError};
 use crate::config::{ConfigError, Listen, Need, Needed, Reading, Secret};
 use crate::net::listen::probe;
 use crate::pb::hashed::Hashed;
+use crate::status::outbox::check_template;
 use crate::store::{State, Store, StoreError};
 
 /// Where a master is to run, and the resources that a running master already holds.
@@ -96,6 +97,14 @@ impl Preflight<'_> {
                     let path = path.display();
                     let message = format!("{owner}: cannot read {path}: {error}");
                     let help = format!("make it with `htpasswd -Bc {path} USER`");
+                    let warning = self.problem(span, message, help);
+                    self.warnings.push(warning);
+                }
+            }
+            Needed::Template(name) => {
+                if let Err(why) = check_template(self.site.basedir, name) {
+                    let message = format!("{owner}: the template `{name}` cannot be used: {why}");
+                    let help = "mend it; until then, mails have the master's own text".to_owned();
                     let warning = self.problem(span, message, help);
                     self.warnings.push(warning);
                 }

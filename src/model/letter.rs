@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LetterId, SlaveName, Timestamp};
+use super::{
+    BuildId, BuildNumber, BuilderName, Ending, LetterId, NewsMode, PreviousBuild, Results, SetId,
+    SlaveName, Timestamp,
+};
 
 /// A letter as it is written, in the transaction of its cause (OUT-02).
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -34,11 +37,89 @@ pub enum LetterFacts {
         /// Its administrator, as the slave itself said; empty if it said none.
         admin: String,
     },
+    /// A build has ended.
+    Build(BuildFacts),
+    /// A build set has ended (MAL-13).
+    BuildSet {
+        /// Number of the set.
+        set: SetId,
+        /// Those of its builds that the target wants, in the order of their ends.
+        builds: Vec<BuildFacts>,
+        /// How many more there are, of which nothing is kept.
+        more: u64,
+    },
+}
+
+/// What a letter keeps of a build. Its text, its logs and its blame list are read when it is sent.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BuildFacts {
+    /// Number over all builders.
+    pub build: BuildId,
+    /// The builder.
+    pub builder: BuilderName,
+    /// Number within the builder.
+    pub number: BuildNumber,
+    /// The set of its first request.
+    pub set: Option<SetId>,
+    /// The first build of its line with this result in a row, if the line stands at this build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<BuildNumber>,
+    /// What it came to.
+    #[serde(flatten)]
+    pub ending: Ending,
+}
+
+/// A target that may want a letter about a build.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Told {
+    /// Its name.
+    pub target: String,
+    /// The builds that it wants.
+    pub modes: Vec<NewsMode>,
+    /// What it takes for the previous build.
+    #[serde(default)]
+    pub previous: PreviousBuild,
+    /// Whether it wants one letter for all builds of a set, when that has ended.
+    #[serde(default)]
+    pub by_set: bool,
+}
+
+/// A build has ended, and these targets may want a letter about it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct BuildTold {
+    /// The build, whose end is in the same transaction.
+    pub build: BuildId,
+    /// The targets whose rules for builders fit.
+    pub told: Vec<Told>,
+    /// Time of the event.
+    pub at: Timestamp,
 }
 
 impl Letter {
     /// The target that takes mail.
     pub const MAIL: &str = "mail";
+
+    /// A letter about a build. Those of a builder leave in order.
+    #[must_use]
+    pub fn of_build(target: &str, facts: BuildFacts, at: Timestamp) -> Self {
+        Self {
+            target: target.to_owned(),
+            order: format!("builder {}", facts.builder),
+            facts: LetterFacts::Build(facts),
+            at,
+        }
+    }
+
+    /// A letter about a build set.
+    #[must_use]
+    pub fn of_set(target: &str, set: SetId, facts: LetterFacts, at: Timestamp) -> Self {
+        Self {
+            target: target.to_owned(),
+            order: format!("build set {set}"),
+            facts,
+            at,
+        }
+    }
 
     /// A mail that a slave is missing.
     #[must_use]
@@ -57,7 +138,25 @@ impl fmt::Display for LetterFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SlaveMissing { slave, .. } => write!(f, "slave {slave} is missing"),
+            Self::Build(build) => build.fmt(f),
+            Self::BuildSet { set, builds, more } => {
+                let count = builds.len() as u64 + more;
+                let builds = if count == 1 { "build" } else { "builds" };
+                write!(
+                    f,
+                    "build set {set} has ended, with {count} {builds} to tell"
+                )
+            }
         }
+    }
+}
+
+/// For people: `build full/12 ended with failure`.
+impl fmt::Display for BuildFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (builder, number) = (&self.builder, self.number);
+        let result: Results = self.ending.result;
+        write!(f, "build {builder}/{number} ended with {result}")
     }
 }
 
@@ -67,6 +166,11 @@ impl fmt::Display for LetterFacts {
 pub enum Fate {
     /// The target has taken it (OUT-03).
     Delivered,
+    /// The target has taken it, but not for all recipients (MAL-10).
+    DeliveredInPart {
+        /// Who was refused, and why.
+        why: String,
+    },
     /// It is tried again.
     Later {
         /// Why it was not taken.
@@ -87,6 +191,17 @@ pub enum Fate {
 pub enum LetterOp {
     /// A letter was written.
     Written(Letter),
+    /// A build has ended: the letters that its targets want are written (OUT-02).
+    BuildEnded(BuildTold),
+    /// A build set has ended: the letters about its builds are written (MAL-13).
+    SetEnded {
+        /// Number of the set.
+        set: SetId,
+        /// The targets that want one letter for a set.
+        targets: Vec<String>,
+        /// Time of the event.
+        at: Timestamp,
+    },
     /// The master has tried to send a letter.
     Tried {
         /// Number of the letter.

@@ -36,6 +36,7 @@ pub mod stamp;
 pub mod stamps;
 mod state_id;
 mod step_outcome;
+pub mod telling;
 pub mod time;
 pub mod transfer;
 pub mod try_job;
@@ -62,7 +63,7 @@ pub use journal::{Op, Pruned, Recovered};
 pub use judgement::{Judgement, Line, Origin, revision_built, revision_of_codebase, revision_text};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use last_run::{begin_epoch, end_last_run};
-pub use letter::{Fate, Letter, LetterFacts, LetterOp, LetterState};
+pub use letter::{BuildFacts, BuildTold, Fate, Letter, LetterFacts, LetterOp, LetterState, Told};
 pub use names::unique_names;
 pub use offer::{
     AdmittedChange, AdmittedOffer, Delivery, Digest, Identity, Offer, OfferAnswer, OfferTaken,
@@ -82,6 +83,7 @@ pub use sender::{HookDialect, MailFormat};
 pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use stamps::SourceStamps;
 pub use step_outcome::{BuildError, FirstError, StepCommand, StepOutcome};
+pub use telling::{Earlier, Ending, NewsMode, PreviousBuild, previous_result};
 pub use time::{Moment, Mono, Now, Timestamp};
 pub use transfer::Compression;
 pub use try_job::TryJob;

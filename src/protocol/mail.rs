@@ -56,6 +56,10 @@ pub fn read(
     reading: &Reading,
     arrived_at: Timestamp,
 ) -> Result<Content, Malformed> {
+    if letter.is_of_buildmaster() {
+        let why = "it is a mail of a buildmaster".to_owned();
+        return Ok(Content::Nothing(why));
+    }
     let found = match format {
         Format::Cvs => cvs::read(letter, arrived_at),
         Format::Svn => svn::read(letter),

@@ -6,8 +6,16 @@
 //! key. What a letter says was true when it was written; its wording and its recipients are those
 //! of the configuration in force.
 
+mod attachments;
+mod lookup;
 mod mail;
+mod message;
+mod objects;
+mod program;
+mod recipients;
+mod smtp;
 mod turns;
+mod wording;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +24,18 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, info_span, warn};
 
+use self::mail::Post;
 use self::turns::{MOST_AT_ONCE, Turns, fate};
-use crate::botmaster::{Event, SlaveEvent};
+use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, StatusConfig};
 use crate::control::{Interruption, News, Subscription};
 use crate::model::{Fate, LetterOp, Op};
 use crate::net::Tasks;
 use crate::store::read::LetterRow;
 use crate::store::{State, StoreError, Writer};
+
+pub use self::wording::check_template;
 
 /// Letters that are looked at in one go.
 const LOOKED_AT: u32 = 200;
@@ -56,18 +67,26 @@ impl Outbox {
     pub async fn run(mut self, mut news: Subscription, tasks: Tasks) {
         let (ended, mut attempts) = mpsc::channel(MOST_AT_ONCE);
         let mut turns = Turns::default();
+        let connections = Arc::default();
         loop {
             let (heads, identity) = self.heads().await;
+            let told = self.config.clone();
             let now = self.clock.wall();
             for letter in turns.take(&heads, now) {
-                self.send(letter, &identity, ended.clone(), &tasks);
+                let post = Post {
+                    reader: self.writer.reader().clone(),
+                    config: Arc::clone(&self.config.borrow()),
+                    identity: Arc::clone(&identity),
+                    connections: Arc::clone(&connections),
+                };
+                self.send(letter, post, ended.clone(), &tasks);
             }
             let pause = turns.pause(&heads, now).unwrap_or(EVERY).min(EVERY);
             tokio::select! {
                 biased;
                 () = tasks.stopping() => break,
                 Some(attempt) = attempts.recv() => self.note(&mut turns, attempt).await,
-                is_over = written(&mut news) => if is_over { break },
+                is_over = written(&mut news, &told) => if is_over { break },
                 () = self.changed.notified() => {}
                 Ok(()) = self.config.changed() => {}
                 () = sleep(pause) => {}
@@ -97,20 +116,13 @@ impl Outbox {
         })
     }
 
-    fn send(
-        &self,
-        letter: LetterRow,
-        identity: &Arc<str>,
-        ended: mpsc::Sender<Attempt>,
-        tasks: &Tasks,
-    ) {
-        let config = Arc::clone(&self.config.borrow());
-        let (identity, clock) = (Arc::clone(identity), self.clock);
+    fn send(&self, letter: LetterRow, post: Post, ended: mpsc::Sender<Attempt>, tasks: &Tasks) {
+        let clock = self.clock;
         let stopping = tasks.stopping();
         let span = info_span!("letter", number = letter.id.0, target = letter.target);
         tasks.spawn(span, async move {
             let attempt = async {
-                let sent = mail::send(&letter, &config, &identity).await;
+                let sent = post.send(&letter).await;
                 let fate = fate(sent, &letter, clock.wall());
                 tell(&letter, &fate);
                 // After the master has stopped, nobody writes down what came of it.
@@ -138,13 +150,24 @@ impl Outbox {
 }
 
 /// Waits until a letter may have been written. True if there will be none any more.
-async fn written(news: &mut Subscription) -> bool {
+async fn written(news: &mut Subscription, config: &watch::Receiver<Arc<Config>>) -> bool {
     loop {
-        match news.next().await.as_deref().map(|told| &told.news) {
-            Ok(News::Event(Event::Slave(SlaveEvent::Missing { .. }))) => return false,
-            Ok(News::Event(_) | News::Build(_)) => {}
-            Err(Interruption::Missed(_)) => return false,
+        let may_be = match news.next().await.as_deref().map(|told| &told.news) {
+            Ok(News::Event(Event::Slave(SlaveEvent::Missing { .. }))) => true,
+            Ok(News::Event(
+                Event::Build(BuildEvent::Finished { .. })
+                | Event::Intake(IntakeEvent::SetFinished { .. }),
+            )) => {
+                let config = config.borrow();
+                let mut targets = config.status.iter();
+                targets.any(|target: &StatusConfig| target.telling().is_some())
+            }
+            Ok(News::Event(_) | News::Build(_)) => false,
+            Err(Interruption::Missed(_)) => true,
             Err(Interruption::Ended) => return true,
+        };
+        if may_be {
+            return false;
         }
     }
 }
@@ -153,6 +176,7 @@ fn tell(letter: &LetterRow, fate: &Fate) {
     let about = &letter.facts;
     match fate {
         Fate::Delivered => info!("told that {about}"),
+        Fate::DeliveredInPart { why } => warn!("told that {about}, but not all: {why}"),
         Fate::Later { why, next_at } => {
             let next_at = next_at.to_rfc3339();
             error!(next_at, "cannot tell that {about}: {why}");

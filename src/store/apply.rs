@@ -15,6 +15,8 @@ mod sets;
 mod slaves;
 mod sources;
 mod steps;
+mod told;
+mod writing;
 
 use rusqlite::{Connection, ErrorCode};
 

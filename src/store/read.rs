@@ -28,7 +28,7 @@ pub use builds::{BuildRow, LogRow, StepRow};
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
-pub(super) use of_line::{origin_of_requests, result_before};
+pub(super) use of_line::{origin_of_requests, result_before, results_before, sets_of_requests};
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use queue::RequestPlace;
 pub use requests::RequestRow;

@@ -23,7 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = migrations!(
     "0010" "0011" "0012" "0013" "0014" "0015" "0016" "0017" "0018"
     "0019" "0020" "0021" "0022" "0023" "0024" "0025" "0026" "0027" "0028" "0029" "0030"
     "0031" "0032" "0033" "0034" "0035"
-    "0036" "0037" "0038"
+    "0036" "0037" "0038" "0039"
 );
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.

@@ -28,6 +28,7 @@ mod hook_scripts;
 mod hooks;
 mod jobdir;
 mod latent;
+mod letters;
 mod lifecycle;
 mod locks;
 mod looking;

@@ -1,4 +1,4 @@
-//! Every rule of what comes in has a test, and every case of it is run.
+//! Every rule of what comes in, and of mail, has a test, and every case of it is run.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 11] = [
+const RULES: [(&str, &[u32]); 13] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -23,10 +23,12 @@ const RULES: [(&str, &[u32]); 11] = [
     ("MAY", &[1, 2, 3, 4, 5]),
     ("LGN", &[1, 2, 3, 4, 5, 6, 7]),
     ("CBS", &[1, 2, 3, 4, 5, 6, 7, 8]),
+    ("MSG", &[1, 2, 3, 4]),
+    ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 9] = [
+const CASES: [(&str, u32); 13] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -36,6 +38,10 @@ const CASES: [(&str, u32); 9] = [
     ("person", 12),
     ("may", 15),
     ("login", 7),
+    ("mode", 45),
+    ("mailconf", 9),
+    ("recipient", 11),
+    ("mailtext", 24),
 ];
 
 /// Whether the name of a test has the number of a rule, such as `pol_05`.

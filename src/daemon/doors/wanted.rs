@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::{Doors, Group, present};
 use crate::config::{
     ClientLimits, Config, Listen, PbListenerConfig, PbSourceConfig, SchedulerConfig, SlaveConfig,
-    SlaveKind, StatusConfig, TryUserpassConfig, UserManagerConfig,
+    SlaveKind, TryUserpassConfig, UserManagerConfig,
 };
 use crate::daemon::keepalive::{Keepalive, Keepalives};
 use crate::daemon::passwords::Passwords;
@@ -73,10 +73,8 @@ impl Wanted {
             }
         }
         for target in &config.status {
-            match target {
-                StatusConfig::PbListener(listener) => {
-                    gathering.add_status_clients(&target.name(), listener, &config.slave_port)?;
-                }
+            if let Some(listener) = target.pb_listener() {
+                gathering.add_status_clients(&target.name(), listener, &config.slave_port)?;
             }
         }
         for manager in &config.user_managers {

@@ -140,6 +140,17 @@ impl<'m> Letter<'m> {
         })
     }
 
+    /// Whether a master like this one sent the mail (MAL-15).
+    #[must_use]
+    pub fn is_of_buildmaster(&self) -> bool {
+        let Some(message) = self.message() else {
+            return false;
+        };
+        let list = message.header_raw("List-Id").unwrap_or_default();
+        let is_automatic = message.header_raw("Auto-Submitted").is_some();
+        is_automatic && list.trim_start().starts_with("buildmaster <buildmaster.")
+    }
+
     const fn message(&self) -> Option<&Message<'m>> {
         self.message.as_ref()
     }

@@ -283,3 +283,26 @@ fn names_of_formats_are_those_of_the_configuration() {
     }
     assert_eq!(Format::named("darcs"), None);
 }
+
+#[test]
+fn mal_15_a_mail_of_the_master_itself_is_no_commit() {
+    let read = |headers: &str| {
+        let mail = format!(
+            "From: bob@example.org\n{headers}Subject: commit r7 - trunk\n\nAuthor: bob\n\
+             New Revision: 7\n\nLog:\nx\n\nModified:\n   trunk/a.c\n"
+        );
+        let letter = Letter::open(mail.as_bytes());
+        letter.is_of_buildmaster()
+    };
+    let list = "List-Id: buildmaster <buildmaster.example.org>\n";
+    let automatic = "Auto-Submitted: auto-generated\n";
+    assert!(read(&format!("{list}{automatic}")));
+    for other in [list, automatic, "List-Id: commits <commits.example.org>\n"] {
+        assert!(!read(other), "{other}");
+    }
+    let mail = format!("From: b@example.org\n{list}{automatic}\nNew Revision: 7\n");
+    let letter = Letter::open(mail.as_bytes());
+    let found = super::read(Format::Svn, &letter, &Reading::default(), ARRIVAL);
+    let why = "it is a mail of a buildmaster".to_owned();
+    assert_eq!(found, Ok(Content::Nothing(why)));
+}

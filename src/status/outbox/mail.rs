@@ -1,51 +1,284 @@
-//! Mail about slaves that are missing (SLV-07, LAT-04).
+//! Letters as mail: about missing slaves (SLV-07, LAT-04), builds and sets (MAL-01 to MAL-14).
 //!
-//! Who is mailed, and how, is what the configuration in force says. A mail is given to a program,
-//! as `sendmail` takes it.
+//! Who is mailed, and how, is what the configuration in force says.
 
-use std::fmt::Write as _;
-use std::process::ExitStatus;
-use std::time::Duration;
+use std::sync::Arc;
 
-use chrono::DateTime;
-
-use super::turns::Failure;
-use crate::config::{Config, MailConfig};
-use crate::model::{LetterFacts, Timestamp};
-use crate::process::{self, How, Limits, Lines, Output, Program};
+use super::message::{Parts, message_id, one_line};
+use super::objects;
+use super::program;
+use super::recipients::{Recipients, address};
+use super::smtp::Connections;
+use super::turns::{Failure, Refused};
+use super::wording::{self, About};
+use super::{attachments, lookup};
+use crate::config::{Config, MailNotifierConfig, MailTransport};
+use crate::control::read_password;
+use crate::model::{BuildFacts, LetterFacts, Results, SetId};
 use crate::store::read::LetterRow;
+use crate::store::{Reader, State, StoreError};
+use crate::view;
 
-/// How long the program may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Exit codes of `sendmail` that say that the mail will never be taken: its form or its recipients
-/// are wrong (`EX_USAGE`, `EX_DATAERR`, `EX_NOUSER`, `EX_NOHOST`).
-const NEVER: [i32; 4] = [64, 65, 67, 68];
-
-/// Sends a letter. `identity` is that of the state.
-///
-/// # Errors
-/// It was not taken.
-pub(super) async fn send(
-    letter: &LetterRow,
-    config: &Config,
-    identity: &str,
-) -> Result<(), Failure> {
-    let text = write(letter, config, identity)?;
-    give(&config.mail, &text).await
+/// What sends mail.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    pub(super) reader: Reader,
+    pub(super) config: Arc<Config>,
+    /// The identity of the state.
+    pub(super) identity: Arc<str>,
+    pub(super) connections: Arc<Connections>,
 }
 
-/// The mail, with its headers.
+/// A mail about builds before its recipients are known.
+struct Draft {
+    parts: Parts,
+    /// The users who are interested.
+    users: Vec<String>,
+    /// Whether only they get it: a try is nobody else's business (PRB-18).
+    is_try: bool,
+}
+
+impl Post {
+    /// Sends a letter.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub(super) async fn send(&self, letter: &LetterRow) -> Result<Refused, Failure> {
+        if let LetterFacts::SlaveMissing { .. } = &letter.facts {
+            let parts = missing(letter, &self.config, &self.identity)?;
+            return self
+                .give(&self.config.mail.transport(), parts, letter)
+                .await;
+        }
+        let mut targets = self.config.status.iter();
+        let found = targets.find_map(|target| {
+            let mail = target.mail()?;
+            (mail.telling.name == letter.target).then_some(mail)
+        });
+        let Some(notifier) = found else {
+            let why = format!("there is no status target `{}`", letter.target);
+            return Err(Failure::Later(why));
+        };
+        let parts = self.write(letter, notifier).await?;
+        self.give(&notifier.transport, parts, letter).await
+    }
+
+    /// The mail of a letter about builds, with its recipients.
+    ///
+    /// # Errors
+    /// There is nothing to send, or nobody to send it to.
+    pub(super) async fn write(
+        &self,
+        letter: &LetterRow,
+        notifier: &MailNotifierConfig,
+    ) -> Result<Parts, Failure> {
+        let (config, identity) = (Arc::clone(&self.config), Arc::clone(&self.identity));
+        let (letter, wanted) = (letter.clone(), notifier.clone());
+        let drafting = self.reader.read(move |state| {
+            let draft = draft(state, &config, &wanted, (&letter, &identity))?;
+            Ok::<_, StoreError>((draft, view::register(state, &config)?))
+        });
+        let unreadable = |error: StoreError| Failure::Later(error.to_string());
+        let (draft, register) = drafting.await.map_err(unreadable)?;
+        let Draft {
+            mut parts,
+            users,
+            is_try,
+        } = draft?;
+        let users = if notifier.to_interested {
+            users
+        } else {
+            Vec::new()
+        };
+        let answers = lookup::ask(&notifier.lookup, &users).await?;
+        let mut addresses = Vec::new();
+        for who in &users {
+            match address(who, &register, &notifier.lookup, &answers) {
+                Some(address) => addresses.push(address),
+                None => lookup::tell_unknown(who),
+            }
+        }
+        let extra = if is_try {
+            &[][..]
+        } else {
+            &notifier.extra_recipients
+        };
+        parts.recipients = Recipients::new(addresses, extra);
+        if parts.recipients.is_empty() {
+            let why = match users.is_empty() {
+                true => "nobody is to be told".to_owned(),
+                false => format!(
+                    "no mail address is known of {}; see `lookup` and [people]",
+                    crate::text::and_more(&users, 10)
+                ),
+            };
+            return Err(Failure::Never(why));
+        }
+        Ok(parts)
+    }
+
+    async fn give(
+        &self,
+        transport: &MailTransport,
+        parts: Parts,
+        letter: &LetterRow,
+    ) -> Result<Refused, Failure> {
+        let mail = parts.mail()?;
+        match transport {
+            MailTransport::Program(words) => program::give(words, &mail).await.map(|()| None),
+            MailTransport::Smtp(server) => {
+                let password = match &server.login {
+                    Some((_, secret)) => Some(self.password(secret).await?),
+                    None => None,
+                };
+                self.connections
+                    .send(server, password, &mail, letter.tries)
+                    .await
+            }
+        }
+    }
+
+    /// A password as it is now (OUT-15).
+    async fn password(&self, secret: &crate::config::Secret) -> Result<String, Failure> {
+        let secret = secret.clone();
+        let read = self.reader.read(move |state| {
+            let password = read_password(&secret, state.basedir());
+            Ok::<_, StoreError>(password)
+        });
+        let read = read
+            .await
+            .map_err(|error| Failure::Later(error.to_string()))?;
+        let password = read.map_err(Failure::Later)?;
+        String::from_utf8(password)
+            .map_err(|_| Failure::Later("the password is not UTF-8".to_owned()))
+    }
+}
+
+/// The mail of a letter about builds.
+fn draft(
+    state: &State,
+    config: &Config,
+    notifier: &MailNotifierConfig,
+    (letter, identity): (&LetterRow, &str),
+) -> Result<Result<Draft, Failure>, StoreError> {
+    let (facts, set, more) = match &letter.facts {
+        LetterFacts::Build(facts) => (std::slice::from_ref(facts), None, 0),
+        LetterFacts::BuildSet { set, builds, more } => (builds.as_slice(), Some(*set), *more),
+        LetterFacts::SlaveMissing { .. } => {
+            return Ok(Err(Failure::Never("it is not about a build".to_owned())));
+        }
+    };
+    let mut told = Vec::new();
+    for one in facts {
+        told.extend(objects::of_build(
+            state,
+            config,
+            one,
+            &notifier.telling.modes,
+        )?);
+    }
+    let (Some(first), Some(of_first)) = (told.first(), facts.first()) else {
+        let why = format!("{}, and was pruned", letter.facts);
+        return Ok(Err(Failure::Never(why)));
+    };
+    let (mut used, mut attached, mut left_out) = (0, Vec::new(), Vec::new());
+    for one in &told {
+        let kept = (set.is_some(), &mut used);
+        let (some, rest) = attachments::logs(state, config, &notifier.add_logs, &one.build, kept);
+        attached.extend(some);
+        left_out.extend(rest);
+    }
+    if notifier.add_patch {
+        attached.extend(attachments::patch(state, &first.build, &mut used)?);
+    }
+    let (about, mut objects, builder, result) = match set {
+        None => {
+            let name = first.build.builder.to_string();
+            (
+                About::Build,
+                first.objects.clone(),
+                name,
+                of_first.ending.result,
+            )
+        }
+        Some(set) => {
+            let results = facts.iter().map(|one| one.ending.result);
+            let worst = results.fold(Results::Skipped, Results::worse);
+            let objects = objects::of_set(config, set, &told, more);
+            (About::Set, objects, format!("build set {set}"), worst)
+        }
+    };
+    objects["not_attached"] = left_out.into();
+    let wanted = (notifier.template.as_deref(), notifier.html);
+    let worded = match wording::word(state.basedir(), about, wanted, &objects) {
+        Ok(worded) => worded,
+        Err(why) => return Ok(Err(Failure::Never(why))),
+    };
+    let of_result = (result.as_str(), builder.as_str());
+    let mut users: Vec<_> = told
+        .iter()
+        .flat_map(|one| one.build.interested_users.clone())
+        .collect();
+    users.sort();
+    users.dedup();
+    let is_try = told.iter().all(|one| one.build.is_try);
+    let parts = Parts {
+        from: notifier.from.clone(),
+        subject: wording::subject(&notifier.subject, of_result, config, &objects),
+        id: message_id(identity, letter.id, &notifier.from),
+        thread: set
+            .or(of_first.set)
+            .map(|set| thread(identity, set, &notifier.from)),
+        at: letter.made_at,
+        headers: headers(notifier, of_first, (set, result, &builder)),
+        text: worded.text,
+        html: worded.html,
+        attachments: attached,
+        ..Parts::default()
+    };
+    Ok(Ok(Draft {
+        parts,
+        users,
+        is_try,
+    }))
+}
+
+/// What the mails about the builds of a set refer to (MAL-09).
+fn thread(identity: &str, set: SetId, from: &str) -> String {
+    let host = super::message::host_of(from);
+    format!("<buildmaster.{identity}.set.{set}@{host}>")
+}
+
+/// The headers by which programs sort mails (MAL-09), and those of the settings.
+fn headers(
+    notifier: &MailNotifierConfig,
+    facts: &BuildFacts,
+    (set, result, builder): (Option<SetId>, Results, &str),
+) -> Vec<(String, String)> {
+    let own = |name: &str, value: &str| (format!("X-Buildmaster-{name}"), value.to_owned());
+    let mut headers = vec![own("Builder", builder), own("Result", result.as_str())];
+    if let (None, Some(judgement)) = (set, facts.ending.judgement) {
+        headers.push(own("Judgement", judgement.as_str()));
+    }
+    let extra = notifier.extra_headers.iter();
+    headers.extend(extra.map(|(name, value)| (name.clone(), value.clone())));
+    headers
+}
+
+/// The mail that a slave is missing.
 ///
 /// # Errors
 /// Nobody is to be mailed.
-fn write(letter: &LetterRow, config: &Config, identity: &str) -> Result<String, Failure> {
+fn missing(letter: &LetterRow, config: &Config, identity: &str) -> Result<Parts, Failure> {
     let LetterFacts::SlaveMissing {
         slave,
         since,
         why,
         admin,
-    } = &letter.facts;
+    } = &letter.facts
+    else {
+        return Err(Failure::Never("it is not about a slave".to_owned()));
+    };
     let to = config
         .slave(slave.as_str())
         .map(|slave| &slave.notify_on_missing);
@@ -64,162 +297,22 @@ fn write(letter: &LetterRow, config: &Config, identity: &str) -> Result<String, 
         Some(why) => format!("could not be had for a build: {}", one_line(why)),
     };
     let from = &config.mail.from;
-    let host = from.rsplit_once('@').map_or("localhost", |(_, host)| host);
-    let (to, date) = (to.join(", "), date(letter.made_at));
-    let mut text = format!(
-        "From: {from}\nTo: {to}\nSubject: {project}: build slave {slave} is missing\n\
-         Date: {date}\nMessage-ID: <buildmaster.{identity}.{}@{host}>\n\
-         Auto-Submitted: auto-generated\nMIME-Version: 1.0\n\
-         Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
-        letter.id,
-    );
-    write!(
-        text,
+    let text = format!(
         "The build slave {slave} of {project} {what}.\nIts administrator, as it said itself: {admin}.\n"
-    )
-    .expect("a string accepts every write");
-    Ok(text)
-}
-
-/// As mails have it; empty for a time that has no date.
-fn date(at: Timestamp) -> String {
-    let date = DateTime::from_timestamp_micros(at.0);
-    date.map_or_else(String::new, |date| date.to_rfc2822())
-}
-
-/// What peers and people wrote must not bring headers or lines of its own.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-async fn give(mail: &MailConfig, text: &str) -> Result<(), Failure> {
-    let Some(name) = mail.command.first() else {
-        return Err(Failure::Later("`mail_command` is empty".to_owned()));
-    };
-    let mut errors = Lines::new(|_| ());
-    let limits = Limits {
-        time: Some(PATIENCE),
-        ..Limits::default()
-    };
-    let program = Program::new(&mail.command);
-    let ended = process::run(
-        &program,
-        Some(text.as_bytes()),
-        Output::Discarded,
-        Output::To(&mut errors),
-        limits,
     );
-    let ended = ended.await.map_err(|error| {
-        Failure::Later(format!("cannot run {name}: {error} (see `mail_command`)"))
-    })?;
-    // A program that does not read the mail says by its exit code what that means.
-    if ended.how.is_success() {
-        return Ok(());
-    }
-    let (_, last) = errors.finish();
-    let colon = if last.is_empty() { "" } else { ": " };
-    let why = format!("{name} {}{colon}{last}", ended.how);
-    let never = |status: ExitStatus| status.code().is_some_and(|code| NEVER.contains(&code));
-    Err(match ended.how {
-        How::Exited(status) if never(status) => Failure::Never(why),
-        How::Exited(_) | How::Cancelled | How::OutOfTime | How::TooMuchOutput => {
-            Failure::Later(why)
-        }
+    Ok(Parts {
+        from: from.clone(),
+        recipients: Recipients {
+            to: to.clone(),
+            cc: Vec::new(),
+        },
+        subject: format!("{project}: build slave {slave} is missing"),
+        id: message_id(identity, letter.id, from),
+        at: letter.made_at,
+        text,
+        ..Parts::default()
     })
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::config::SlaveConfig;
-    use crate::model::{LetterId, LetterState};
-
-    fn letter(why: Option<&str>) -> LetterRow {
-        LetterRow {
-            id: LetterId(7),
-            target: "mail".to_owned(),
-            order: "slave bot".to_owned(),
-            facts: LetterFacts::SlaveMissing {
-                slave: "bot".into(),
-                since: Timestamp::from_secs(1_000_000),
-                why: why.map(str::to_owned),
-                admin: "zoe\nBcc: all@example.org".to_owned(),
-            },
-            made_at: Timestamp::from_secs(1_003_600),
-            next_at: Timestamp::from_secs(1_003_600),
-            tries: 0,
-            error: None,
-            state: LetterState::Waiting,
-            ended_at: None,
-        }
-    }
-
-    fn config(command: &[&str]) -> Config {
-        let slave = SlaveConfig {
-            name: "bot".into(),
-            notify_on_missing: vec!["a@example.org".to_owned(), "b@example.org".to_owned()],
-            ..SlaveConfig::default()
-        };
-        Config {
-            title: "Widget".to_owned(),
-            mail: MailConfig {
-                command: command.iter().map(|word| (*word).to_owned()).collect(),
-                from: "ci@example.org".to_owned(),
-            },
-            slaves: vec![Arc::new(slave)],
-            ..Config::default()
-        }
-    }
-
-    #[test]
-    fn slv_07_the_mail_has_what_is_known_and_no_headers_of_others() {
-        let mut config = config(&[]);
-        insta::assert_snapshot!(write(&letter(None), &config, "cafe").unwrap(), @r"
-        From: ci@example.org
-        To: a@example.org, b@example.org
-        Subject: Widget: build slave bot is missing
-        Date: Mon, 12 Jan 1970 14:46:40 +0000
-        Message-ID: <buildmaster.cafe.7@example.org>
-        Auto-Submitted: auto-generated
-        MIME-Version: 1.0
-        Content-Type: text/plain; charset=utf-8
-        Content-Transfer-Encoding: 8bit
-
-        The build slave bot of Widget has been away since 1970-01-12T13:46:40.000Z.
-        Its administrator, as it said itself: zoe Bcc: all@example.org.
-        ");
-        let failed = letter(Some("its instance did not connect in time"));
-        let text = write(&failed, &config, "cafe").unwrap();
-        let what = "could not be had for a build: its instance did not connect in time.";
-        assert!(text.contains(what), "{text}");
-        config.slaves.clear();
-        let why = "nobody is to be told: slave bot has no `notify_on_missing`".to_owned();
-        assert_eq!(write(&letter(None), &config, ""), Err(Failure::Never(why)));
-    }
-
-    #[tokio::test]
-    async fn out_06_the_exit_code_says_whether_a_mail_is_tried_again() {
-        let sent = async |script: &str| {
-            let config = config(&["sh", "-c", script]);
-            send(&letter(None), &config, "cafe").await
-        };
-        assert_eq!(sent("cat >/dev/null").await, Ok(()));
-        let later = sent("echo try later >&2; exit 75").await.unwrap_err();
-        let why = "sh ended with exit code 75: try later".to_owned();
-        assert_eq!(later, Failure::Later(why));
-        let never = sent("exit 67").await.unwrap_err();
-        assert_eq!(
-            never,
-            Failure::Never("sh ended with exit code 67".to_owned())
-        );
-        let config = config(&["/no/such/program"]);
-        let missing = send(&letter(None), &config, "cafe").await.unwrap_err();
-        assert!(matches!(missing, Failure::Later(_)), "{missing:?}");
-    }
-}
+mod tests;

@@ -82,7 +82,7 @@ impl Turns {
         let target = self.targets.entry(letter.target.clone()).or_default();
         target.sending.remove(&letter.order);
         match fate {
-            Fate::Delivered => {
+            Fate::Delivered | Fate::DeliveredInPart { .. } => {
                 target.failures = 0;
                 target.probed_at = None;
             }
@@ -131,10 +131,14 @@ fn due(letter: &LetterRow, now: Timestamp) -> Timestamp {
     }
 }
 
+/// What a target has taken: who was refused by it, and why.
+pub(super) type Refused = Option<String>;
+
 /// What an attempt comes to that was made at `now`.
-pub(super) fn fate(sent: Result<(), Failure>, letter: &LetterRow, now: Timestamp) -> Fate {
+pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Timestamp) -> Fate {
     match sent {
-        Ok(()) => Fate::Delivered,
+        Ok(None) => Fate::Delivered,
+        Ok(Some(why)) => Fate::DeliveredInPart { why },
         Err(Failure::Never(why)) => Fate::Dead { why },
         Err(Failure::Later(why)) if now.since(letter.made_at) > LONGEST => Fate::Dead { why },
         Err(Failure::Later(why)) => Fate::Later {

@@ -2,12 +2,16 @@
 
 use rusqlite::{Connection, params};
 
-use crate::model::{Fate, Letter, LetterId, LetterOp, LetterState, Timestamp};
-use crate::store::column::{Json, int};
+use super::told;
+use super::writing::written;
+use crate::model::{Fate, LetterId, LetterOp, LetterState, Timestamp};
+use crate::store::column::int;
 
 pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize> {
     match op {
         LetterOp::Written(letter) => written(conn, letter),
+        LetterOp::BuildEnded(ended) => told::build_ended(conn, ended),
+        LetterOp::SetEnded { set, targets, at } => told::set_ended(conn, *set, targets, *at),
         LetterOp::Tried { letter, fate, at } => tried(conn, *letter, fate, *at),
         LetterOp::Retried { letters, at } => {
             each(conn, RETRY, letters, *at)?;
@@ -20,18 +24,6 @@ pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize>
     }
 }
 
-fn written(conn: &Connection, letter: &Letter) -> rusqlite::Result<usize> {
-    conn.prepare_cached(
-        "INSERT INTO letter (target, ordering, facts, made_at, next_at) VALUES (?1, ?2, ?3, ?4, ?4)",
-    )?
-    .execute(params![
-        letter.target,
-        letter.order,
-        Json(&letter.facts),
-        letter.at.0
-    ])
-}
-
 /// What a letter came to that was dropped while it was sent still counts if it was delivered.
 fn tried(
     conn: &Connection,
@@ -41,7 +33,13 @@ fn tried(
 ) -> rusqlite::Result<usize> {
     let id = int(letter.0);
     match fate {
-        Fate::Delivered => conn.prepare_cached(DELIVERED)?.execute(params![id, at.0])?,
+        Fate::Delivered => {
+            conn.prepare_cached(DELIVERED)?
+                .execute(params![id, at.0, None::<&str>])?
+        }
+        Fate::DeliveredInPart { why } => conn
+            .prepare_cached(DELIVERED)?
+            .execute(params![id, at.0, why])?,
         Fate::Later { why, next_at } => conn
             .prepare_cached(LATER)?
             .execute(params![id, why, next_at.0])?,
@@ -58,8 +56,7 @@ fn each(conn: &Connection, sql: &str, letters: &[LetterId], at: Timestamp) -> ru
     Ok(())
 }
 
-const DELIVERED: &str =
-    "UPDATE letter SET state = 1, tries = tries + 1, error = NULL, ended_at = ?2
+const DELIVERED: &str = "UPDATE letter SET state = 1, tries = tries + 1, error = ?3, ended_at = ?2
     WHERE id = ?1";
 const LATER: &str = "UPDATE letter SET tries = tries + 1, error = ?2, next_at = ?3
     WHERE id = ?1 AND state = 0";

@@ -2,6 +2,7 @@
 
 mod of_build;
 mod of_change;
+mod of_letters;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::builds::BuildRow;
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, Line, Origin, RequestId, Results};
+use crate::model::{
+    BuildNumber, BuilderName, ChangeNumber, Earlier, Line, Origin, RequestId, Results, SetId,
+};
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::stamp::StoredStamp;
@@ -62,6 +64,48 @@ pub(in crate::store) fn result_before(
     Ok(None)
 }
 
+/// Builds that are looked at for the previous one of a build.
+const LOOKED_BACK: u32 = 100;
+
+/// The builds before `number` on `line` that have ended and were not tries, the latest first; of
+/// the last [`LOOKED_BACK`] builds of the builder (MAL-03).
+pub(in crate::store) fn results_before(
+    conn: &Connection,
+    builder: &BuilderName,
+    number: BuildNumber,
+    line: &Line,
+) -> rusqlite::Result<Vec<Earlier>> {
+    let mut earlier = Vec::new();
+    let mut select = conn.prepare_cached(EARLIER)?;
+    let mut rows = select.query(params![builder.as_str(), int(number.0), LOOKED_BACK])?;
+    while let Some(row) = rows.next()? {
+        let origin = origin_of(row, 2)?;
+        if origin.line == *line && !origin.is_try {
+            earlier.push(Earlier {
+                result: row.get::<_, Col<_>>(0)?.0,
+                newest: row.get::<_, Option<Col<_>>>(1)?.map(|newest| newest.0),
+            });
+        }
+    }
+    Ok(earlier)
+}
+
+/// The sets of requests, each once, in the order of the requests.
+pub(in crate::store) fn sets_of_requests(
+    conn: &Connection,
+    requests: &[RequestId],
+) -> rusqlite::Result<Vec<SetId>> {
+    let mut select = conn.prepare_cached("SELECT build_set FROM request WHERE id = ?1")?;
+    let mut sets = Vec::new();
+    for request in requests {
+        let set = select.query_row([int(request.0)], |row| Ok(row.get::<_, Col<SetId>>(0)?.0));
+        if let Some(set) = set.optional()?.filter(|set| !sets.contains(set)) {
+            sets.push(set);
+        }
+    }
+    Ok(sets)
+}
+
 /// Reads a stamp and whether it has a patch, from the column `at` on.
 pub(super) fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
     let mut stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
@@ -85,3 +129,9 @@ pub(super) const EVIDENCE: &str =
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE b.builder = ?1 AND b.number < ?2 AND b.result IN (0, 1, 2) AND p.build_set IS NULL
     ORDER BY b.number DESC";
+pub(super) const EARLIER: &str =
+    "SELECT b.result, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
+    FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
+        LEFT JOIN patch p ON p.build_set = s.id
+    WHERE b.builder = ?1 AND b.number < ?2 AND b.result IS NOT NULL
+    ORDER BY b.number DESC LIMIT ?3";

@@ -15,7 +15,7 @@ use super::letters::{LETTER, LETTERS, OUTBOX, TO_SEND};
 use super::lines::{BRIEF, BROKEN_LINES, LATELY, LINES, OF_CHANGE, OF_SET, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
-use super::of_line::{EVIDENCE, ORIGIN};
+use super::of_line::{EARLIER, EVIDENCE, ORIGIN};
 use super::queue::{
     BEING_BUILT, BUILDERS_WITH_REQUESTS, OPEN_BELOW, OPEN_BESIDE, PENDING, PENDING_BELOW,
     PENDING_BESIDE,
@@ -93,6 +93,7 @@ const QUERIES: &[&str] = &[
     OPEN_LOGS,
     BUILDS_BEFORE,
     ORIGIN,
+    EARLIER,
     EVIDENCE,
     BRIEF,
     LATELY,

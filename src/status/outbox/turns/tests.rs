@@ -81,7 +81,7 @@ fn out_06_what_will_never_be_taken_is_dead_at_once() {
     let why = "no such user".to_owned();
     let dead = fate(Err(Failure::Never(why.clone())), &letter(1, "a"), NOW);
     assert_eq!(dead, Fate::Dead { why });
-    assert_eq!(fate(Ok(()), &letter(1, "a"), NOW), Fate::Delivered);
+    assert_eq!(fate(Ok(None), &letter(1, "a"), NOW), Fate::Delivered);
 }
 
 #[test]

@@ -1,0 +1,155 @@
+//! Letters about builds and sets, in the transaction of the end.
+
+use super::*;
+use crate::model::{BuildTold, Judgement, LetterFacts, LetterOp, NewsMode, PreviousBuild, Told};
+use crate::store::read::{LetterFilter, LetterRow};
+
+/// The end of a build of `quick`, of which this target is told.
+fn told(build: u64, modes: &[NewsMode], (previous, by_set): (PreviousBuild, bool)) -> Op {
+    let told = Told {
+        target: "MailNotifier".to_owned(),
+        modes: modes.to_vec(),
+        previous,
+        by_set,
+    };
+    let ended = BuildTold {
+        build: BuildId(build),
+        told: vec![told],
+        at: at(400),
+    };
+    Op::Letter(Box::new(LetterOp::BuildEnded(ended)))
+}
+
+fn set_ended(set: u64) -> Op {
+    Op::Letter(Box::new(LetterOp::SetEnded {
+        set: SetId(set),
+        targets: vec!["MailNotifier".to_owned()],
+        at: at(401),
+    }))
+}
+
+/// Build `number` of `quick`, of a set of its own on this branch, from its start to its end.
+fn a_build(number: u64, branch: &str, result: Results) -> Vec<Op> {
+    let mut set = (*a_set(number, number, &["quick"], vec![])).clone();
+    let stamp = SourceStamp {
+        branch: Some(branch.to_owned()),
+        ..SourceStamp::default()
+    };
+    set.stamps = Arc::new(stamp.into());
+    vec![
+        Op::SetSubmitted(Arc::new(set)),
+        started(number, "quick", number, &[number]),
+        finished(number, result),
+    ]
+}
+
+fn letters(dir: &Path) -> Vec<LetterRow> {
+    let mut letters = open_state(dir)
+        .letters(&LetterFilter::default(), 100)
+        .unwrap();
+    letters.reverse();
+    letters
+}
+
+#[test]
+fn out_02_a_letter_has_what_the_end_and_the_build_before_it_say() {
+    let dir = tempfile::tempdir().unwrap();
+    let usual = (PreviousBuild::Line, false);
+    let mut ops = vec![Op::ChangeAdded(a_change(1))];
+    for (number, result) in [
+        (1, Results::Success),
+        (2, Results::Failure),
+        (3, Results::Failure),
+    ] {
+        ops.extend(a_build(number, "main", result));
+        ops.push(told(number, &[NewsMode::Problem], usual));
+    }
+    ops.extend(a_build(4, "main", Results::Retry));
+    ops.push(told(4, &[NewsMode::Change, NewsMode::Failing], usual));
+    ops.extend(a_build(5, "main", Results::Success));
+    ops.push(told(5, &[NewsMode::Fixed], usual));
+    apply_all(dir.path(), &ops);
+    let letters = letters(dir.path());
+    let said = letters.iter().map(|letter| match &letter.facts {
+        LetterFacts::Build(facts) => {
+            assert_eq!(facts.set, Some(SetId(facts.number.0)));
+            let ending = facts.ending;
+            (facts.number.0, ending.previous, ending.judgement)
+        }
+        LetterFacts::BuildSet { .. } | LetterFacts::SlaveMissing { .. } => panic!("{letter:?}"),
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            (2, Some(Results::Success), Some(Judgement::New)),
+            (5, Some(Results::Failure), Some(Judgement::Fixed)),
+        ]
+    );
+    assert_eq!(letters[0].order, "builder quick");
+}
+
+#[test]
+fn mal_03_the_previous_build_is_of_the_line_or_has_the_number_before() {
+    let told_by = |rule: PreviousBuild| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ops = vec![Op::ChangeAdded(a_change(1))];
+        let builds = [
+            ("a", Results::Success),
+            ("b", Results::Failure),
+            ("b", Results::Failure),
+            ("a", Results::Failure),
+        ];
+        for (number, (branch, result)) in (1..).zip(builds) {
+            ops.extend(a_build(number, branch, result));
+            ops.push(told(number, &[NewsMode::Problem], (rule, false)));
+        }
+        apply_all(dir.path(), &ops);
+        let letters = letters(dir.path());
+        letters
+            .iter()
+            .map(|letter| letter.facts.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told_by(PreviousBuild::Line),
+        ["build quick/4 ended with failure"]
+    );
+    assert_eq!(
+        told_by(PreviousBuild::Number),
+        ["build quick/2 ended with failure"]
+    );
+}
+
+#[test]
+fn mal_13_a_letter_about_a_set_has_its_wanted_builds_and_comes_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let by_set = (PreviousBuild::Line, true);
+    let modes = [NewsMode::Failing];
+    let mut ops = vec![
+        Op::ChangeAdded(a_change(1)),
+        Op::SetSubmitted(a_set(1, 1, &["quick", "full", "slow"], vec![a_change(1)])),
+        started(1, "quick", 1, &[1]),
+        finished(1, Results::Failure),
+        told(1, &modes, by_set),
+        started(2, "full", 1, &[2]),
+        finished(2, Results::Success),
+        told(2, &modes, by_set),
+        started(3, "slow", 1, &[3]),
+        finished(3, Results::Failure),
+        told(3, &modes, by_set),
+    ];
+    apply_all(dir.path(), &ops);
+    assert_eq!(letters(dir.path()), []);
+    ops = vec![set_ended(1), set_ended(1)];
+    apply_all(dir.path(), &ops);
+    let letters = letters(dir.path());
+    let [letter] = letters.as_slice() else {
+        panic!("{letters:?}");
+    };
+    let LetterFacts::BuildSet { set, builds, more } = &letter.facts else {
+        panic!("{letter:?}");
+    };
+    let builders: Vec<_> = builds.iter().map(|build| build.builder.as_str()).collect();
+    assert_eq!((set.0, builders, *more), (1, vec!["quick", "slow"], 0));
+    assert_eq!(letter.order, "build set 1");
+}

@@ -1,0 +1,286 @@
+//! Mail about builds, taken by a real mail server (MAL-01 to MAL-14, OUT-18).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{
+    Master, Process, Sandbox, Setup, free_port, from_pypi, run, shell, wait_until,
+};
+
+/// A master that mails about builds which fail while the file `broken` is there, and a mail server.
+struct Scene<'a> {
+    sandbox: &'a Sandbox,
+    master: Master<'a>,
+    python: PathBuf,
+    port: u16,
+    dir: PathBuf,
+}
+
+impl<'a> Scene<'a> {
+    /// Absent where the mail server cannot be had.
+    fn prepare(sandbox: &'a Sandbox, lines: &str) -> Option<Self> {
+        Self::with_schedulers(sandbox, lines, None)
+    }
+
+    fn with_schedulers(
+        sandbox: &'a Sandbox,
+        lines: &str,
+        schedulers: Option<&str>,
+    ) -> Option<Self> {
+        let python = from_pypi("mail", "python")?;
+        let dir = sandbox.private_dir("mails");
+        let port = free_port();
+        let broken = dir.join("broken");
+        let test = format!("echo tested '<b>'; test ! -e {}", broken.display());
+        let target = format!(
+            "[[status]]\ntype = \"MailNotifier\"\nfrom = \"CI <ci@example.org>\"\n\
+             relayhost = \"127.0.0.1\"\nsmtp_port = {port}\nlookup = \"example.org\"\n{lines}\n"
+        );
+        let setup = Setup::new(&[shell("test", &test, "")])
+            .local_slave("here")
+            .builder("full", "tags = [\"release\"]")
+            .tables(&target);
+        let setup = match schedulers {
+            Some(schedulers) => setup.schedulers(schedulers),
+            None => setup,
+        };
+        let mut master = Master::prepare(sandbox, &setup);
+        master.run();
+        Some(Self {
+            sandbox,
+            master,
+            python,
+            port,
+            dir,
+        })
+    }
+
+    fn serve(&self) -> Process {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail_server.py");
+        let mut command = self.sandbox.command(&self.python);
+        command
+            .arg(script)
+            .arg(self.port.to_string())
+            .arg(&self.dir);
+        let server = Process::start("mail server", &mut command);
+        wait_until("the mail server", || server.printed().contains("ready"));
+        server
+    }
+
+    fn build(&self, number: u64, is_broken: bool) {
+        let broken = self.dir.join("broken");
+        match is_broken {
+            true => fs::write(broken, "").unwrap(),
+            false => drop(fs::remove_file(broken)),
+        }
+        self.master.send_change(&format!("r{number}"));
+        let build = self.master.finished_build("full", number);
+        let expected = if is_broken { "failure" } else { "success" };
+        assert_eq!(build.result.as_deref(), Some(expected));
+    }
+
+    fn outbox(&self, words: &[&str]) -> String {
+        let mut command = self.master.program();
+        command
+            .arg("outbox")
+            .args(words)
+            .arg("--basedir")
+            .arg(self.master.dir());
+        run(&mut command).ok()
+    }
+
+    /// All letters, the oldest first.
+    fn letters(&self) -> Vec<Value> {
+        let listed = self.outbox(&["--all", "--json"]);
+        listed
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn wait_for_states(&self, expected: &[&str]) {
+        wait_until("the letters", || {
+            let letters = self.letters();
+            letters.len() == expected.len()
+                && letters
+                    .iter()
+                    .zip(expected)
+                    .all(|(letter, state)| letter["state"] == **state)
+        });
+    }
+
+    fn mails(&self) -> Vec<Value> {
+        let mails = (1..).map(|number| self.dir.join(format!("{number}.json")));
+        let mails = mails.map_while(|path| fs::read_to_string(path).ok());
+        mails
+            .map(|text| serde_json::from_str(&text).unwrap())
+            .collect()
+    }
+}
+
+#[test]
+fn mal_09_mal_14_mail_about_builds_survives_a_kill_and_comes_once_with_its_headers() {
+    let sandbox = Sandbox::new();
+    let lines = "mode = \"change\"\nextra_recipients = [\"list@example.org\"]\nhtml = true\n\
+                 add_logs = [\"stdio\"]\nextra_headers = { X-Team = \"core\" }";
+    let Some(mut scene) = Scene::prepare(&sandbox, lines) else {
+        return;
+    };
+    // Nobody listens yet.
+    scene.build(0, false);
+    scene.build(1, true);
+    scene.build(2, true);
+    scene.build(3, false);
+    wait_until("an attempt", || {
+        let letters = scene.letters();
+        letters.len() == 2 && letters[0]["tries"].as_u64() > Some(0)
+    });
+    assert!(
+        scene.letters()[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("cannot reach")
+    );
+    scene.master.kill();
+    let server = scene.serve();
+    scene.master.run();
+    scene.outbox(&["retry", "--target", "MailNotifier"]);
+    scene.wait_for_states(&["delivered", "delivered"]);
+    scene.master.kill();
+    scene.master.run();
+    scene.build(4, true);
+    scene.wait_for_states(&["delivered"; 3]);
+    drop(server);
+
+    let mails = scene.mails();
+    assert_eq!(mails.len(), 3, "{mails:?}");
+    let header = |mail: &Value, name: &str| mail["headers"][name].as_str().map(str::to_owned);
+    let ids: Vec<_> = mails
+        .iter()
+        .map(|mail| header(mail, "Message-ID"))
+        .collect();
+    assert!(ids[0] != ids[1] && ids[1] != ids[2], "{ids:?}");
+    let failed = &mails[0];
+    assert_eq!(failed["defects"].as_array().unwrap().len(), 0, "{failed}");
+    assert_eq!(failed["from"], "ci@example.org");
+    assert_eq!(failed["to"][0], "alice@example.org");
+    assert_eq!(failed["to"][1], "list@example.org");
+    for (name, value) in [
+        ("Subject", "buildbot failure in End to end on full"),
+        ("From", "CI <ci@example.org>"),
+        ("To", "alice@example.org"),
+        ("Cc", "list@example.org"),
+        ("Auto-Submitted", "auto-generated"),
+        ("Precedence", "bulk"),
+        ("List-Id", "buildmaster <buildmaster.example.org>"),
+        ("X-Buildmaster-Builder", "full"),
+        ("X-Buildmaster-Result", "failure"),
+        ("X-Buildmaster-Judgement", "new"),
+        ("X-Team", "core"),
+    ] {
+        assert_eq!(header(failed, name).as_deref(), Some(value), "{name}");
+    }
+    let text = failed["text"].as_str().unwrap();
+    assert!(
+        text.starts_with("A new failure: builder full of End to end"),
+        "{text}"
+    );
+    assert!(
+        text.contains("http://localhost/builders/full/builds/1"),
+        "{text}"
+    );
+    assert!(text.contains("Blamelist: alice\n"), "{text}");
+    assert!(text.contains("    tested <b>\n"), "{text}");
+    let html = failed["html"].as_str().unwrap();
+    assert!(html.contains("tested &lt;b&gt;"), "{html}");
+    assert_eq!(failed["attachments"][0][0], "test.stdio");
+    let fixed = mails[1]["text"].as_str().unwrap();
+    assert!(
+        fixed.starts_with("Builder full of End to end is restored."),
+        "{fixed}"
+    );
+}
+
+#[test]
+fn mal_10_a_refused_recipient_does_not_keep_the_mail_from_the_others() {
+    let sandbox = Sandbox::new();
+    let lines = "extra_recipients = [\"refused@example.org\", \"later@example.org\"]";
+    let Some(scene) = Scene::prepare(&sandbox, lines) else {
+        return;
+    };
+    let _server = scene.serve();
+    fs::write(scene.dir.join("later"), "").unwrap();
+    scene.build(0, false);
+    wait_until("an attempt", || scene.letters()[0]["tries"] == 1);
+    // Nobody got it, so that nobody gets it twice.
+    assert_eq!(scene.mails().len(), 0);
+    fs::remove_file(scene.dir.join("later")).unwrap();
+    scene.outbox(&["retry", "--target", "MailNotifier"]);
+    scene.wait_for_states(&["delivered"]);
+    let error = scene.letters()[0]["error"].as_str().unwrap().to_owned();
+    assert!(error.starts_with("refused@example.org: "), "{error}");
+    let mails = scene.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0]["to"].as_array().unwrap().len(), 2, "{}", mails[0]);
+}
+
+#[test]
+fn mal_13_a_set_is_told_once_with_those_of_its_builds_that_are_wanted() {
+    let sandbox = Sandbox::new();
+    let lines = "mode = \"failing\"\nbuild_set_summary = true\nsubject = \"{{ set.number }}: {{ builds | length }}\"";
+    let Some(scene) = Scene::prepare(&sandbox, lines) else {
+        return;
+    };
+    let _server = scene.serve();
+    scene.build(0, false);
+    scene.build(1, true);
+    scene.wait_for_states(&["delivered"]);
+    let mails = scene.mails();
+    assert_eq!(mails[0]["headers"]["Subject"], "2: 1");
+    let text = mails[0]["text"].as_str().unwrap();
+    assert!(text.contains("full #1: failed"), "{text}");
+}
+
+#[test]
+fn mal_08_the_patch_of_a_try_goes_to_who_tried_it() {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let tries = format!(
+        "[[schedulers]]\ntype = \"Try_Userpass\"\nname = \"try\"\n\
+         port = \"127.0.0.1:{port}\"\nuserpass = [[\"tess\", \"pw\"]]\nbuilders = [\"full\"]\n"
+    );
+    let lines = "extra_recipients = [\"list@example.org\"]";
+    let Some(scene) = Scene::with_schedulers(&sandbox, lines, Some(&tries)) else {
+        return;
+    };
+    let _server = scene.serve();
+    let diff = scene.dir.join("try.diff");
+    fs::write(&diff, "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-gr\u{fc}n\n+rot\n").unwrap();
+    run(sandbox
+        .buildbot()
+        .args([
+            "try",
+            "--connect=pb",
+            "--username",
+            "tess",
+            "--passwd",
+            "pw",
+        ])
+        .args(["-b", "full", "--who", "tess", "--baserev", "r1"])
+        .arg(format!("--master=127.0.0.1:{port}"))
+        .arg(format!("--diff={}", diff.display())))
+    .ok();
+    scene.wait_for_states(&["delivered"]);
+    let mail = &scene.mails()[0];
+    assert_eq!(mail["to"], serde_json::json!(["tess@example.org"]));
+    let attached = &mail["attachments"][0];
+    assert_eq!(attached[0], "source.patch");
+    assert!(
+        attached[1].as_str().unwrap().contains("-gr\u{fc}n"),
+        "{mail}"
+    );
+    let text = mail["text"].as_str().unwrap();
+    assert!(text.contains(", with a patch\n"), "{text}");
+}
