@@ -1,8 +1,10 @@
 //! `[[status]]`: the table of the kinds (section 1), who is told what happens.
 
+pub(super) mod command;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
 pub(super) mod telling;
+pub(super) mod webhook;
 
 use serde::Serialize;
 
@@ -13,9 +15,11 @@ use super::schedulers::{Builders, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 
+pub use self::command::CommandConfig;
 pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
 pub use self::telling::{EndedBuild, Telling};
+pub use self::webhook::WebhookConfig;
 
 /// Who is told what happens.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +31,12 @@ pub enum StatusConfig {
     /// `MailNotifier`: mail about builds.
     #[serde(rename = "MailNotifier")]
     Mail(Box<MailNotifierConfig>),
+    /// `webhook`: requests by HTTP about builds.
+    #[serde(rename = "webhook")]
+    Webhook(Box<WebhookConfig>),
+    /// `command`: a program that is told of builds.
+    #[serde(rename = "command")]
+    Command(Box<CommandConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -37,7 +47,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 2] = [
+static KINDS: [Kind; 4] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -51,6 +61,20 @@ static KINDS: [Kind; 2] = [
             keys: &[telling::KEYS, mail_notifier::KEYS, mail_transport::KEYS],
         },
         usual: || StatusConfig::Mail(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "webhook",
+            keys: &[telling::KEYS, webhook::KEYS],
+        },
+        usual: || StatusConfig::Webhook(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "command",
+            keys: &[telling::KEYS, command::KEYS],
+        },
+        usual: || StatusConfig::Command(Box::default()),
     },
 ];
 
@@ -75,7 +99,9 @@ impl StatusConfig {
     pub fn name(&self) -> String {
         match self {
             Self::PbListener(listener) => listener.name(),
-            Self::Mail(mail) => mail.telling.name.clone(),
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => self
+                .telling()
+                .map_or_else(String::new, |telling| telling.name.clone()),
         }
     }
 
@@ -84,7 +110,7 @@ impl StatusConfig {
     pub const fn password(&self) -> Option<&Secret> {
         match self {
             Self::PbListener(listener) => Some(&listener.password),
-            Self::Mail(_) => None,
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => None,
         }
     }
 
@@ -93,7 +119,7 @@ impl StatusConfig {
     pub const fn pb_listener(&self) -> Option<&PbListenerConfig> {
         match self {
             Self::PbListener(listener) => Some(listener),
-            Self::Mail(_) => None,
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => None,
         }
     }
 
@@ -102,7 +128,7 @@ impl StatusConfig {
     pub fn mail(&self) -> Option<&MailNotifierConfig> {
         match self {
             Self::Mail(mail) => Some(mail),
-            Self::PbListener(_) => None,
+            Self::PbListener(_) | Self::Webhook(_) | Self::Command(_) => None,
         }
     }
 
@@ -111,6 +137,8 @@ impl StatusConfig {
     pub fn telling(&self) -> Option<&Telling> {
         match self {
             Self::Mail(mail) => Some(&mail.telling),
+            Self::Webhook(webhook) => Some(&webhook.telling),
+            Self::Command(command) => Some(&command.telling),
             Self::PbListener(_) => None,
         }
     }
@@ -145,6 +173,8 @@ pub(super) fn read(
                 listener.read(&mut table, listeners, schedulers, &before);
             }
             StatusConfig::Mail(mail) => mail.read(&mut table, &around),
+            StatusConfig::Webhook(webhook) => webhook.read(&mut table, &around),
+            StatusConfig::Command(command) => command.read(&mut table, &around),
         }
         table.finish();
         targets.push(target);

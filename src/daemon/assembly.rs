@@ -221,6 +221,7 @@ fn start_outbox(
         clock: *control.clock(),
         config,
         changed: Arc::clone(control.letters_changed()),
+        measures: Arc::clone(control.measures()),
     };
     let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));

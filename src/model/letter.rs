@@ -18,6 +18,9 @@ pub struct Letter {
     pub order: String,
     /// What was true when it was written.
     pub facts: LetterFacts,
+    /// Whether it takes the place of older letters of its order that wait (OUT-08).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replaces: bool,
     /// Time of the event.
     pub at: Timestamp,
 }
@@ -47,6 +50,13 @@ pub enum LetterFacts {
         builds: Vec<BuildFacts>,
         /// How many more there are, of which nothing is kept.
         more: u64,
+    },
+    /// So many letters waited for the target that the later ones of an order became one (OUT-10).
+    Digest {
+        /// How many letters it stands for.
+        count: u64,
+        /// What the last of them was about.
+        last: String,
     },
 }
 
@@ -106,6 +116,7 @@ impl Letter {
             target: target.to_owned(),
             order: format!("builder {}", facts.builder),
             facts: LetterFacts::Build(facts),
+            replaces: false,
             at,
         }
     }
@@ -117,6 +128,7 @@ impl Letter {
             target: target.to_owned(),
             order: format!("build set {set}"),
             facts,
+            replaces: false,
             at,
         }
     }
@@ -128,6 +140,7 @@ impl Letter {
             target: Self::MAIL.to_owned(),
             order: format!("slave {slave}"),
             facts,
+            replaces: false,
             at,
         }
     }
@@ -146,6 +159,10 @@ impl fmt::Display for LetterFacts {
                     f,
                     "build set {set} has ended, with {count} {builds} to tell"
                 )
+            }
+            Self::Digest { count: 1, last } => f.write_str(last),
+            Self::Digest { count, last } => {
+                write!(f, "{last}, and {} more like it", count.saturating_sub(1))
             }
         }
     }
@@ -178,11 +195,30 @@ pub enum Fate {
         /// When.
         next_at: Timestamp,
     },
+    /// It is not sent: it is too old, or its target is gone (OUT-09, OUT-11).
+    Dropped {
+        /// Why.
+        why: String,
+    },
     /// It is not tried again unless somebody asks for it (OUT-06).
     Dead {
         /// Why.
         why: String,
     },
+}
+
+impl Fate {
+    /// The fate in a word, for metrics.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::DeliveredInPart { .. } => "delivered_in_part",
+            Self::Later { .. } => "later",
+            Self::Dropped { .. } => "dropped",
+            Self::Dead { .. } => "dead",
+        }
+    }
 }
 
 /// A change of the outbox.

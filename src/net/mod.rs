@@ -54,7 +54,7 @@ pub use command::{Acknowledge, CommandEnd, CommandEvent, CommandEvents, RunningC
 pub use directory::{Directory, UserKind};
 pub use door::Door;
 pub use gatekeeper::Gatekeeper;
-pub use http::{error_chain, http_body, http_client};
+pub use http::{error_chain, http_body, http_client, is_public, outward_http_client};
 #[cfg(unix)]
 pub use interrupt::Interrupt;
 pub use known::network;

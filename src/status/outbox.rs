@@ -7,14 +7,17 @@
 //! of the configuration in force.
 
 mod attachments;
+mod command;
 mod lookup;
 mod mail;
 mod message;
 mod objects;
 mod program;
+mod push;
 mod recipients;
 mod smtp;
 mod turns;
+mod webhook;
 mod wording;
 
 use std::sync::Arc;
@@ -25,20 +28,23 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, info_span, warn};
 
 use self::mail::Post;
-use self::turns::{MOST_AT_ONCE, Turns, fate};
+use self::turns::{Failure, MOST_AT_ONCE, Turns, fate, stale};
 use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
 use crate::clock::Clock;
 use crate::config::{Config, StatusConfig};
-use crate::control::{Interruption, News, Subscription};
-use crate::model::{Fate, LetterOp, Op};
+use crate::control::{Interruption, Measures, News, Subscription};
+use crate::model::{Fate, Letter, LetterOp, LetterState, Op};
 use crate::net::Tasks;
-use crate::store::read::LetterRow;
+use crate::store::read::{LetterFilter, LetterRow};
 use crate::store::{State, StoreError, Writer};
 
 pub use self::wording::check_template;
 
 /// Letters that are looked at in one go.
 const LOOKED_AT: u32 = 200;
+
+/// Letters of a target that returns that are tried at once.
+const MOST_WELCOME: u32 = 10_000;
 
 /// Longest time between two looks. The clock may be set meanwhile.
 const EVERY: Duration = Duration::from_secs(600);
@@ -57,6 +63,8 @@ pub struct Outbox {
     pub config: watch::Receiver<Arc<Config>>,
     /// Told when somebody has changed what waits.
     pub changed: Arc<Notify>,
+    /// Counts what letters come to.
+    pub measures: Arc<Measures>,
 }
 
 /// An attempt that has ended.
@@ -79,7 +87,18 @@ impl Outbox {
                     identity: Arc::clone(&identity),
                     connections: Arc::clone(&connections),
                 };
-                self.send(letter, post, ended.clone(), &tasks);
+                let failed = match post.has_target(&letter.target) {
+                    true => stale(&letter, now),
+                    false => Some(Failure::Gone(turns.gone_since(&letter.target, now))),
+                };
+                match failed {
+                    None => self.send(letter, post, ended.clone(), &tasks),
+                    Some(failure) => {
+                        let fate = fate(Err(failure), &letter, now);
+                        tell(&letter, &fate);
+                        self.note(&mut turns, (letter, fate)).await;
+                    }
+                }
             }
             let pause = turns.pause(&heads, now).unwrap_or(EVERY).min(EVERY);
             tokio::select! {
@@ -88,7 +107,7 @@ impl Outbox {
                 Some(attempt) = attempts.recv() => self.note(&mut turns, attempt).await,
                 is_over = written(&mut news, &told) => if is_over { break },
                 () = self.changed.notified() => {}
-                Ok(()) = self.config.changed() => {}
+                Ok(()) = self.config.changed() => self.welcome(&mut turns).await,
                 () = sleep(pause) => {}
             }
         }
@@ -122,7 +141,7 @@ impl Outbox {
         let span = info_span!("letter", number = letter.id.0, target = letter.target);
         tasks.spawn(span, async move {
             let attempt = async {
-                let sent = post.send(&letter).await;
+                let sent = post.send(&letter, clock.wall()).await;
                 let fate = fate(sent, &letter, clock.wall());
                 tell(&letter, &fate);
                 // After the master has stopped, nobody writes down what came of it.
@@ -140,13 +159,44 @@ impl Outbox {
         });
     }
 
+    /// Letters to targets that are in the configuration again are tried at once (OUT-11).
+    async fn welcome(&self, turns: &mut Turns) {
+        let config = Arc::clone(&self.config.borrow());
+        for target in turns.returned(|name| has_target(&config, name)) {
+            let wanted = LetterFilter {
+                states: vec![LetterState::Waiting],
+                target: Some(target),
+                ..LetterFilter::default()
+            };
+            let find = move |state: &State| state.letters(&wanted, MOST_WELCOME);
+            let letters = self.writer.reader().read(find).await;
+            let letters = letters.unwrap_or_else(|error| {
+                error!("cannot read the outbox: {error}");
+                Vec::new()
+            });
+            let letters: Vec<_> = letters.iter().map(|letter| letter.id).collect();
+            if !letters.is_empty() {
+                let at = self.clock.wall();
+                let op = Op::Letter(Box::new(LetterOp::Retried { letters, at }));
+                self.writer.write_and_wait(vec![op]).await;
+            }
+        }
+    }
+
     async fn note(&self, turns: &mut Turns, (letter, fate): Attempt) {
         turns.ended(&letter, &fate);
+        self.measures.letters.count(&letter.target, fate.word());
         let (letter, at) = (letter.id, self.clock.wall());
         let tried = LetterOp::Tried { letter, fate, at };
         let op = Op::Letter(Box::new(tried));
         self.writer.write_and_wait(vec![op]).await;
     }
+}
+
+/// Whether the configuration has the target of a letter.
+fn has_target(config: &Config, name: &str) -> bool {
+    let mut targets = config.status.iter().filter_map(StatusConfig::telling);
+    name == Letter::MAIL || targets.any(|telling| telling.name == name)
 }
 
 /// Waits until a letter may have been written. True if there will be none any more.
@@ -181,6 +231,7 @@ fn tell(letter: &LetterRow, fate: &Fate) {
             let next_at = next_at.to_rfc3339();
             error!(next_at, "cannot tell that {about}: {why}");
         }
+        Fate::Dropped { why } => warn!("will not tell that {about}: {why}"),
         Fate::Dead { why } => {
             let number = letter.id;
             warn!(

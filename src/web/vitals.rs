@@ -1,5 +1,7 @@
 //! How the running program is: what its metrics and its health are made from, beside the state.
 
+use std::collections::BTreeMap;
+
 use crate::control::Control;
 use crate::control::tally::Counts;
 use crate::logs::Growing;
@@ -24,6 +26,8 @@ pub struct Vitals {
     pub counts: Counts,
     /// Peers that have logged in.
     pub logins: u64,
+    /// What attempts to send letters came to, by target and outcome.
+    pub letters: BTreeMap<(String, &'static str), u64>,
     /// Bytes of logs that were written, and that could not be.
     pub log_bytes: (u64, u64),
     /// The number of what happened last.
@@ -55,6 +59,7 @@ impl Vitals {
             turns: measures.turns.get(),
             counts: measures.news.counts(),
             logins: measures.logins.get(),
+            letters: measures.letters.get(),
             log_bytes: (growing.written_bytes(), growing.lost_bytes()),
             happened: control.events().last(),
             streams,

@@ -43,6 +43,7 @@ mod program_steps;
 #[path = "../programs.rs"]
 mod programs;
 mod pruning;
+mod pushes;
 mod readme;
 mod reconfiguration;
 mod refusals;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 13] = [
+const RULES: [(&str, &[u32]); 15] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -23,12 +23,14 @@ const RULES: [(&str, &[u32]); 13] = [
     ("MAY", &[1, 2, 3, 4, 5]),
     ("LGN", &[1, 2, 3, 4, 5, 6, 7]),
     ("CBS", &[1, 2, 3, 4, 5, 6, 7, 8]),
+    ("OUT", &[2, 5, 6, 7, 8, 9, 10, 11, 12, 14]),
     ("MSG", &[1, 2, 3, 4]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
+    ("PSH", &[1, 2, 3, 6]),
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 13] = [
+const CASES: [(&str, u32); 14] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -42,6 +44,7 @@ const CASES: [(&str, u32); 13] = [
     ("mailconf", 9),
     ("recipient", 11),
     ("mailtext", 24),
+    ("outbox", 41),
 ];
 
 /// Whether the name of a test has the number of a rule, such as `pol_05`.

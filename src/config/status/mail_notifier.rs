@@ -241,7 +241,7 @@ fn read_lookup(value: &Value<'_>) -> Option<MailLookup> {
 }
 
 /// The name of a file in `templates`, without `.j2`.
-fn read_template(value: &Value<'_>) -> Option<String> {
+pub(super) fn read_template(value: &Value<'_>) -> Option<String> {
     let name = value.name()?;
     let name = name.strip_suffix(".j2").unwrap_or(name);
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

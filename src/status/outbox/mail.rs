@@ -14,7 +14,7 @@ use super::wording::{self, About};
 use super::{attachments, lookup};
 use crate::config::{Config, MailNotifierConfig, MailTransport};
 use crate::control::read_password;
-use crate::model::{BuildFacts, LetterFacts, Results, SetId};
+use crate::model::{BuildFacts, LetterFacts, Results, SetId, Timestamp};
 use crate::store::read::LetterRow;
 use crate::store::{Reader, State, StoreError};
 use crate::view;
@@ -39,11 +39,20 @@ struct Draft {
 }
 
 impl Post {
+    /// Whether the configuration has the target of a letter.
+    pub(super) fn has_target(&self, name: &str) -> bool {
+        super::has_target(&self.config, name)
+    }
+
     /// Sends a letter.
     ///
     /// # Errors
     /// It was not taken.
-    pub(super) async fn send(&self, letter: &LetterRow) -> Result<Refused, Failure> {
+    pub(super) async fn send(
+        &self,
+        letter: &LetterRow,
+        now: Timestamp,
+    ) -> Result<Refused, Failure> {
         if let LetterFacts::SlaveMissing { .. } = &letter.facts {
             let parts = missing(letter, &self.config, &self.identity)?;
             return self
@@ -56,8 +65,7 @@ impl Post {
             (mail.telling.name == letter.target).then_some(mail)
         });
         let Some(notifier) = found else {
-            let why = format!("there is no status target `{}`", letter.target);
-            return Err(Failure::Later(why));
+            return self.push(letter, now).await;
         };
         let parts = self.write(letter, notifier).await?;
         self.give(&notifier.transport, parts, letter).await
@@ -164,6 +172,10 @@ fn draft(
     let (facts, set, more) = match &letter.facts {
         LetterFacts::Build(facts) => (std::slice::from_ref(facts), None, 0),
         LetterFacts::BuildSet { set, builds, more } => (builds.as_slice(), Some(*set), *more),
+        LetterFacts::Digest { count, .. } => {
+            let about = (*count, letter.facts.to_string());
+            return Ok(Ok(digest(about, config, notifier, (letter, identity))));
+        }
         LetterFacts::SlaveMissing { .. } => {
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }
@@ -241,6 +253,32 @@ fn draft(
         users,
         is_try,
     }))
+}
+
+/// The mail that stands for many (OUT-10).
+fn digest(
+    (count, about): (u64, String),
+    config: &Config,
+    notifier: &MailNotifierConfig,
+    (letter, identity): (&LetterRow, &str),
+) -> Draft {
+    let parts = Parts {
+        from: notifier.from.clone(),
+        subject: format!("{}: {count} letters more ({})", config.title, letter.order),
+        id: message_id(identity, letter.id, &notifier.from),
+        at: letter.made_at,
+        text: format!(
+            "Too many letters waited, so {count} of them became this one. The last: {about}.\n\
+             The pages have the rest: {}\n",
+            config.buildbot_url
+        ),
+        ..Parts::default()
+    };
+    Draft {
+        parts,
+        users: Vec::new(),
+        is_try: false,
+    }
 }
 
 /// What the mails about the builds of a set refer to (MAL-09).

@@ -234,3 +234,94 @@ async fn transmit(
     taken.map_err(fail)?;
     Ok((!refused.is_empty()).then(|| refused.join("; ")))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::Value;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that replies with `code` at one point of its only conversation.
+    async fn serve(listener: TcpListener, code: u64, place: &'static str) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let reply = |at: &str, usual: &str| match at == place {
+            true => format!("{code} so it is\r\n"),
+            false => usual.to_owned(),
+        };
+        let greeting = reply("connect", "220 here\r\n");
+        stream.write_all(greeting.as_bytes()).await.unwrap();
+        let mut is_in_data = false;
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+            let answer = match line.get(..4).unwrap_or_default() {
+                _ if is_in_data && line != ".\r\n" => String::new(),
+                _ if is_in_data => {
+                    is_in_data = false;
+                    reply("data", "250 taken\r\n")
+                }
+                "EHLO" => "250-here\r\n250 AUTH PLAIN\r\n".to_owned(),
+                "AUTH" => reply("auth", "235 come in\r\n"),
+                "MAIL" => reply("mail", "250 yes\r\n"),
+                "RCPT" => reply("rcpt", "250 yes\r\n"),
+                "DATA" => {
+                    is_in_data = true;
+                    "354 go on\r\n".to_owned()
+                }
+                _ => "250 yes\r\n".to_owned(),
+            };
+            // The client may have gone.
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+            line.clear();
+        }
+    }
+
+    #[tokio::test]
+    async fn out_06_all_cases_of_smtp_replies() {
+        let cases = include_str!("../../../tests/data/outbox-cases.json");
+        let cases: Value = serde_json::from_str(cases).unwrap();
+        let mut count = 0;
+        for case in cases["cases"].as_array().unwrap() {
+            let Some(code) = case["given"]["reply"].as_u64() else {
+                continue;
+            };
+            let places = ["connect", "auth", "mail", "rcpt", "data"];
+            let mut places = places.into_iter();
+            let place = places.find(|place| case["given"]["at"] == **place).unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let server = SmtpConfig {
+                host: "127.0.0.1".to_owned(),
+                port: listener.local_addr().unwrap().port(),
+                tls: SmtpTls::None,
+                login: Some(("ci".to_owned(), crate::config::Secret::default())),
+            };
+            let serving = tokio::spawn(serve(listener, code, place));
+            let mail = Mail {
+                from: "ci@example.org".parse().unwrap(),
+                to: vec!["ann@example.org".parse().unwrap()],
+                bytes: b"Subject: x\r\n\r\nhi\r\n".to_vec(),
+            };
+            let connections = Connections::default();
+            let sent = connections
+                .send(&server, Some("pw".to_owned()), &mail, 0)
+                .await;
+            let class = match &sent {
+                Ok(None) => "delivered",
+                Err(Failure::Later(_)) => "later",
+                Err(Failure::Never(_)) => "never",
+                Ok(Some(_)) | Err(_) => panic!("{sent:?}"),
+            };
+            assert_eq!(case["expect"]["class"], class, "{}: {sent:?}", case["id"]);
+            drop(connections);
+            serving.await.unwrap();
+            count += 1;
+        }
+        assert_eq!(count, 9);
+    }
+}

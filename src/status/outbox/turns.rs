@@ -18,10 +18,20 @@ pub(super) const MOST_AT_ONCE: usize = 4;
 const BREAKING: u32 = 5;
 
 /// Pauses after failures (OUT-05); a fifth more or less.
-const PAUSES: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(3600));
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(5), LONGEST_PAUSE);
+
+/// The longest pause, whatever a target asks for (OUT-05).
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// A letter that could not be sent for so long is dead (OUT-05).
 const LONGEST: Duration = Duration::from_secs(3 * 86_400);
+
+/// A letter is sent so long after it was written (OUT-09). The state of a commit is sent however
+/// old it is: nothing else would correct it.
+const FRESH: Duration = Duration::from_secs(7 * 86_400);
+
+/// Letters of a target that is gone are kept for so long (OUT-11).
+const KEPT: Duration = Duration::from_secs(86_400);
 
 /// A letter that is to be tried after a longer time was written by a wrong clock.
 const BELIEVABLE: Duration = Duration::from_secs(2 * 3600);
@@ -31,8 +41,19 @@ const BELIEVABLE: Duration = Duration::from_secs(2 * 3600);
 pub(super) enum Failure {
     /// It may be taken later.
     Later(String),
+    /// It may be taken after a pause that the target asks for.
+    Pause {
+        /// Why it was not taken.
+        why: String,
+        /// How long the target is to be left alone.
+        pause: Duration,
+    },
     /// It will never be taken.
     Never(String),
+    /// The target is not in the configuration, since this time.
+    Gone(Timestamp),
+    /// It is too old to be sent (OUT-09).
+    Stale(String),
 }
 
 /// The letters that are on their way, and how their targets do.
@@ -49,6 +70,8 @@ struct Target {
     failures: u32,
     /// When it is probed next.
     probed_at: Option<Timestamp>,
+    /// Since when it is not in the configuration, as far as that was noticed.
+    gone_since: Option<Timestamp>,
 }
 
 impl Turns {
@@ -91,8 +114,28 @@ impl Turns {
                 target.probed_at = (target.failures >= BREAKING).then_some(*next_at);
             }
             // It says nothing of the target.
-            Fate::Dead { .. } => {}
+            Fate::Dead { .. } | Fate::Dropped { .. } => {}
         }
+    }
+
+    /// Since when the target of a letter has been gone: since it was noticed.
+    pub(super) fn gone_since(&mut self, target: &str, now: Timestamp) -> Timestamp {
+        let target = self.targets.entry(target.to_owned()).or_default();
+        *target.gone_since.get_or_insert(now)
+    }
+
+    /// The targets that were gone and are there again, which are not probed first.
+    pub(super) fn returned(&mut self, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut returned = Vec::new();
+        for (name, target) in &mut self.targets {
+            if target.gone_since.is_some() && is_there(name) {
+                target.gone_since = None;
+                target.failures = 0;
+                target.probed_at = None;
+                returned.push(name.clone());
+            }
+        }
+        returned
     }
 
     /// Whether letters are on their way.
@@ -140,12 +183,35 @@ pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Time
         Ok(None) => Fate::Delivered,
         Ok(Some(why)) => Fate::DeliveredInPart { why },
         Err(Failure::Never(why)) => Fate::Dead { why },
-        Err(Failure::Later(why)) if now.since(letter.made_at) > LONGEST => Fate::Dead { why },
+        Err(Failure::Stale(why)) => Fate::Dropped { why },
+        Err(Failure::Gone(since)) if now.since(since.max(letter.made_at)) >= KEPT => {
+            let why = format!("there is no status target `{}` any more", letter.target);
+            Fate::Dropped { why }
+        }
+        Err(Failure::Gone(_)) => Fate::Later {
+            why: format!("there is no status target `{}`", letter.target),
+            next_at: now + pause(letter),
+        },
+        Err(Failure::Later(why) | Failure::Pause { why, .. })
+            if now.since(letter.made_at) > LONGEST =>
+        {
+            Fate::Dead { why }
+        }
+        Err(Failure::Pause { why, pause }) => Fate::Later {
+            why,
+            next_at: now + pause.min(LONGEST_PAUSE),
+        },
         Err(Failure::Later(why)) => Fate::Later {
             why,
             next_at: now + pause(letter),
         },
     }
+}
+
+/// Why a letter is not sent any more at `now`, if it is too old (OUT-09).
+pub(super) fn stale(letter: &LetterRow, now: Timestamp) -> Option<Failure> {
+    let is_stale = now.since(letter.made_at) > FRESH;
+    is_stale.then(|| Failure::Stale("it was older than 7 days".to_owned()))
 }
 
 /// The pause after a failure: a fifth more or less, by the number of the letter, so that letters

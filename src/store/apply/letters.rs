@@ -43,6 +43,9 @@ fn tried(
         Fate::Later { why, next_at } => conn
             .prepare_cached(LATER)?
             .execute(params![id, why, next_at.0])?,
+        Fate::Dropped { why } => conn
+            .prepare_cached(GIVEN_UP)?
+            .execute(params![id, why, at.0])?,
         Fate::Dead { why } => conn.prepare_cached(DEAD)?.execute(params![id, why, at.0])?,
     };
     Ok(1)
@@ -61,6 +64,8 @@ const DELIVERED: &str = "UPDATE letter SET state = 1, tries = tries + 1, error =
 const LATER: &str = "UPDATE letter SET tries = tries + 1, error = ?2, next_at = ?3
     WHERE id = ?1 AND state = 0";
 const DEAD: &str = "UPDATE letter SET state = 2, tries = tries + 1, error = ?2, ended_at = ?3
+    WHERE id = ?1 AND state = 0";
+const GIVEN_UP: &str = "UPDATE letter SET state = 3, error = ?2, ended_at = ?3
     WHERE id = ?1 AND state = 0";
 const RETRY: &str = "UPDATE letter SET state = 0, tries = 0, next_at = ?2, ended_at = NULL
     WHERE id = ?1 AND state IN (0, 2)";

@@ -342,6 +342,14 @@ fn of_steps(vitals: &Vitals) -> Vec<Family> {
 
 /// What the parts of the program count and measure.
 fn of_parts(vitals: &Vitals, scene: &Scene) -> Vec<Family> {
+    let mut letters = Family::new(
+        "buildmaster_outbox_sent",
+        Kind::Counter,
+        "Attempts to send letters, by what they came to.",
+    );
+    for ((target, outcome), count) in &vitals.letters {
+        letters.count(&[("target", target), ("outcome", outcome)], *count);
+    }
     let mut logins = Family::new("buildmaster_logins", Kind::Counter, "Logins at a door.");
     let refused = scene.live.refused_connections;
     logins.count(&[("door", "pb"), ("outcome", "accepted")], vitals.logins);
@@ -352,6 +360,7 @@ fn of_parts(vitals: &Vitals, scene: &Scene) -> Vec<Family> {
     let (written, lost) = vitals.log_bytes;
     vec![
         logins,
+        letters,
         counter("buildmaster_log_bytes", "Bytes written to logs.").with_count(written),
         counter(
             "buildmaster_log_dropped_bytes",

@@ -112,3 +112,79 @@ fn a_letter_of_a_clock_that_was_wrong_does_not_wait_for_years() {
     waiting.next_at = NOW + Duration::from_secs(365 * 86_400);
     assert_eq!(ids(&turns.take(&[waiting], NOW)), [1]);
 }
+
+fn cases() -> Vec<serde_json::Value> {
+    let cases = include_str!("../../../../tests/data/outbox-cases.json");
+    let cases: serde_json::Value = serde_json::from_str(cases).unwrap();
+    cases["cases"].as_array().unwrap().clone()
+}
+
+#[test]
+fn out_05_all_cases_of_tries_and_pauses() {
+    let mut count = 0;
+    for case in cases() {
+        let (given, expect) = (&case["given"], &case["expect"]);
+        if let Some(asked) = given["retry_after"].as_u64() {
+            let failure = Failure::Pause {
+                why: String::new(),
+                pause: Duration::from_secs(asked),
+            };
+            let Fate::Later { next_at, .. } = fate(Err(failure), &letter(1, "a"), NOW) else {
+                panic!("{}", case["id"]);
+            };
+            assert_eq!(
+                expect["next_try"],
+                next_at.since(NOW).as_secs(),
+                "{}",
+                case["id"]
+            );
+        } else if given.get("target_up_after").is_some() {
+            let up = given["target_up_after"].as_u64();
+            let (mut at, mut tries) = (0, Vec::new());
+            let end = loop {
+                tries.push(at);
+                match up {
+                    Some(up) if at >= up => break "delivered",
+                    _ if at >= LONGEST.as_secs() => break "dead",
+                    _ => {}
+                }
+                let tried = u32::try_from(tries.len()).unwrap() - 1;
+                at = (at + PAUSES.nth(tried).as_secs()).min(LONGEST.as_secs());
+            };
+            let first: Vec<_> = tries.iter().take(12).collect();
+            assert_eq!(expect["tries"], serde_json::json!(first), "{}", case["id"]);
+            assert_eq!(expect["end"], end, "{}", case["id"]);
+            assert_eq!(expect["at"], at, "{}", case["id"]);
+        } else {
+            continue;
+        }
+        count += 1;
+    }
+    assert_eq!(count, 7);
+}
+
+#[test]
+fn out_09_a_letter_that_is_too_old_is_dropped_unsent() {
+    let letter = letter(1, "a");
+    let old = letter.made_at + Duration::from_secs(7 * 86_400);
+    assert_eq!(stale(&letter, old), None);
+    let failure = stale(&letter, old + Duration::from_secs(1)).unwrap();
+    let fate = fate(Err(failure), &letter, old);
+    assert!(matches!(fate, Fate::Dropped { .. }), "{fate:?}");
+}
+
+#[test]
+fn out_11_letters_of_a_target_that_is_gone_wait_a_day_for_its_return() {
+    let letter = letter(1, "a");
+    let mut turns = Turns::default();
+    let since = turns.gone_since("mail", NOW);
+    let day = Duration::from_secs(86_400);
+    let at = |pause: Duration| fate(Err(Failure::Gone(since)), &letter, NOW + pause);
+    assert!(matches!(at(day / 2), Fate::Later { .. }));
+    assert!(matches!(at(day), Fate::Dropped { .. }));
+    assert_eq!(turns.gone_since("mail", NOW + day / 2), since);
+    assert_eq!(turns.returned(|_| false), [""; 0]);
+    assert_eq!(turns.returned(|name| name == "mail"), ["mail"]);
+    assert_eq!(turns.returned(|_| true), [""; 0]);
+    assert_eq!(turns.gone_since("mail", NOW + day), NOW + day);
+}

@@ -1,7 +1,9 @@
 //! Letters about builds and sets, in the transaction of the end.
 
 use super::*;
-use crate::model::{BuildTold, Judgement, LetterFacts, LetterOp, NewsMode, PreviousBuild, Told};
+use crate::model::{
+    BuildTold, Judgement, Letter, LetterFacts, LetterOp, LetterState, NewsMode, PreviousBuild, Told,
+};
 use crate::store::read::{LetterFilter, LetterRow};
 
 /// The end of a build of `quick`, of which this target is told.
@@ -76,7 +78,9 @@ fn out_02_a_letter_has_what_the_end_and_the_build_before_it_say() {
             let ending = facts.ending;
             (facts.number.0, ending.previous, ending.judgement)
         }
-        LetterFacts::BuildSet { .. } | LetterFacts::SlaveMissing { .. } => panic!("{letter:?}"),
+        LetterFacts::BuildSet { .. }
+        | LetterFacts::SlaveMissing { .. }
+        | LetterFacts::Digest { .. } => panic!("{letter:?}"),
     });
     assert_eq!(
         said.collect::<Vec<_>>(),
@@ -152,4 +156,58 @@ fn mal_13_a_letter_about_a_set_has_its_wanted_builds_and_comes_once() {
     let builders: Vec<_> = builds.iter().map(|build| build.builder.as_str()).collect();
     assert_eq!((set.0, builders, *more), (1, vec!["quick", "slow"], 0));
     assert_eq!(letter.order, "build set 1");
+}
+
+/// A letter about a slave, of this order.
+fn a_letter(order: &str, replaces: bool) -> Op {
+    let facts = LetterFacts::SlaveMissing {
+        slave: order.into(),
+        since: at(1),
+        why: None,
+        admin: String::new(),
+    };
+    let letter = Letter {
+        target: "t".to_owned(),
+        order: order.to_owned(),
+        facts,
+        replaces,
+        at: at(500),
+    };
+    Op::Letter(Box::new(LetterOp::Written(letter)))
+}
+
+#[test]
+fn out_08_a_letter_that_replaces_takes_out_the_older_ones_of_its_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = [("a", false), ("b", false), ("a", true), ("a", true)];
+    let ops = written.map(|(order, replaces)| a_letter(order, replaces));
+    apply_all(dir.path(), &ops);
+    let letters = letters(dir.path());
+    let states: Vec<_> = letters.iter().map(|letter| letter.state).collect();
+    let (dropped, waiting) = (LetterState::Dropped, LetterState::Waiting);
+    assert_eq!(states, [dropped, waiting, dropped, waiting]);
+    assert_eq!(letters[0].error.as_deref(), Some("superseded"));
+}
+
+#[test]
+fn out_10_beyond_ten_thousand_waiting_letters_new_ones_join_the_digest_of_their_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ops: Vec<_> = (0..10_000).map(|_| a_letter("a", false)).collect();
+    ops.extend(["a", "b", "a", "a"].map(|order| a_letter(order, false)));
+    apply_all(dir.path(), &ops);
+    let state = open_state(dir.path());
+    let newest = state.letters(&LetterFilter::default(), 3).unwrap();
+    let about: Vec<_> = newest
+        .iter()
+        .map(|letter| letter.facts.to_string())
+        .collect();
+    assert_eq!(
+        about,
+        [
+            "slave b is missing",
+            "slave a is missing, and 2 more like it",
+            "slave a is missing"
+        ]
+    );
+    assert_eq!(state.outbox().unwrap()[0].waiting, 10_002);
 }

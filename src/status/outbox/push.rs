@@ -1,0 +1,162 @@
+//! Letters to programs: webhooks and commands get the facts as one JSON object (PSH-01, PSH-06).
+
+use serde_json::{Value as Json, json};
+
+use super::mail::Post;
+use super::turns::{Failure, Refused};
+use super::webhook::{self, Request, signature};
+use super::wording::{self, About};
+use super::{command, objects};
+use crate::config::{Config, Secret, StatusConfig, Telling};
+use crate::control::read_password;
+use crate::model::{LetterFacts, Timestamp};
+use crate::net::is_public;
+use crate::store::read::LetterRow;
+use crate::store::{State, StoreError};
+
+/// What is pushed, and where.
+enum Push {
+    Webhook(Request),
+    Command(Vec<String>, String),
+}
+
+impl Post {
+    /// Sends a letter to a target that takes no mail.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub(super) async fn push(
+        &self,
+        letter: &LetterRow,
+        now: Timestamp,
+    ) -> Result<Refused, Failure> {
+        let (config, identity) = (self.config.clone(), self.identity.clone());
+        let of_letter = letter.clone();
+        let preparing = self.reader.read(move |state| {
+            Ok::<_, StoreError>(prepare(state, &config, (&of_letter, &identity), now))
+        });
+        let prepared = preparing
+            .await
+            .map_err(|error| Failure::Later(error.to_string()))?;
+        match prepared? {
+            Push::Webhook(request) => webhook::post(request).await.map(|_| None),
+            Push::Command(words, body) => {
+                let key = key(&self.identity, letter);
+                command::give(&words, &key, &body).await.map(|()| None)
+            }
+        }
+    }
+}
+
+/// The key of a letter, which is the same in each try (OUT-04).
+fn key(identity: &str, letter: &LetterRow) -> String {
+    format!("{identity}.{}", letter.id)
+}
+
+fn prepare(
+    state: &State,
+    config: &Config,
+    (letter, identity): (&LetterRow, &str),
+    now: Timestamp,
+) -> Result<Push, Failure> {
+    let mut targets = config.status.iter();
+    let target = targets.find(|target| {
+        let telling = target.telling();
+        telling.is_some_and(|telling| telling.name == letter.target)
+    });
+    let unfit = || Failure::Never(format!("`{}` does not take such letters", letter.target));
+    let target = target.ok_or_else(unfit)?;
+    let telling = target.telling().ok_or_else(unfit)?;
+    let (event, facts) = facts(state, config, letter, telling)?;
+    let body = json!({
+        "event": event,
+        "letter": letter.id,
+        "at": letter.made_at.to_rfc3339(),
+        "facts": facts,
+    });
+    match target {
+        StatusConfig::Command(command) => {
+            Ok(Push::Command(command.command.clone(), body.to_string()))
+        }
+        StatusConfig::Webhook(webhook) => {
+            refuse_private(&webhook.url, webhook.allow_private)?;
+            let body = match &webhook.template {
+                None => body.to_string(),
+                Some(name) => {
+                    let about = if event == "build" {
+                        About::Build
+                    } else {
+                        About::Set
+                    };
+                    let wanted = (Some(name.as_str()), false);
+                    let worded = wording::word(state.basedir(), about, wanted, &facts);
+                    worded.map_err(Failure::Never)?.text
+                }
+            };
+            let secrets = [&webhook.secret, &webhook.previous_secret]
+                .into_iter()
+                .flatten();
+            let secrets: Result<Vec<_>, _> = secrets.map(|secret| read(state, secret)).collect();
+            let secrets = secrets?;
+            let mut headers = Vec::new();
+            if !secrets.is_empty() {
+                let signed = signature(&secrets, now.0 / 1_000_000, &body);
+                headers.push(("X-Buildmaster-Signature", signed));
+            }
+            Ok(Push::Webhook(Request {
+                url: webhook.url.clone(),
+                allow_private: webhook.allow_private,
+                key: key(identity, letter),
+                headers,
+                body,
+            }))
+        }
+        StatusConfig::PbListener(_) | StatusConfig::Mail(_) => Err(unfit()),
+    }
+}
+
+fn read(state: &State, secret: &Secret) -> Result<Vec<u8>, Failure> {
+    read_password(secret, state.basedir()).map_err(Failure::Later)
+}
+
+/// Refuses an address that is a private one as it is written (PSH-03); names are looked at when
+/// they are looked up.
+fn refuse_private(url: &str, is_allowed: bool) -> Result<(), Failure> {
+    let parsed = reqwest::Url::parse(url).map_err(|error| Failure::Never(error.to_string()))?;
+    let host = parsed.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse();
+    if !is_allowed && address.is_ok_and(|address| !is_public(address)) {
+        let why = format!("{host} is a private address (see `allow_private`)");
+        return Err(Failure::Never(why));
+    }
+    Ok(())
+}
+
+/// The kind of event, and what there is to say of it.
+fn facts(
+    state: &State,
+    config: &Config,
+    letter: &LetterRow,
+    telling: &Telling,
+) -> Result<(&'static str, Json), Failure> {
+    let unreadable = |error: StoreError| Failure::Later(error.to_string());
+    match &letter.facts {
+        LetterFacts::Build(facts) => {
+            let told = objects::of_build(state, config, facts, &telling.modes);
+            let told = told.map_err(unreadable)?;
+            let gone = || Failure::Never(format!("{}, and was pruned", letter.facts));
+            Ok(("build", told.ok_or_else(gone)?.objects))
+        }
+        LetterFacts::BuildSet { set, builds, more } => {
+            let mut told = Vec::new();
+            for one in builds {
+                let found = objects::of_build(state, config, one, &telling.modes);
+                told.extend(found.map_err(unreadable)?);
+            }
+            Ok(("build_set", objects::of_set(config, *set, &told, *more)))
+        }
+        LetterFacts::SlaveMissing { .. } | LetterFacts::Digest { .. } => {
+            Ok(("text", json!({ "text": letter.facts.to_string() })))
+        }
+    }
+}
