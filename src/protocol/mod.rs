@@ -15,6 +15,7 @@ pub mod mail;
 mod malformed;
 mod prompt;
 pub mod pulls;
+pub mod report;
 mod shell;
 pub mod slave;
 pub mod source;

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use buildmaster::config::expression::fuzz::expression;
 use buildmaster::pb::fuzz;
+use buildmaster::protocol::report::fuzz::report;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -43,12 +44,13 @@ fn neither_does_the_corpus_with_random_damage() {
 
 type Entry = fn(&[u8]);
 
-fn targets() -> [(&'static str, Entry); 4] {
+fn targets() -> [(&'static str, Entry); 5] {
     [
         ("banana", fuzz::banana),
         ("jelly", fuzz::jelly),
         ("broker", fuzz::broker),
         ("expression", expression),
+        ("report", report),
     ]
 }
 
