@@ -16,7 +16,7 @@ use super::{
     ChangeNumber, Decision, DoneAct, Duty, Expectations, Forecast, InstanceRecord, KnownLogin,
     LetterOp, LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties,
     RequestId, Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
-    StepOutcome, Timestamp, TokenId, TokenRecord, WaitingChange,
+    StepOutcome, TestsReport, Timestamp, TokenId, TokenRecord, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -152,6 +152,8 @@ pub enum Op {
     },
     /// A step has finished.
     StepFinished(StepFinish),
+    /// A step has told of its tests (TST-09).
+    TestsReported(Box<TestsReport>),
     /// A step has opened a log.
     LogOpened(LogOpening),
     /// A log is complete.

@@ -15,6 +15,7 @@ mod sets;
 mod slaves;
 mod sources;
 mod steps;
+mod test_reports;
 mod told;
 mod writing;
 
@@ -140,6 +141,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
             counts,
         } => steps::counted(conn, *build, *index, counts),
         Op::StepFinished(end) => steps::finished(conn, end),
+        Op::TestsReported(report) => test_reports::reported(conn, report),
         Op::LogOpened(log) => steps::log_opened(conn, log),
         Op::LogClosed {
             build,

@@ -287,7 +287,9 @@ fn log_dir(path: &str) -> Option<&str> {
 
 fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     // A line whose last build goes has not been built for long.
-    conn.prepare_cached(REMOVE_LINE)?.execute([int(build.0)])?;
+    for sql in [REMOVE_LINE, REMOVE_TEST_LINES] {
+        conn.prepare_cached(sql)?.execute([int(build.0)])?;
+    }
     let requests: Option<Json<Vec<RequestId>>> = conn
         .prepare_cached("DELETE FROM build WHERE id = ?1 RETURNING requests")?
         .query_row([int(build.0)], |row| row.get(0))
@@ -405,6 +407,8 @@ const USER_OF_LOG_DIR: &str = "SELECT 1
         CROSS JOIN log l ON l.build = b.id
     WHERE substr(l.path, 1, length(?2) + 1) = ?2 || '/'";
 const REMOVE_LINE: &str = "DELETE FROM line WHERE (builder, last) =
+    (SELECT builder, number FROM build WHERE id = ?1)";
+const REMOVE_TEST_LINES: &str = "DELETE FROM test_line WHERE (builder, last) =
     (SELECT builder, number FROM build WHERE id = ?1)";
 const REMOVE_LOGS: &str = "DELETE FROM log WHERE build = ?1";
 const MARK_LOGS: &str = "UPDATE build SET logs_pruned = 1 WHERE id = ?1";

@@ -20,6 +20,7 @@ mod requests;
 mod sets;
 mod sourced;
 pub(super) mod sources;
+mod test_reports;
 mod walk;
 
 pub(super) use acts::KEPT_ACTS;
@@ -28,13 +29,17 @@ pub use builds::{BuildRow, LogRow, StepRow};
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
-pub(super) use of_line::{origin_of_requests, result_before, results_before, sets_of_requests};
+pub(super) use of_line::{
+    origin_of_requests, result_before, results_before, sets_of_requests, tree,
+};
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
 pub use sources::KnownIdentity;
+pub use test_reports::{TestChangeRow, TestReportRow, ToldTestRow};
+pub(super) use test_reports::{last_outcomes, test_line_of};
 pub use walk::{Between, Passed};
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Where each line stands: the last result of a builder on a tree, and since when it is that.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::model::journal::BuildFinish;
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Judgement, Line, RequestId, Results, Timestamp,
+    BuildNumber, BuilderName, ChangeNumber, Judgement, RequestId, Results, Timestamp,
 };
 use crate::store::column::{Col, Json, int};
-use crate::store::read::{origin_of_requests, result_before};
+use crate::store::read::{origin_of_requests, result_before, tree};
 
 /// Compares a build that ends with the one before it on its line, and moves the line. Nothing is
 /// said of tries, of results that say nothing, and of builds whose set was removed (PRB-23).
@@ -82,18 +82,6 @@ struct Stand {
     since: BuildNumber,
     since_at: Timestamp,
     before: Option<BuildNumber>,
-}
-
-/// A tree as it is stored: its parts, and the trees of further codebases.
-fn tree(line: &Line) -> Value {
-    let mut parts = vec![
-        json!(line.branch),
-        json!(line.repository),
-        json!(line.project),
-        json!(line.codebase),
-    ];
-    parts.extend(line.more.iter().map(tree));
-    Value::Array(parts)
 }
 
 fn move_line(

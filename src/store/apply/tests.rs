@@ -3,6 +3,7 @@
 mod of_build;
 mod of_change;
 mod of_letters;
+mod of_tests;
 
 use std::path::Path;
 use std::sync::Arc;

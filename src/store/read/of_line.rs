@@ -1,6 +1,7 @@
 //! What builds were made of, and which build came before another on the same line.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::{Value, json};
 
 use super::builds::BuildRow;
 use crate::model::{
@@ -104,6 +105,18 @@ pub(in crate::store) fn sets_of_requests(
         }
     }
     Ok(sets)
+}
+
+/// A tree as it is stored: its parts, and the trees of further codebases.
+pub(in crate::store) fn tree(line: &Line) -> Value {
+    let mut parts = vec![
+        json!(line.branch),
+        json!(line.repository),
+        json!(line.project),
+        json!(line.codebase),
+    ];
+    parts.extend(line.more.iter().map(tree));
+    Value::Array(parts)
 }
 
 /// Reads a stamp and whether it has a patch, from the column `at` on.

@@ -26,6 +26,10 @@ use super::sourced::{
     SOURCED_OF_CHANGES, STEP_SPANS, WAITING_FOR_CHANGES,
 };
 use super::sources::{CURSOR, DELIVERY, IDENTITY, OLD_DELIVERY};
+use super::test_reports::{
+    BUILD as TEST_BUILD, CHANGES as TEST_CHANGES, LAST as TEST_LAST, LINE as TEST_LINE,
+    LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
+};
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
@@ -128,6 +132,14 @@ const QUERIES: &[&str] = &[
     CHANGES_BEFORE,
     CHANGES_OF_REVISION,
     SEARCH_CHANGES,
+    TEST_BUILD,
+    TEST_CHANGES,
+    TEST_LAST,
+    TEST_LINE,
+    TEST_LINES,
+    TEST_NAME,
+    TEST_REPORTS,
+    TEST_SINCE,
 ];
 
 #[test]
