@@ -9,6 +9,7 @@ use super::control::{Disturbance, Watch};
 use super::lines::{LineObserver, Splitter};
 use super::step::{Performed, StepRun};
 use super::steplogs::{STDIO, StepLogs};
+use super::taps::Taps;
 use super::watcher::{Both, Watcher};
 use crate::logs::Channel;
 use crate::model::{CommandId, StepCommand};
@@ -44,6 +45,8 @@ pub(super) struct Listening<'l> {
     pub(super) collect: usize,
     /// Sees the lines while they come.
     pub(super) lines: Option<&'l mut dyn LineObserver>,
+    /// Reads the reports of tests in the logs.
+    pub(super) taps: Option<&'l mut Taps>,
 }
 
 impl Default for Listening<'_> {
@@ -53,6 +56,7 @@ impl Default for Listening<'_> {
             log: STDIO,
             collect: 16 * 1024,
             lines: None,
+            taps: None,
         }
     }
 }
@@ -327,6 +331,9 @@ impl Heard<'_, '_, '_> {
         }
         if channel != Channel::Header {
             self.look(log, channel, &data);
+            if let Some(taps) = &mut self.listening.taps {
+                taps.hear(log, &data);
+            }
         }
         logs.store(channel, log, data).await;
     }

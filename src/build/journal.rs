@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{Op, Patch, PatchBody};
-use crate::store::{StoreError, Writer};
+use crate::model::{BuildId, ComparedTests, Op, Patch, PatchBody, TestHash, TestTable};
+use crate::store::{State, StoreError, Writer};
 
 /// Takes the ops of a running build, in order. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +29,18 @@ impl Journal {
         let told = ops.clone();
         self.state.write(None, ops).await;
         told.into_iter().for_each(|op| (self.told)(op));
+    }
+
+    /// Compares the tests of a step of a build with the last outcomes of its line, on a thread that
+    /// may block. Answers also with the hashes whose names the state does not have.
+    pub(super) async fn compare_tests(
+        &self,
+        (build, step): (BuildId, String),
+        table: TestTable,
+        is_complete: bool,
+    ) -> Result<(ComparedTests, Vec<TestHash>), StoreError> {
+        let look = move |state: &State| state.compare_tests(build, &step, &table, is_complete);
+        self.state.reader().read(look).await
     }
 
     /// The diff of `patch`, which the state has.

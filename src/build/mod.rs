@@ -29,6 +29,7 @@ mod steplog;
 mod steplogs;
 mod steps;
 mod surroundings;
+mod taps;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

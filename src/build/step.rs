@@ -194,6 +194,11 @@ impl<'a> StepRun<'a> {
         Ok(())
     }
 
+    /// Hides the secrets in a text.
+    pub(super) fn mask(&self, text: &mut String) {
+        self.secrets.masks().mask(text);
+    }
+
     /// Adds to what the step says that it did.
     pub(super) fn did(&mut self, words: Vec<String>) {
         self.done.extend(words);

@@ -9,6 +9,7 @@ mod ops;
 mod programs;
 mod rules;
 mod secrets;
+mod test_reports;
 mod took;
 mod transfers;
 

@@ -105,7 +105,7 @@ const PLANNED: &[Row] = &[
     // Steps of `Trial` have a setting of this name, the names of the tests to run.
     (
         "steps",
-        "remove it: reports of tests are not read yet; rules of `watch` count lines",
+        "remove it: only steps that run a command of yours have reports of tests",
         &["tests"],
     ),
     (

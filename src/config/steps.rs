@@ -21,6 +21,7 @@ mod patch;
 pub(in crate::config) mod programs;
 mod related;
 mod repo;
+pub(in crate::config) mod reports;
 pub(in crate::config) mod rules;
 mod set_property;
 pub(in crate::config) mod shell;
@@ -65,6 +66,7 @@ pub use self::p4::P4StepConfig;
 pub use self::patch::PatchStepConfig;
 pub use self::related::RelatedStepConfig;
 pub use self::repo::RepoStepConfig;
+pub use self::reports::{ReportPlace, TestReports, TestSettings};
 pub use self::rules::{Condition, Lines, StepRules, WatchPattern, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{

@@ -1,9 +1,9 @@
 //! Files of the master that slaves send and read: where they may be, and how they arrive.
 //!
-//! A step makes a [`Transfer`] from a [`Source`], a [`FileSink`] or a [`TreeSink`], and lends it to
-//! the connection for the time of a command ([`Transfer::lend`]). The slave's calls then read from
-//! it or write to it. When the command is over, the step gets the transfer back and puts the file
-//! into its place, or drops it.
+//! A step makes a [`Transfer`] from a [`Source`], a [`FileSink`], a [`TreeSink`] or a [`Stream`],
+//! and lends it to the connection for the time of a command ([`Transfer::lend`]). The slave's calls
+//! then read from it or write to it. When the command is over, the step gets the transfer back and
+//! puts the file into its place, or drops it.
 //!
 //! Invariants: paths stay below the directory that the configuration writes, whatever properties
 //! and archives say ([`MasterFiles`]); links are never followed there. A file or tree arrives under
@@ -19,6 +19,7 @@ mod place;
 mod problem;
 mod sink;
 mod source;
+mod stream;
 mod tree;
 mod unpack;
 
@@ -29,6 +30,7 @@ pub use self::place::{MasterFiles, MasterPath};
 pub use self::problem::Problem;
 pub use self::sink::FileSink;
 pub use self::source::Source;
+pub use self::stream::Stream;
 pub use self::tree::TreeSink;
 
 /// The master's end of a transfer, with the first problem that it met.
@@ -42,6 +44,7 @@ pub struct Transfer {
 enum End {
     Source(Source),
     File(FileSink),
+    Stream(Stream),
     Tree(TreeSink),
 }
 
@@ -72,6 +75,12 @@ impl From<FileSink> for Transfer {
     }
 }
 
+impl From<Stream> for Transfer {
+    fn from(stream: Stream) -> Self {
+        Self::new(End::Stream(stream))
+    }
+}
+
 impl From<TreeSink> for Transfer {
     fn from(sink: TreeSink) -> Self {
         Self::new(End::Tree(sink))
@@ -92,6 +101,13 @@ impl Transfer {
         let done = match (&mut self.end, request) {
             (End::Source(source), Request::Read(most)) => source.read(most),
             (End::File(sink), Request::Write(blocks)) => sink.write(&blocks).map(|()| Bytes::new()),
+            (End::Stream(stream), Request::Write(blocks)) => {
+                stream.write(&blocks).map(|()| Bytes::new())
+            }
+            (End::Stream(stream), Request::Close) => {
+                stream.close();
+                Ok(Bytes::new())
+            }
             (End::Tree(sink), Request::Write(blocks)) => sink.write(&blocks).map(|()| Bytes::new()),
             (End::File(sink), Request::Close) => {
                 sink.close();
@@ -103,7 +119,7 @@ impl Transfer {
             }
             (End::Tree(sink), Request::Unpack) => sink.unpack().map(|()| Bytes::new()),
             // What is invalid for this end is ignored.
-            (End::Source(_) | End::File(_) | End::Tree(_), _) => Ok(Bytes::new()),
+            (End::Source(_) | End::File(_) | End::Stream(_) | End::Tree(_), _) => Ok(Bytes::new()),
         };
         done.unwrap_or_else(|problem| {
             self.problem = Some(problem);
@@ -135,6 +151,7 @@ impl Transfer {
         match self.end {
             End::Source(_) => Ok(()),
             End::File(sink) => sink.finish(),
+            End::Stream(stream) => stream.finish(),
             End::Tree(sink) => sink.finish(),
         }
     }

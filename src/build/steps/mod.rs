@@ -12,6 +12,7 @@ mod http;
 mod json;
 mod master_path;
 mod master_shell;
+mod matching;
 mod mercurial;
 mod monotone;
 mod p4;

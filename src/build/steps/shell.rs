@@ -3,6 +3,7 @@
 mod output;
 mod preparing;
 mod release;
+mod reports;
 mod sequence;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,16 +77,19 @@ pub(super) async fn run(
     }
     open_logs(step, config, (doing, done), STDIO).await;
     let mut reader = output::reader(&config.reader, further);
+    let mut taps = reports::taps(config);
     let listening = Listening {
         collect: collect.max(output::collects(&config.reader)),
         lines: reader
             .as_deref_mut()
             .map(|reader| reader as &mut dyn LineObserver),
+        taps: taps.as_mut(),
         ..Listening::default()
     };
     let args = CommandArgs::Shell(Box::new(args));
     let report = step.complete_heard(&args, listening).await?;
     let ended = conclude(step, config, &report, reader).await?;
+    let ended = reports::judge(step, config, taps, ended).await?;
     Ok((report, ended))
 }
 

@@ -36,6 +36,7 @@ pub(in crate::build) async fn perform(
             log: "",
             collect: MOST_BYTES,
             lines: None,
+            taps: None,
         };
         let report = match step.complete_heard(&asked, listening).await {
             Ok(report) => report,

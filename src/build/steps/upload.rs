@@ -3,14 +3,14 @@
 
 use super::files::{S_IFDIR, kind_of};
 use super::master_path::{base_name, ended, master_path, open, say};
+use super::matching::matching;
 use super::shell::{Unrenderable, described, put_in};
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
 use crate::config::{Upload, UploadStepConfig};
 use crate::model::Results;
-use crate::pb::Value;
 use crate::protocol::CommandArgs;
-use crate::protocol::files::{GlobArgs, StatArgs};
+use crate::protocol::files::StatArgs;
 use crate::protocol::transfer::{TransferArgs, UploadArgs, UploadDirectoryArgs};
 use crate::transfer::{FileSink, MasterPath, Problem, TreeSink};
 
@@ -117,9 +117,15 @@ impl Work<'_, '_> {
     async fn several(&mut self) -> Result<bool, Performed> {
         let mut sources = std::mem::take(&mut self.job.sources);
         if self.config.glob {
-            sources = match self.matches(sources).await? {
-                Some(sources) => sources,
-                None => return Ok(false),
+            let matching = matching(self.step, &self.job.workdir, sources, MAX_FILES);
+            sources = match matching.await? {
+                Ok(sources) => sources,
+                Err(problem) => {
+                    if let Some(problem) = problem {
+                        say(self.step, &problem).await;
+                    }
+                    return Ok(false);
+                }
             };
         }
         if sources.is_empty() {
@@ -135,42 +141,6 @@ impl Work<'_, '_> {
             }
         }
         Ok(true)
-    }
-
-    /// The files that match patterns; absent if they cannot be had.
-    async fn matches(&mut self, patterns: Vec<String>) -> Result<Option<Vec<String>>, Performed> {
-        let mut found = Vec::new();
-        for pattern in patterns {
-            let pattern = match pattern.starts_with('/') {
-                true => pattern,
-                false => format!("{}/{pattern}", self.job.workdir),
-            };
-            let args = CommandArgs::Glob(GlobArgs { pattern });
-            let report = self.step.complete(&args).await?;
-            let files = report.told.get("files").and_then(Value::as_items);
-            let (Some(0), Some(files)) = (report.rc, files) else {
-                return Ok(None);
-            };
-            for file in files {
-                match file.as_raw().map(|raw| std::str::from_utf8(raw)) {
-                    Some(Ok(file)) => found.push(file.to_owned()),
-                    _ => {
-                        let name = file.as_text().unwrap_or_default();
-                        let problem = format!("the name {name:?} on the slave is not UTF-8");
-                        say(self.step, &Problem::Refused(problem)).await;
-                        return Ok(None);
-                    }
-                }
-            }
-            if found.len() > MAX_FILES {
-                let problem = format!("the patterns match more than {MAX_FILES} files");
-                say(self.step, &Problem::Refused(problem)).await;
-                return Ok(None);
-            }
-        }
-        found.sort();
-        found.dedup();
-        Ok(Some(found))
     }
 
     /// Uploads one of several files and directories.

@@ -13,7 +13,7 @@ use crate::protocol::{CommandArgs, Update};
 use crate::transfer::Request;
 
 /// The steps of a factory in TOML.
-fn steps(toml: &str) -> Vec<StepConfig> {
+pub(super) fn steps(toml: &str) -> Vec<StepConfig> {
     let text = format!(
         "slave_port = 9989\n\
          [[slaves]]\nname = \"s1\"\npassword = \"p\"\n\

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::kind::{Output, StepSettings, TIMEOUT};
 use super::output::OutputReader;
+use super::reports::TestSettings;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
@@ -53,6 +54,9 @@ pub struct ShellStepConfig {
     pub max_lines: Option<u64>,
     /// What is made of its output.
     pub reader: OutputReader,
+    /// The reports of tests that it makes.
+    #[serde(flatten)]
+    pub tests: TestSettings,
     /// Further entries of variables with directories, in order.
     pub search_paths: Vec<SearchPath>,
     /// Which changed files are further words of the command.
@@ -207,8 +211,8 @@ impl CommandWords {
     }
 }
 
-/// The key of the command, which some kinds make themselves.
-pub(super) const COMMAND: &[&str] = &["command"];
+/// The keys of the command and of what it says of tests; some kinds make the command themselves.
+pub(super) const COMMAND: &[&str] = &["command", "tests", "tests_decide", "tests_required"];
 
 /// The other keys that only these steps have.
 pub(in crate::config) const KEYS: &[&str] = &[
@@ -272,6 +276,7 @@ impl Default for ShellStepConfig {
             decode_rc: BTreeMap::new(),
             max_lines: None,
             reader: OutputReader::Nothing,
+            tests: TestSettings::default(),
             search_paths: Vec::new(),
             changed_files: None,
             preparation: None,
@@ -323,6 +328,7 @@ impl ShellStepConfig {
         table.set_some("max_lines", &mut self.max_lines, |v| {
             v.integer(1..=MOST_LINES).map(u64::from)
         });
+        self.tests.read(table);
     }
 }
 

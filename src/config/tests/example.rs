@@ -26,6 +26,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("factories.*.steps.description_suffix", &texts::POSITIONAL),
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
         ("factories.*.steps.decode_rc.*", &steps::shell::EXIT_CODE),
+        ("factories.*.steps.tests", &steps::reports::REPORT),
         ("factories.*.steps.watch", &steps::rules::watch::RULE),
         (
             "factories.*.steps.commands",
@@ -352,6 +353,7 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.description_suffix",
         "factories.*.steps.logfiles.*",
         "factories.*.steps.decode_rc.*",
+        "factories.*.steps.tests",
         "factories.*.steps.watch",
         "factories.*.steps.commands",
         "factories.*.steps.suppression_list",

@@ -130,6 +130,7 @@ async fn ask(
         log: log.unwrap_or(NO_LOG),
         collect: MOST_SUPPRESSIONS_BYTES,
         lines: None,
+        taps: None,
     };
     let asked = CommandArgs::Shell(Box::new(asked));
     step.complete_heard(&asked, listening).await

@@ -40,6 +40,7 @@ pub(super) async fn run(
             log,
             collect: 0,
             lines: None,
+            taps: None,
         };
         let args = CommandArgs::Shell(Box::new(args));
         let report = step.complete_heard(&args, listening).await?;

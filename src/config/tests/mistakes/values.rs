@@ -57,6 +57,19 @@ log_rotation = 5"#,
 }
 
 #[test]
+fn tst_01_reports_of_tests_need_a_format_and_one_place() {
+    check(
+        r#"command = "make""#,
+        r#"command = "make", tests_required = true, tests = [{ format = "junit5", log = "stdio" }, { log = "a", files = "b" }, { format = "tap" }, { format = "go", files = [] }]"#,
+        "9:96: unknown `format = \"junit5\"` of report (did you mean `\"junit\"`?)\n\
+        9:123: report needs `format` (add `format = \"junit\"`)\n\
+        9:123: report does not say where it is (give it either `log`, such as \"stdio\", or `files`)\n\
+        9:151: report does not say where it is (give it either `log`, such as \"stdio\", or `files`)\n\
+        9:196: `files` of report is empty (name the files)",
+    );
+}
+
+#[test]
 fn values_out_of_range_are_refused() {
     check(
         "slave_port = 9989",
