@@ -30,6 +30,7 @@ mod slave;
 mod source;
 mod sourced;
 mod step;
+mod test;
 mod trail;
 
 pub use audit::Audit;
@@ -51,6 +52,7 @@ pub use slave::{Instance, Pause, Refusal, Slave, Visit};
 pub use source::Source;
 pub use sourced::{Sourced, StepSpan, Stretch, Timeline};
 pub use step::{Link, Log, Step};
+pub use test::{StepTests, Test, TestChange};
 pub use trail::{BuildPage, Interrupted, OfChange, Trail};
 
 /// When something is looked at.

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::{
     BuildError, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
+    TestHash,
 };
 
 /// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
@@ -40,6 +41,12 @@ pub const SETTINGS: &str = "/users/{user}/settings";
 #[must_use]
 pub fn settings(user: &str) -> String {
     format!("{}/settings", self::user(user))
+}
+
+/// The history of a test, by the number of its name.
+#[must_use]
+pub fn test(builder: &BuilderName, test: TestHash) -> String {
+    format!("{}/tests/{:016x}", self::builder(builder), test.0)
 }
 
 /// The page of a step.

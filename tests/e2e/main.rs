@@ -61,6 +61,7 @@ mod stopping;
 mod strangers;
 mod sweep;
 mod systems;
+mod test_reports;
 mod timers;
 mod transfers;
 mod triggering;

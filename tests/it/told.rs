@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 15] = [
+const RULES: [(&str, &[u32]); 16] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -27,10 +27,11 @@ const RULES: [(&str, &[u32]); 15] = [
     ("MSG", &[1, 2, 3, 4]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
     ("PSH", &[1, 2, 3, 6]),
+    ("TST", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]),
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 14] = [
+const CASES: [(&str, u32); 15] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -45,6 +46,7 @@ const CASES: [(&str, u32); 14] = [
     ("recipient", 11),
     ("mailtext", 24),
     ("outbox", 41),
+    ("report", 63),
 ];
 
 /// Whether the name of a test has the number of a rule, such as `pol_05`.

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::model::Timestamp;
 
 mod build;
+mod build_tests;
 mod builders;
 mod builds;
 mod change;
@@ -109,6 +110,15 @@ enum What {
         #[arg(allow_negative_numbers = true)]
         number: Nth,
     },
+    /// Show the tests of one build, those that failed first
+    Tests {
+        /// The builder
+        builder: String,
+        /// The number of the build; `last` is the newest that is not a try, `-1` the newest of all,
+        /// `-2` the one before
+        #[arg(allow_negative_numbers = true)]
+        number: Nth,
+    },
     /// Print what a command printed: standard output and error in the order in which they came,
     /// byte for byte if standard output is not a terminal
     Log(log::LogArgs),
@@ -181,6 +191,7 @@ fn show(args: &ShowArgs, screen: &mut Screen<'_>, now: Timestamp) -> anyhow::Res
         What::Locks => locks::show(&source, out),
         What::Builds(args) => builds::show(&source, out, args),
         What::Build { builder, number } => build::show(&source, out, builder, *number),
+        What::Tests { builder, number } => build_tests::show(&source, out, builder, *number),
         What::Log(_) => Ok(()),
     }
 }

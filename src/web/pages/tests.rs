@@ -1,16 +1,15 @@
-//! The tests of a build: the numbers that its steps have counted.
-//!
-//! Single tests are not kept yet, so none has a page.
+//! The tests of a build, and the history of a test (TST-11).
 
 use askama::Template;
 
 use super::build::{missing, number};
 use super::common::not_found;
+use crate::model::{TestHash, TestName};
 use crate::store::State;
-use crate::view::Build;
+use crate::view::{Build, StepTests, Test, TestChange};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome};
+use crate::web::parts::{Link, Outcome, Tone};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -28,8 +27,8 @@ pub(in crate::web) const PAGE: Page = Page {
 pub(in crate::web) const ONE: Page = Page {
     path: "/builders/{builder}/builds/{build}/tests/{test}",
     show: |state, scene| {
-        find(state, scene)?;
-        Err(not_found("test", scene.args.part("test")))
+        let build = find(state, scene)?;
+        history(state, scene, &build.builder)
     },
     ..PAGE
 };
@@ -39,11 +38,18 @@ pub(in crate::web) const OF_BUILDER: Page = Page {
     path: "/builders/{builder}/tests/{test}",
     topics: &["builder:{builder}"],
     show: |state, scene| {
-        place::builder(state, &scene.args)?;
-        Err(not_found("test", scene.args.part("test")))
+        let builder = place::builder(state, &scene.args)?;
+        history(state, scene, &builder)
     },
     ..PAGE
 };
+
+/// So many tests of a step are listed.
+const MOST_LISTED: usize = 1_000;
+/// So many slow tests are listed.
+const MOST_SLOW: usize = 10;
+/// So many changes of a test on each line are listed.
+const MOST_CHANGES: u32 = 100;
 
 #[derive(Debug, Template)]
 #[template(path = "tests.html", config = "src/web/askama.toml")]
@@ -52,16 +58,52 @@ struct Contents {
     build: Link,
     outcome: Outcome,
     name: String,
-    rows: Vec<(Link, Vec<(String, String)>)>,
+    steps: Vec<StepPart>,
+    /// Steps that have counted tests, and say nothing of single ones.
+    counted: Vec<(Link, Vec<(String, String)>)>,
+}
+
+/// The tests of a step.
+#[derive(Debug)]
+struct StepPart {
+    step: Link,
+    counts: String,
+    is_complete: bool,
+    notes: Vec<String>,
+    bad: Vec<Row>,
+    slow: Vec<Row>,
+    rest: Vec<Row>,
+    /// How many are not listed.
+    left_out: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    test: Link,
+    outcome: Outcome,
+    result: String,
+    since: Option<Link>,
+    took: String,
+    text: String,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "test.html", config = "src/web/askama.toml")]
+struct History {
+    builder: Link,
+    name: String,
+    rows: Vec<(Link, String, String, Link, Outcome, &'static str)>,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let build = find(state, scene)?;
+    let tests = StepTests::of_build(state, &build)?;
+    let has_tests = |name: &str| tests.iter().any(|tests| tests.step == name);
     let counted = build
         .steps
         .iter()
-        .filter(|step| !step.statistics.is_empty());
-    let rows = counted.map(|step| {
+        .filter(|step| !step.statistics.is_empty() && !has_tests(&step.name));
+    let counted = counted.map(|step| {
         let href = address::step(&build.builder, build.number, &step.name);
         let numbers = step.statistics.iter();
         let numbers = numbers.map(|(name, number)| (name.clone(), number.to_string()));
@@ -74,11 +116,118 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         build: Link::to(&build.number.to_string(), &href),
         outcome,
         name: format!("{} {}", build.builder, build.number),
-        rows: rows.collect(),
+        counted: counted.collect(),
+        steps: tests
+            .iter()
+            .map(|tests| StepPart::new(tests, &build))
+            .collect(),
     };
     let title = format!("{} · Tests", contents.name);
     let shown = Shown::new(title, &contents)?.of(outcome);
     Ok(shown.running(build.result.is_none()))
+}
+
+impl StepPart {
+    fn new(tests: &StepTests, build: &Build) -> Self {
+        let row = |test: &Test| Row::new(test, build);
+        let good: Vec<_> = tests
+            .tests
+            .iter()
+            .filter(|test| !test.result.is_bad() && !test.is_flaky)
+            .collect();
+        let href = address::step(&build.builder, build.number, &tests.step);
+        Self {
+            step: Link::to(&tests.step, &href),
+            counts: tests.counts.in_words(),
+            is_complete: tests.is_complete,
+            notes: tests.notes.clone(),
+            bad: tests.not_good().take(MOST_LISTED).map(row).collect(),
+            slow: tests.slowest(MOST_SLOW).into_iter().map(row).collect(),
+            left_out: good.len().saturating_sub(MOST_LISTED),
+            rest: good.into_iter().take(MOST_LISTED).map(row).collect(),
+        }
+    }
+}
+
+impl Row {
+    fn new(test: &Test, build: &Build) -> Self {
+        let since = test.since.filter(|since| *since != build.number);
+        let since = since.map(|since| {
+            let href = address::build(&build.builder, since);
+            Link::to(&since.to_string(), &href)
+        });
+        let tone = match (test.result.is_bad(), test.is_flaky) {
+            (true, _) => Tone::Fail,
+            (false, true) => Tone::Warn,
+            (false, false) => Tone::Ok,
+        };
+        let name = test.name.shown();
+        Self {
+            test: Link::to(&name, &address::test(&build.builder, test.name.hash())),
+            outcome: Outcome::plain(tone),
+            result: test.in_words(),
+            since,
+            took: test
+                .secs
+                .map_or_else(String::new, |secs| format!("{secs} s")),
+            text: test.text.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// The history of the test that the address names: by the number of its name, or by the dotted
+/// name.
+fn history(
+    state: &State,
+    scene: &Scene,
+    builder: &crate::model::BuilderName,
+) -> Result<Shown, Refusal> {
+    let asked = scene.args.part("test");
+    let number = u64::from_str_radix(asked, 16)
+        .ok()
+        .filter(|_| asked.len() == 16);
+    let hash = number.map(TestHash);
+    let name = match hash {
+        Some(hash) => state.test_name(hash)?,
+        None => None,
+    };
+    let (Some(hash), Some(name)) = (hash, name) else {
+        return Err(not_found("test", asked));
+    };
+    let changes = TestChange::history(state, hash, MOST_CHANGES)?;
+    if changes.is_empty() {
+        return Err(not_found("test", asked));
+    }
+    page_of(builder, &name, &changes)
+}
+
+fn page_of(
+    builder: &crate::model::BuilderName,
+    name: &TestName,
+    changes: &[TestChange],
+) -> Result<Shown, Refusal> {
+    let rows = changes.iter().map(|change| {
+        let href = address::build(&change.builder, change.number);
+        let is_bad = change.result.is_some_and(|result| result.is_bad());
+        let tone = if is_bad { Tone::Fail } else { Tone::Ok };
+        (
+            Link::to(change.builder.as_str(), &address::builder(&change.builder)),
+            change
+                .branch
+                .clone()
+                .unwrap_or_else(|| "(default)".to_owned()),
+            change.step.clone(),
+            Link::to(&change.number.to_string(), &href),
+            Outcome::plain(tone),
+            change.in_words(),
+        )
+    });
+    let contents = History {
+        builder: Link::to(builder.as_str(), &address::builder(builder)),
+        name: name.shown(),
+        rows: rows.collect(),
+    };
+    Ok(Shown::new(format!("{} · Test", contents.name), &contents)?)
 }
 
 fn find(state: &State, scene: &Scene) -> Result<Build, Refusal> {
@@ -99,7 +248,7 @@ mod checks {
         let farm = Farm::broken();
         let page = farm.page("/builders/linux/builds/1/tests");
         assert!(
-            page.contains("No step of this build has counted tests."),
+            page.contains("No step of this build has told of tests."),
             "{page}"
         );
         for address in [

@@ -1,0 +1,120 @@
+//! Reports of tests, from real programs on slaves of every generation, until they are on pages.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::harness::web::whole;
+use crate::harness::{Kind, Master, Sandbox, Setup, Slave, free_port, shell};
+
+/// Runs tests of Rust: a program that the compiler of this project makes.
+const RUST: &str = "printf '#[test] fn adds() { assert_eq!(1 + 1, 2); }\\n\
+    #[test] fn multiplies() { assert_eq!(2 * 2, 5); }\\n' > t.rs && RUSTC --test -o t t.rs && ./t";
+/// Prints TAP in pieces.
+const TAP: &str = "echo 1..3; echo 'ok 1 - opens'; printf 'not '; echo 'ok 2 - closes # TODO later'; \
+    echo 'ok 3 # SKIP no tty'";
+/// Writes two files in the XML of JUnit.
+const JUNIT: &str = "mkdir -p out && rm -f out/* && \
+    echo '<testsuite name=\"io\"><testcase name=\"reads\" time=\"1.5\"/></testsuite>' > out/TEST-a.xml && \
+    echo '<testsuite name=\"db\"><testcase name=\"writes\"><failure message=\"&lt;b&gt;full\"/></testcase></testsuite>' \
+    > out/TEST-b.xml";
+
+#[test]
+fn tst_01_tst_11_real_reports_become_tests_on_pages_for_slaves_of_every_generation() {
+    let sandbox = Sandbox::new();
+    // Slaves have not always the PATH of those who start them.
+    let rustc = Path::new(env!("CARGO")).with_file_name("rustc");
+    let steps = [
+        shell(
+            "rust",
+            &RUST.replace("RUSTC", rustc.to_str().unwrap()),
+            "flunk_on_failure = false, tests = [{ format = \"libtest\", log = \"stdio\" }]",
+        ),
+        shell(
+            "tap",
+            TAP,
+            "tests = [{ format = \"tap\", log = \"stdio\" }]",
+        ),
+        shell(
+            "junit",
+            JUNIT,
+            "tests = [{ format = \"junit\", files = [\"out/TEST-*.xml\"] }]",
+        ),
+    ];
+    let port = free_port();
+    let web = format!("[web]\nport = \"tcp:{port}:interface=127.0.0.1\"\n");
+    let setup = Setup::new(&steps).slave("bot").tables(&web);
+    let master = Master::start(&sandbox, &setup);
+    let mut number = 0;
+    for kind in [Kind::Native, Kind::Slave0814, Kind::Worker430] {
+        let Some(slave) = Slave::start(kind, &sandbox, "bot", master.port()) else {
+            continue;
+        };
+        master.wait_until_attached("bot");
+        master.send_change(&format!("r{number}"));
+        let build = master.finished_build("full", number);
+        assert_eq!(build.result.as_deref(), Some("failure"), "{kind:?}");
+        let tests: Vec<Value> = master.show(&["tests", "full", &number.to_string()]);
+        check(&tests, number, kind);
+        let page = whole(port, &format!("/builders/full/builds/{number}/tests"));
+        assert!(
+            page.contains("&#60;b&#62;full") || page.contains("&lt;b&gt;full"),
+            "{page}"
+        );
+        assert!(
+            !page.contains("<b>full"),
+            "markup of a test is in the page: {page}"
+        );
+        drop(slave);
+        master.wait_until_detached("bot");
+        number += 1;
+    }
+    assert!(number > 0, "no slave ran");
+    let page = whole(port, "/builders/full/builds/0/tests");
+    let (_, link) = page.split_once("href=\"/builders/full/tests/").unwrap();
+    let (test, _) = link.split_once('"').unwrap();
+    let history = whole(port, &format!("/builders/full/tests/{test}"));
+    assert!(history.contains("/builders/full/builds/0\""), "{history}");
+    // The outcome was the same ever since.
+    assert!(!history.contains("/builders/full/builds/1\""), "{history}");
+}
+
+fn check(tests: &[Value], number: u64, kind: Kind) {
+    let counts = |step: &Value| {
+        let counts = &step["counts"];
+        let count = |name: &str| counts[name].as_u64().unwrap();
+        (count("passed"), count("failed"), count("skipped"))
+    };
+    let all: Vec<_> = tests
+        .iter()
+        .map(|step| (step["step"].as_str().unwrap(), counts(step)))
+        .collect();
+    let expected = [
+        ("rust", (1, 1, 0)),
+        ("tap", (1, 0, 1)),
+        ("junit", (1, 1, 0)),
+    ];
+    assert_eq!(all, expected, "{kind:?}");
+    for step in tests {
+        assert_eq!(step["is_complete"], true, "{kind:?}: {step}");
+    }
+    let bad = &tests[0]["tests"][0];
+    assert_eq!(bad["name"], json!(["-", "multiplies"]), "{kind:?}");
+    assert_eq!(bad["result"], "failed");
+    assert!(
+        bad["text"].as_str().unwrap().contains("left == right"),
+        "{bad}"
+    );
+    assert_eq!(
+        (&bad["since"], &bad["is_new"]),
+        (&json!(0), &json!(number == 0))
+    );
+    let bad = &tests[2]["tests"][0];
+    assert_eq!(bad["text"], "<b>full", "{kind:?}");
+    let slow = &tests[2]["tests"][1];
+    assert_eq!(
+        (&slow["result"], &slow["secs"]),
+        (&json!("passed"), &json!(1.5)),
+        "{kind:?}"
+    );
+}
