@@ -16,6 +16,8 @@ pub(super) struct Pytest {
     is_verbose: bool,
     is_interrupted: bool,
     is_summary: bool,
+    /// Whether the output of failed tests is being read.
+    is_output: bool,
     has_ended: bool,
     /// A test whose result is on a later line.
     open: Option<String>,
@@ -121,13 +123,15 @@ impl LineReader for Pytest {
         if line.starts_with("!!!!") {
             self.is_interrupted = true;
         } else if line.starts_with("=====") && line.contains(" short test summary info ") {
-            self.is_summary = true;
+            (self.is_summary, self.is_output) = (true, false);
+        } else if line.starts_with("=====") && line.ends_with("=====") && !line.contains(" in ") {
+            self.is_output = !line.contains(" test session starts ");
         } else if let Some(counts) = counts(line) {
-            self.is_summary = false;
+            (self.is_summary, self.is_output) = (false, false);
             self.end_run(counts, report);
         } else if self.is_summary {
             self.summary(line, report);
-        } else {
+        } else if !self.is_output {
             self.running(line, report);
         }
     }

@@ -305,3 +305,46 @@ fn tst_08_a_message_says_where_its_text_is() {
     let range = usize::try_from(begin).unwrap()..usize::try_from(begin + length).unwrap();
     assert_eq!(&text[range], "one\ntwo</failure>");
 }
+
+#[test]
+fn tst_05_the_output_of_failed_tests_of_pytest_is_not_results() {
+    let text = "\
+============================= test session starts ==============================
+collecting ... collected 3 items
+
+test_x.py::test_bad FAILED                                               [ 33%]
+test_x.py::test_teardown PASSED                                          [ 66%]
+test_x.py::test_teardown ERROR                                           [ 66%]
+test_x.py::TestC::test_par[a::b x] PASSED                                [100%]
+
+=================================== FAILURES ===================================
+___________________________________ test_bad ___________________________________
+----------------------------- Captured stdout call -----------------------------
+test_x.py::test_fake PASSED
+=========================== short test summary info ============================
+FAILED test_x.py::test_bad - assert 1 == 2
+ERROR test_x.py::test_teardown - RuntimeError: down
+========== 1 failed, 2 passed, 1 error in 0.09s ==========
+";
+    let mut reading = Reading::new(TestFormat::Pytest);
+    reading.feed(text.as_bytes());
+    let report = reading.finish();
+    let seen: Vec<_> = report
+        .tests
+        .iter()
+        .map(|test| (test.name.shown(), name(test.outcome), test.attempts))
+        .collect();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|(name, how, tries)| (name.as_str(), *how, *tries))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("test_x.py.test_bad", "failed", 1),
+            ("test_x.py.test_teardown", "error", 1),
+            ("test_x.py.TestC::test_par[a::b x]", "passed", 1),
+        ]
+    );
+    assert!(report.is_complete);
+}
