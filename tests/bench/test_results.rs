@@ -53,7 +53,7 @@ fn comparing_20_000_results(bencher: Bencher<'_, '_>) {
             .unwrap()
     };
     assert_eq!(compare().0.changes, []);
-    bencher.bench(compare);
+    bencher.bench_local(compare);
 }
 
 /// The history of one test over 100 000 builds, all of it, and its newest 100 changes.
@@ -80,7 +80,7 @@ fn the_history_of_a_test(bencher: Bencher<'_, '_>, changes: u32) {
     let parts = all.chunks(1000).map(<[_]>::to_vec).collect();
     write(dir.path(), parts);
     let state = State::open_readonly(dir.path()).unwrap();
-    bencher.bench(|| {
+    bencher.bench_local(|| {
         let found = state.test_history(test.hash(), changes).unwrap();
         assert!(found.len() >= 100);
         found
