@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::build::{missing, number};
 use super::common::not_found;
-use crate::model::{TestHash, TestName};
+use crate::model::{BuilderName, TestHash, TestName};
 use crate::store::State;
 use crate::view::{Build, StepTests, Test, TestChange};
 use crate::web::address;
@@ -175,13 +175,8 @@ impl Row {
     }
 }
 
-/// The history of the test that the address names: by the number of its name, or by the dotted
-/// name.
-fn history(
-    state: &State,
-    scene: &Scene,
-    builder: &crate::model::BuilderName,
-) -> Result<Shown, Refusal> {
+/// The history of the test that the address names by the number of its name.
+fn history(state: &State, scene: &Scene, builder: &BuilderName) -> Result<Shown, Refusal> {
     let asked = scene.args.part("test");
     let number = u64::from_str_radix(asked, 16)
         .ok()
@@ -202,7 +197,7 @@ fn history(
 }
 
 fn page_of(
-    builder: &crate::model::BuilderName,
+    builder: &BuilderName,
     name: &TestName,
     changes: &[TestChange],
 ) -> Result<Shown, Refusal> {
