@@ -27,7 +27,7 @@ class Keeper(http.server.BaseHTTPRequestHandler):
         signed = hmac.new(b"sesame-key", time.encode() + b"." + body, hashlib.sha256)
         kept = {
             "path": self.path,
-            "headers": dict(self.headers.items()),
+            "headers": {name.title(): value for name, value in self.headers.items()},
             "body": json.loads(body),
             "is_signed": ["v1", signed.hexdigest()] in parts,
         }

@@ -11,7 +11,9 @@ use super::telling;
 use super::{BotMaster, BuildEvent, BuildOutcome, BuildPlan, Epoch, Event, IntakeEvent, SessionId};
 use crate::config::EndedBuild;
 use crate::model::journal::BuildFinish;
-use crate::model::{BuildId, BuildNumber, BuilderName, Op, RequestId, Results};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, CommitState, Op, RequestId, Results, Timestamp,
+};
 
 impl BotMaster {
     /// Rows 14 and 15.
@@ -137,6 +139,7 @@ impl BotMaster {
             at,
         })];
         ops.extend(told);
+        ops.extend(self.tell_commits(&attempt, CommitState::of(result), (build, number), at));
         if result == Results::Success {
             ops.extend(self.builds.learn(builder.clone(), took));
         }
@@ -171,6 +174,21 @@ impl BotMaster {
             ));
         }
         self.out.persist_then(ops, effects);
+    }
+
+    /// What code hosts are told of the commits of a build that ends.
+    fn tell_commits(
+        &self,
+        attempt: &Attempt,
+        state: CommitState,
+        build: (BuildId, BuildNumber),
+        at: Timestamp,
+    ) -> Vec<Op> {
+        let requests = attempt.requests.iter();
+        let open = requests.filter_map(|&request| self.intake.request(request));
+        let stamps = open.map(|open| &*open.request.stamps);
+        let config = self.out.layout.config();
+        telling::commits(config, &attempt.configs.0, stamps, (state, Some(build)), at)
     }
 
     /// The requests of a build that are built again, and the ends of the others.

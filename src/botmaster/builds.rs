@@ -23,10 +23,12 @@ use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::out::Out;
 use super::plan;
+use super::telling;
 use super::{BuildCommand, BuildEvent, BuildOutcome, BuildPlan, SessionId};
 use crate::model::journal::{BuildStart, NextNumbers};
 use crate::model::{
-    BuildId, BuildNumber, BuildRequest, BuilderName, Effort, Expectations, Op, Properties, Results,
+    BuildId, BuildNumber, BuildRequest, BuilderName, CommitState, Effort, Expectations, Op,
+    Properties, Results,
 };
 
 /// The builds that start or run.
@@ -218,7 +220,17 @@ impl Builds {
         ];
         effects.append(&mut attempt.when_started);
         let stopped = attempt.stop_op();
-        let ops = [Op::BuildStarted(start)].into_iter().chain(stopped);
+        let told = telling::commits(
+            config,
+            builder,
+            requests.iter().map(|request| &*request.stamps),
+            (CommitState::Running, Some((build, number))),
+            out.now.wall,
+        );
+        let ops = [Op::BuildStarted(start)]
+            .into_iter()
+            .chain(stopped)
+            .chain(told);
         out.persist_then(ops.collect(), effects);
     }
 

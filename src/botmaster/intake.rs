@@ -17,9 +17,9 @@ use super::timers::Timer;
 use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
-    BuildRequest, BuildSet, BuilderName, ChangeNumber, Moment, Op, ParentBuild, PatchBody,
-    Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamps, Timestamp,
-    TryJob,
+    BuildRequest, BuildSet, BuilderName, ChangeNumber, CommitState, Moment, Op, ParentBuild,
+    PatchBody, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamps,
+    Timestamp, TryJob,
 };
 use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
 
@@ -324,6 +324,14 @@ impl Intake {
         effects: &mut Vec<Effect>,
     ) {
         let at = out.now.wall;
+        if end.build.is_none()
+            && let Some(open) = self.open.request(end.request)
+            && let Some(builder) = out.layout.config().builder(open.request.builder.as_str())
+        {
+            let (stamps, state) = (std::iter::once(&*open.request.stamps), CommitState::Error);
+            let told = telling::commits(out.layout.config(), builder, stamps, (state, None), at);
+            ops.extend(told);
+        }
         let Some((set, progress, over)) = self.open.finish(&end) else {
             return;
         };
@@ -456,6 +464,7 @@ impl Intake {
 
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
         ops.extend(diff.map(|body| Op::PatchKept { set: id, body }));
+        ops.extend(telling::queued(out.layout.config(), &set));
         effects.push(Effect::Announce(
             IntakeEvent::SetSubmitted(Arc::clone(&set)).into(),
         ));

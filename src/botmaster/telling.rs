@@ -3,8 +3,13 @@
 //! The core knows the builder, the result and the properties. Whether a mode wants the build hangs
 //! on the build before it, which the store knows: it writes the letters in the same transaction.
 
-use crate::config::{Config, EndedBuild, StatusConfig};
-use crate::model::{BuildId, BuildTold, LetterOp, Op, Results, SetId, Timestamp, Told};
+use std::collections::BTreeSet;
+
+use crate::config::{BuilderConfig, Config, EndedBuild, StatusConfig};
+use crate::model::{
+    BuildId, BuildNumber, BuildSet, BuildTold, CommitFacts, CommitState, Letter, LetterOp, Op,
+    Results, SetId, SourceStamps, Timestamp, Told,
+};
 
 /// What is written for the end of `build`; nothing if no target is about such builds.
 pub(super) fn build_ended(
@@ -38,4 +43,59 @@ pub(super) fn set_ended(config: &Config, set: SetId, at: Timestamp) -> Option<Op
     let is_wanted = !targets.is_empty();
     let ended = LetterOp::SetEnded { set, targets, at };
     is_wanted.then(|| Op::Letter(Box::new(ended)))
+}
+
+/// What code hosts are told of the commits in `stamps` (PSH-04): the state that `builder` gives
+/// them. Commits of repositories that are not registered with a code host and a token are not told,
+/// and tries are not either.
+pub(super) fn commits<'s>(
+    config: &Config,
+    builder: &BuilderConfig,
+    stamps: impl Iterator<Item = &'s SourceStamps> + Clone,
+    (state, build): (CommitState, Option<(BuildId, BuildNumber)>),
+    at: Timestamp,
+) -> Vec<Op> {
+    let mut ops = Vec::new();
+    let targets = config.status.iter().filter_map(StatusConfig::commit_status);
+    for target in targets.filter(|target| target.telling.has_builder(builder)) {
+        let mut seen = BTreeSet::new();
+        for stamp in stamps.clone().flat_map(SourceStamps::iter) {
+            let known = config.repository(&stamp.repository);
+            let host = known.and_then(|known| known.host.as_ref());
+            let is_told = host.is_some_and(|host| host.token.is_some()) && stamp.patch.is_none();
+            let Some(revision) = stamp.revision_to_build().filter(|_| is_told) else {
+                continue;
+            };
+            if !seen.insert((&stamp.repository, revision)) {
+                continue;
+            }
+            let facts = CommitFacts {
+                repository: stamp.repository.clone(),
+                revision: revision.to_owned(),
+                context: target.context_of(builder.name.as_str()),
+                builder: builder.name.clone(),
+                build,
+                state,
+            };
+            let letter = Letter::of_commit(&target.telling.name, facts, at);
+            ops.push(Op::Letter(Box::new(LetterOp::Written(letter))));
+        }
+    }
+    ops
+}
+
+/// What code hosts are told of a set that is queued.
+pub(super) fn queued(config: &Config, set: &BuildSet) -> Vec<Op> {
+    let mut targets = config.status.iter();
+    if !targets.any(|target| target.commit_status().is_some()) {
+        return Vec::new();
+    }
+    let builders = set.requests.iter();
+    let builders = builders.filter_map(|(_, name)| config.builder(name.as_str()));
+    let stamps = std::iter::once(&*set.stamps);
+    let ops = builders.flat_map(|builder| {
+        let state = (CommitState::Pending, None);
+        commits(config, builder, stamps.clone(), state, set.submitted_at)
+    });
+    ops.collect()
 }

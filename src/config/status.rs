@@ -1,6 +1,7 @@
 //! `[[status]]`: the table of the kinds (section 1), who is told what happens.
 
 pub(super) mod command;
+pub(super) mod commit_status;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
 pub(super) mod telling;
@@ -10,12 +11,14 @@ use serde::Serialize;
 
 use super::mail_transport;
 use super::reader::Table;
+use super::repositories::RepositoryConfig;
 use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{Builders, SchedulerConfig};
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 
 pub use self::command::CommandConfig;
+pub use self::commit_status::CommitStatusConfig;
 pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
 pub use self::telling::{EndedBuild, Telling};
@@ -37,6 +40,9 @@ pub enum StatusConfig {
     /// `command`: a program that is told of builds.
     #[serde(rename = "command")]
     Command(Box<CommandConfig>),
+    /// `commit-status`: code hosts are told what builds make of commits.
+    #[serde(rename = "commit-status")]
+    CommitStatus(Box<CommitStatusConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -47,7 +53,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 4] = [
+static KINDS: [Kind; 5] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -76,6 +82,13 @@ static KINDS: [Kind; 4] = [
         },
         usual: || StatusConfig::Command(Box::default()),
     },
+    Kind {
+        shape: KindShape {
+            name: "commit-status",
+            keys: &[commit_status::KEYS],
+        },
+        usual: || StatusConfig::CommitStatus(Box::default()),
+    },
 ];
 
 pub(super) static SHAPE: Shape = Shape {
@@ -99,9 +112,9 @@ impl StatusConfig {
     pub fn name(&self) -> String {
         match self {
             Self::PbListener(listener) => listener.name(),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => self
-                .telling()
-                .map_or_else(String::new, |telling| telling.name.clone()),
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => {
+                self.target().unwrap_or_default().to_owned()
+            }
         }
     }
 
@@ -110,7 +123,7 @@ impl StatusConfig {
     pub const fn password(&self) -> Option<&Secret> {
         match self {
             Self::PbListener(listener) => Some(&listener.password),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => None,
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => None,
         }
     }
 
@@ -119,7 +132,7 @@ impl StatusConfig {
     pub const fn pb_listener(&self) -> Option<&PbListenerConfig> {
         match self {
             Self::PbListener(listener) => Some(listener),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) => None,
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => None,
         }
     }
 
@@ -128,7 +141,29 @@ impl StatusConfig {
     pub fn mail(&self) -> Option<&MailNotifierConfig> {
         match self {
             Self::Mail(mail) => Some(mail),
-            Self::PbListener(_) | Self::Webhook(_) | Self::Command(_) => None,
+            Self::PbListener(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => {
+                None
+            }
+        }
+    }
+
+    /// The name that its letters carry, if it gets letters.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::CommitStatus(status) => Some(&status.telling.name),
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::PbListener(_) => {
+                self.telling().map(|telling| telling.name.as_str())
+            }
+        }
+    }
+
+    /// Its settings, if it tells code hosts of commits.
+    #[must_use]
+    pub fn commit_status(&self) -> Option<&CommitStatusConfig> {
+        match self {
+            Self::CommitStatus(status) => Some(status),
+            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::PbListener(_) => None,
         }
     }
 
@@ -139,7 +174,7 @@ impl StatusConfig {
             Self::Mail(mail) => Some(&mail.telling),
             Self::Webhook(webhook) => Some(&webhook.telling),
             Self::Command(command) => Some(&command.telling),
-            Self::PbListener(_) => None,
+            Self::PbListener(_) | Self::CommitStatus(_) => None,
         }
     }
 }
@@ -149,7 +184,7 @@ pub(super) fn read(
     root: &mut Table<'_>,
     listeners: Listeners<'_, '_>,
     schedulers: &[std::sync::Arc<SchedulerConfig>],
-    builders: &Builders<'_>,
+    (builders, repositories): (&Builders<'_>, &[RepositoryConfig]),
 ) -> Vec<StatusConfig> {
     let mut targets: Vec<StatusConfig> = Vec::new();
     let tables = root.take("status").map(|v| v.tables(&SHAPE));
@@ -158,8 +193,7 @@ pub(super) fn read(
             continue;
         };
         let mut target = (kind.usual)();
-        let told = targets.iter().filter_map(StatusConfig::telling);
-        let names: Vec<_> = told.map(|telling| telling.name.as_str()).collect();
+        let names: Vec<_> = targets.iter().filter_map(StatusConfig::target).collect();
         let around = Around {
             builders,
             names: &names,
@@ -175,6 +209,9 @@ pub(super) fn read(
             StatusConfig::Mail(mail) => mail.read(&mut table, &around),
             StatusConfig::Webhook(webhook) => webhook.read(&mut table, &around),
             StatusConfig::Command(command) => command.read(&mut table, &around),
+            StatusConfig::CommitStatus(status) => {
+                status.read(&mut table, &around, repositories);
+            }
         }
         table.finish();
         targets.push(target);

@@ -414,7 +414,12 @@ impl Config {
             change_sources: &self.change_sources,
         };
         self.schedulers = schedulers::read(root, &mut builder_names, zone, listeners);
-        self.status = status::read(root, listeners, &self.schedulers, &builder_names);
+        self.status = status::read(
+            root,
+            listeners,
+            &self.schedulers,
+            (&builder_names, &self.repositories),
+        );
         self.user_managers = user_managers::read(root, listeners, &self.schedulers, &self.status);
         checks::builders_are_started(root.sink, &builder_names);
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);

@@ -77,8 +77,8 @@ pub enum Topic {
     Everything,
     /// What the core announced.
     Events,
-    /// What the core announced that may have been told in a letter: slaves, and ends of builds and
-    /// sets.
+    /// What the core announced that may have been told in a letter: slaves, and the
+    /// begins and ends of builds and sets.
     Letters,
 }
 
@@ -93,8 +93,10 @@ impl Topic {
                 news,
                 News::Event(
                     Event::Slave(_)
-                        | Event::Build(BuildEvent::Finished { .. })
-                        | Event::Intake(IntakeEvent::SetFinished { .. })
+                        | Event::Build(BuildEvent::Started(_) | BuildEvent::Finished { .. })
+                        | Event::Intake(
+                            IntakeEvent::SetSubmitted(_) | IntakeEvent::SetFinished { .. }
+                        )
                 )
             ),
         }

@@ -51,6 +51,8 @@ pub enum LetterFacts {
         /// How many more there are, of which nothing is kept.
         more: u64,
     },
+    /// What a build makes of a commit (PSH-04).
+    Commit(CommitFacts),
     /// So many letters waited for the target that the later ones of an order became one (OUT-10).
     Digest {
         /// How many letters it stands for.
@@ -77,6 +79,65 @@ pub struct BuildFacts {
     /// What it came to.
     #[serde(flatten)]
     pub ending: Ending,
+}
+
+/// The state of a commit for a builder.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CommitFacts {
+    /// The name of its repository.
+    pub repository: String,
+    /// Its revision.
+    pub revision: String,
+    /// What the state is called at the code host.
+    pub context: String,
+    /// The builder.
+    pub builder: BuilderName,
+    /// The build, if it has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<(BuildId, BuildNumber)>,
+    /// The state.
+    pub state: CommitState,
+}
+
+/// How far a builder is with a commit.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitState {
+    /// A build is queued.
+    Pending,
+    /// A build runs.
+    Running,
+    /// The build succeeded.
+    Success,
+    /// The build failed.
+    Failure,
+    /// The build ended by an exception, or was cancelled.
+    Error,
+}
+
+impl CommitState {
+    /// The state after a build with this result.
+    #[must_use]
+    pub const fn of(result: Results) -> Self {
+        match result {
+            Results::Success | Results::Warnings | Results::Skipped => Self::Success,
+            Results::Failure => Self::Failure,
+            Results::Exception => Self::Error,
+            Results::Retry => Self::Pending,
+        }
+    }
+
+    /// The state in a word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// A target that may want a letter about a build.
@@ -121,6 +182,24 @@ impl Letter {
         }
     }
 
+    /// The state of a commit, which takes the place of the states before it (OUT-08).
+    #[must_use]
+    pub fn of_commit(target: &str, facts: CommitFacts, at: Timestamp) -> Self {
+        let CommitFacts {
+            repository,
+            revision,
+            context,
+            ..
+        } = &facts;
+        Self {
+            target: target.to_owned(),
+            order: format!("{repository} {revision} {context}"),
+            facts: LetterFacts::Commit(facts),
+            replaces: true,
+            at,
+        }
+    }
+
     /// A letter about a build set.
     #[must_use]
     pub fn of_set(target: &str, set: SetId, facts: LetterFacts, at: Timestamp) -> Self {
@@ -159,6 +238,10 @@ impl fmt::Display for LetterFacts {
                     f,
                     "build set {set} has ended, with {count} {builds} to tell"
                 )
+            }
+            Self::Commit(commit) => {
+                let (builder, revision) = (&commit.builder, &commit.revision);
+                write!(f, "{revision} is {} on {builder}", commit.state.as_str())
             }
             Self::Digest { count: 1, last } => f.write_str(last),
             Self::Digest { count, last } => {

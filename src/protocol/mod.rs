@@ -7,6 +7,7 @@
 pub mod bounds;
 pub mod change;
 pub mod command;
+pub mod commit_status;
 pub mod files;
 pub mod gerrit;
 pub mod hook;

@@ -257,7 +257,7 @@ impl PullSite {
     }
 
     /// The address of the repository in the API.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let Self { api, path, .. } = self;
         match self.host {
             PullHost::GitHub | PullHost::Gitea => format!("{api}/repos/{path}"),

@@ -195,8 +195,8 @@ impl Outbox {
 
 /// Whether the configuration has the target of a letter.
 fn has_target(config: &Config, name: &str) -> bool {
-    let mut targets = config.status.iter().filter_map(StatusConfig::telling);
-    name == Letter::MAIL || targets.any(|telling| telling.name == name)
+    let mut targets = config.status.iter().filter_map(StatusConfig::target);
+    name == Letter::MAIL || targets.any(|target| target == name)
 }
 
 /// Waits until a letter may have been written. True if there will be none any more.
@@ -205,12 +205,12 @@ async fn written(news: &mut Subscription, config: &watch::Receiver<Arc<Config>>)
         let may_be = match news.next().await.as_deref().map(|told| &told.news) {
             Ok(News::Event(Event::Slave(SlaveEvent::Missing { .. }))) => true,
             Ok(News::Event(
-                Event::Build(BuildEvent::Finished { .. })
-                | Event::Intake(IntakeEvent::SetFinished { .. }),
+                Event::Build(BuildEvent::Started(_) | BuildEvent::Finished { .. })
+                | Event::Intake(IntakeEvent::SetSubmitted(_) | IntakeEvent::SetFinished { .. }),
             )) => {
                 let config = config.borrow();
                 let mut targets = config.status.iter();
-                targets.any(|target: &StatusConfig| target.telling().is_some())
+                targets.any(|target| target.target().is_some())
             }
             Ok(News::Event(_) | News::Build(_)) => false,
             Err(Interruption::Missed(_)) => true,

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::harness::setup::CHANGE_AUTH;
 use crate::harness::{
-    Master, Process, Sandbox, Setup, free_port, from_pypi, run, shell, wait_until,
+    Master, Process, Sandbox, Setup, Slave, free_port, from_pypi, run, shell, wait_until,
 };
 
 /// A server that keeps what is posted to it in `dir`.
@@ -125,6 +126,10 @@ fn psh_01_a_webhook_and_a_command_get_signed_facts_with_the_key_of_the_letter() 
         assert_eq!(one["is_signed"], true);
         assert_eq!(one["body"]["facts"]["build"]["result"], "success");
         let key = &one["headers"]["X-Buildmaster-Delivery"];
+        assert!(
+            key.as_str()
+                .is_some_and(|key| key.ends_with(&format!(".{number}")))
+        );
         assert_eq!(key, &one["headers"]["Idempotency-Key"]);
         assert_eq!(key, &posted[0]["headers"]["X-Buildmaster-Delivery"]);
     }
@@ -139,4 +144,52 @@ fn psh_01_a_webhook_and_a_command_get_signed_facts_with_the_key_of_the_letter() 
             .any(|bytes| bytes == text.as_bytes())
     };
     assert!(has("webhook") && !has("sesame"));
+}
+
+#[test]
+fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("posted");
+    let port = free_port();
+    let Some(_server) = serve(&sandbox, port, &dir) else {
+        return;
+    };
+    let token = sandbox.file("token", "t0ken\n");
+    let url = "https://git.example.org/o/widget.git";
+    let tables = format!(
+        "[[repositories]]\nname = \"widget\"\nurls = [{url:?}]\n\
+         host = {{ type = \"gitea\", api = \"http://127.0.0.1:{port}/api/v1\", token_file = {token:?} }}\n\
+         [[status]]\ntype = \"commit-status\"\n"
+    );
+    let setup = Setup::new(&[shell("make", "exit 1", "")])
+        .slave("bot")
+        .tables(&tables);
+    let master = Master::start(&sandbox, &setup);
+    run(sandbox
+        .buildbot()
+        .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
+        .args(["--master", &format!("127.0.0.1:{}", master.port())])
+        .args(["--repository", url, "--revision", "c0ffee", "a.c"]))
+    .ok();
+    let last = || posted(&dir).last().map(|one| one["body"]["state"].clone());
+    wait_until("pending", || last() == Some("pending".into()));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.finished_build("full", 0);
+    wait_until("the end", || last() == Some("failure".into()));
+    let posted = posted(&dir);
+    let last = posted.last().unwrap();
+    assert_eq!(last["path"], "/api/v1/repos/o/widget/statuses/c0ffee");
+    assert_eq!(last["headers"]["Authorization"], "token t0ken");
+    assert_eq!(last["body"]["context"], "buildmaster/full");
+    assert_eq!(last["body"]["description"], "failed make new");
+    assert_eq!(
+        last["body"]["target_url"],
+        "http://localhost/builders/full/builds/0"
+    );
+    let states: Vec<_> = posted
+        .iter()
+        .map(|one| one["body"]["state"].clone())
+        .collect();
+    let failures = states.iter().filter(|state| **state == "failure").count();
+    assert_eq!((states.first(), failures), (Some(&"pending".into()), 1));
 }

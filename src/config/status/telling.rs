@@ -61,6 +61,26 @@ const NAMES: [&str; 3] = ["builder", "build", "prop"];
 impl Telling {
     /// Takes what the table has; `kind` is the name of the target if the table has none.
     pub(super) fn read(&mut self, table: &mut Table<'_>, kind: &str, around: &Around<'_, '_>) {
+        self.read_builders(table, kind, around);
+        self.modes = NewsMode::USUAL.to_vec();
+        table.set("mode", &mut self.modes, read_modes);
+        table.set_some("when", &mut self.when, read_condition);
+        table.set("build_set_summary", &mut self.by_set, Value::flag);
+        table.set("previous", &mut self.previous, |value| {
+            Some(match value.one_of(&["line", "number"])? {
+                "number" => PreviousBuild::Number,
+                _ => PreviousBuild::Line,
+            })
+        });
+    }
+
+    /// Takes the name, and the builders or tags.
+    pub(super) fn read_builders(
+        &mut self,
+        table: &mut Table<'_>,
+        kind: &str,
+        around: &Around<'_, '_>,
+    ) {
         kind.clone_into(&mut self.name);
         let name = table.take("name");
         if let Some(name) = name.as_ref().and_then(Value::name) {
@@ -72,8 +92,6 @@ impl Telling {
             let help = "give this one a `name` of its own: letters that wait carry it";
             table.sink.error(place, message, help);
         }
-        self.modes = NewsMode::USUAL.to_vec();
-        table.set("mode", &mut self.modes, read_modes);
         let builders = table.take("builders");
         let tags = table.take("tags");
         if let (Some(builders), Some(tags)) = (&builders, &tags) {
@@ -96,21 +114,18 @@ impl Telling {
             let tags = entries.iter().filter_map(Value::name);
             Some(tags.map(str::to_owned).collect())
         });
-        table.set_some("when", &mut self.when, read_condition);
-        table.set("build_set_summary", &mut self.by_set, Value::flag);
-        table.set("previous", &mut self.previous, |value| {
-            Some(match value.one_of(&["line", "number"])? {
-                "number" => PreviousBuild::Number,
-                _ => PreviousBuild::Line,
-            })
-        });
     }
 
     /// Whether the target is told of such builds, if their result is one that it wants (MAL-04). A
     /// condition that cannot be worked out does not hold.
     #[must_use]
     pub fn is_about(&self, build: &EndedBuild<'_>) -> bool {
-        let EndedBuild { builder, .. } = build;
+        self.has_builder(build.builder) && self.when.as_ref().is_none_or(|when| build.meets(when))
+    }
+
+    /// Whether the target is told of a builder.
+    #[must_use]
+    pub fn has_builder(&self, builder: &BuilderConfig) -> bool {
         let has_builder = self
             .builders
             .as_ref()
@@ -119,7 +134,7 @@ impl Telling {
             .tags
             .as_ref()
             .is_none_or(|tags| tags.iter().any(|tag| builder.tags.contains(tag)));
-        has_builder && has_tag && self.when.as_ref().is_none_or(|when| build.meets(when))
+        has_builder && has_tag
     }
 }
 

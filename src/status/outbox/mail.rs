@@ -176,7 +176,7 @@ fn draft(
             let about = (*count, letter.facts.to_string());
             return Ok(Ok(digest(about, config, notifier, (letter, identity))));
         }
-        LetterFacts::SlaveMissing { .. } => {
+        LetterFacts::SlaveMissing { .. } | LetterFacts::Commit(_) => {
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }
     };

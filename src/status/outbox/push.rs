@@ -9,8 +9,10 @@ use super::wording::{self, About};
 use super::{command, objects};
 use crate::config::{Config, Secret, StatusConfig, Telling};
 use crate::control::read_password;
-use crate::model::{LetterFacts, Timestamp};
+use crate::model::{BuildNumber, CommitFacts, CommitState, LetterFacts, Timestamp, build_url};
 use crate::net::is_public;
+use crate::protocol::commit_status::CommitStatus;
+use crate::protocol::pulls::{PullHost, PullSite};
 use crate::store::read::LetterRow;
 use crate::store::{State, StoreError};
 
@@ -60,12 +62,12 @@ fn prepare(
     now: Timestamp,
 ) -> Result<Push, Failure> {
     let mut targets = config.status.iter();
-    let target = targets.find(|target| {
-        let telling = target.telling();
-        telling.is_some_and(|telling| telling.name == letter.target)
-    });
+    let target = targets.find(|target| target.target() == Some(&letter.target));
     let unfit = || Failure::Never(format!("`{}` does not take such letters", letter.target));
     let target = target.ok_or_else(unfit)?;
+    if let LetterFacts::Commit(facts) = &letter.facts {
+        return commit(state, config, facts, key(identity, letter));
+    }
     let telling = target.telling().ok_or_else(unfit)?;
     let (event, facts) = facts(state, config, letter, telling)?;
     let body = json!({
@@ -111,8 +113,71 @@ fn prepare(
                 body,
             }))
         }
-        StatusConfig::PbListener(_) | StatusConfig::Mail(_) => Err(unfit()),
+        StatusConfig::PbListener(_) | StatusConfig::Mail(_) | StatusConfig::CommitStatus(_) => {
+            Err(unfit())
+        }
     }
+}
+
+/// The request that tells a code host the state of a commit (PSH-04).
+fn commit(
+    state: &State,
+    config: &Config,
+    facts: &CommitFacts,
+    key: String,
+) -> Result<Push, Failure> {
+    let known = config.repository(&facts.repository);
+    let unknown = || {
+        let name = &facts.repository;
+        Failure::Never(format!(
+            "the repository `{name}` has no code host that takes states"
+        ))
+    };
+    let known = known.ok_or_else(unknown)?;
+    let host = known.host.as_ref().ok_or_else(unknown)?;
+    let kind = PullHost::named(host.kind).ok_or_else(unknown)?;
+    let url = known.url().ok_or_else(unknown)?;
+    let site = PullSite::of(kind, host.api.as_deref(), url).ok_or_else(unknown)?;
+    let token = host.token.as_ref().ok_or_else(unknown)?;
+    let token = String::from_utf8(read(state, token)?);
+    let token = token.map_err(|_| Failure::Later("the token is not UTF-8".to_owned()))?;
+    let (page, description) = match facts.build {
+        None => {
+            let page = build_url(&config.buildbot_url, &facts.builder, BuildNumber(0));
+            let page = page.split("/builds/").next().unwrap_or_default().to_owned();
+            (page, facts.state.as_str().to_owned())
+        }
+        Some((id, number)) => {
+            let build = state.build_of_id(id);
+            let build = build.map_err(|error| Failure::Later(error.to_string()))?;
+            let text = build.map(|build| {
+                let news = build.news.map_or("", |news| news.as_str());
+                format!("{} {news}", build.text.join(" "))
+            });
+            let text = text.filter(|_| facts.state != CommitState::Running);
+            let said = text.map(|text| text.trim().to_owned()).unwrap_or_default();
+            let description = match said.as_str() {
+                "" => facts.state.as_str().to_owned(),
+                said => said.to_owned(),
+            };
+            let page = build_url(&config.buildbot_url, &facts.builder, number);
+            (page, description)
+        }
+    };
+    let (url, body) = site.status(&CommitStatus {
+        revision: &facts.revision,
+        context: &facts.context,
+        state: facts.state,
+        description: &description,
+        url: &page,
+    });
+    Ok(Push::Webhook(Request {
+        url,
+        allow_private: true,
+        key,
+        headers: vec![("Authorization", kind.authorization(&token))],
+        body: body.to_string(),
+    }))
 }
 
 fn read(state: &State, secret: &Secret) -> Result<Vec<u8>, Failure> {
@@ -155,7 +220,7 @@ fn facts(
             }
             Ok(("build_set", objects::of_set(config, *set, &told, *more)))
         }
-        LetterFacts::SlaveMissing { .. } | LetterFacts::Digest { .. } => {
+        LetterFacts::SlaveMissing { .. } | LetterFacts::Digest { .. } | LetterFacts::Commit(_) => {
             Ok(("text", json!({ "text": letter.facts.to_string() })))
         }
     }

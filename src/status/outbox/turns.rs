@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::model::{Fate, Timestamp};
+use crate::model::{Fate, LetterFacts, Timestamp};
 use crate::store::read::LetterRow;
 
 /// Letters of a target that are on their way at once (OUT-07).
@@ -210,7 +210,8 @@ pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Time
 
 /// Why a letter is not sent any more at `now`, if it is too old (OUT-09).
 pub(super) fn stale(letter: &LetterRow, now: Timestamp) -> Option<Failure> {
-    let is_stale = now.since(letter.made_at) > FRESH;
+    let is_state = matches!(letter.facts, LetterFacts::Commit(_));
+    let is_stale = !is_state && now.since(letter.made_at) > FRESH;
     is_stale.then(|| Failure::Stale("it was older than 7 days".to_owned()))
 }
 
