@@ -37,6 +37,7 @@
 //! | 1 | [`config`] | **pure**: checks `master.toml` and reports all errors at once |
 //! | 1 | [`protocol`] | **pure**: typed requests and answers over Perspective Broker |
 //! | 1 | [`vc`] | **pure**: facts about each version control system |
+//! | 1 | [`verdict`] | **pure**: the problems of the trees, as the builds tell them |
 //! | 1 | [`process`] | runs programs with limits |
 //! | 1 | [`transfer`] | files of the master that slaves send and read |
 //! | 0 | [`process_lock`] | a lock for one process at a time |
@@ -184,6 +185,7 @@ pub mod text;
 #[cfg(unix)]
 pub mod transfer;
 pub mod vc;
+pub mod verdict;
 #[cfg(unix)]
 pub mod view;
 #[cfg(unix)]

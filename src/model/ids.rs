@@ -90,6 +90,10 @@ number!(
     LetterId
 );
 number!(
+    /// Number of a problem, never used again (PRB-01).
+    ProblemNumber
+);
+number!(
     /// Number of a build set ("bsid"), from 1 (BST-10).
     SetId
 );

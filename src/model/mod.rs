@@ -58,8 +58,8 @@ pub use done_act::DoneAct;
 pub use happening::{Facts, Happening, HappeningName};
 pub use held_pulls::{HeldPull, HeldPulls, Holding};
 pub use ids::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LetterId, LockName, RequestId,
-    SchedulerName, SetId, SlaveName, SourceName, Ticket,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LetterId, LockName, ProblemNumber,
+    RequestId, SchedulerName, SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered};

@@ -32,7 +32,9 @@ const FLOORS: [&[&str]; 9] = [
         "measure",
         "platform",
     ],
-    &["clock", "config", "protocol", "process", "transfer", "vc"],
+    &[
+        "clock", "config", "protocol", "process", "transfer", "vc", "verdict",
+    ],
     &["people", "schedulers", "net", "store", "logs", "daemonize"],
     &["botmaster"],
     &["view"],
@@ -49,7 +51,7 @@ const SAME_FLOOR: [(&str, &str); 1] = [("process_lock", "platform")];
 const CIRCULAR: &[&str] = &[];
 
 /// Modules that decide, and therefore do nothing else.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "backoff",
     "vc",
     "model",
@@ -57,6 +59,7 @@ const PURE: [&str; 9] = [
     "protocol",
     "config",
     "people",
+    "verdict",
     "schedulers",
     "botmaster",
 ];

@@ -1,0 +1,19 @@
+//! **Pure.** The one judgement: what builds say about their trees (GRD-02).
+//!
+//! The answers of builds to one question ("does step `test` of this builder pass on this tree?") are
+//! *evidence*. [`read`] makes problems of them, whatever the order in which they came; [`judge`]
+//! compares these with the problems that are known, and says what is new. The store does both in the
+//! transaction that ends a build (`store/apply/problems.rs`).
+
+mod evidence;
+mod fingerprint;
+mod judging;
+mod reading;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+pub use evidence::{Answer, Evidence, PROBED_POINTS};
+pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
+pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge, needed_from};
+pub use reading::{Doubt, End, Found, Reading, read};

@@ -1,0 +1,332 @@
+//! The cases of the file, and histories in any order.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt as _, SeedableRng};
+use serde::Deserialize;
+
+use super::*;
+use crate::model::{BuildId, ChangeNumber, ProblemNumber};
+
+#[derive(Deserialize)]
+struct Cases {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "area", rename_all = "snake_case")]
+enum Case {
+    Fingerprint(Lines),
+    Problem(History),
+}
+
+#[derive(Deserialize)]
+struct Lines {
+    id: String,
+    given: GivenLines,
+    expect: ExpectedLines,
+}
+
+#[derive(Deserialize)]
+struct GivenLines {
+    lines: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedLines {
+    same: bool,
+    prints: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct History {
+    id: String,
+    given: Given,
+    expect: Expect,
+}
+
+#[derive(Deserialize)]
+struct Given {
+    changes: Vec<Suspect>,
+    evidence: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    build: u64,
+    point: u64,
+    outcome: String,
+    #[serde(default)]
+    symptoms: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Expect {
+    told: Vec<Vec<String>>,
+    flaky: bool,
+    problems: Vec<ExpectedProblem>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct ExpectedProblem {
+    number: u64,
+    sole_suspect: Option<String>,
+    first: u64,
+    last: u64,
+    after: Option<u64>,
+    symptoms: Vec<String>,
+    suspects: Vec<u64>,
+    state: String,
+    #[serde(default)]
+    doubt: Option<String>,
+    #[serde(default)]
+    unseen_since: Option<u64>,
+    #[serde(default)]
+    fixed_in: Vec<u64>,
+}
+
+/// A subject, as the store has it.
+#[derive(Default)]
+struct Subject {
+    changes: Vec<Suspect>,
+    evidence: Vec<Evidence>,
+    is_flaky: bool,
+    problems: BTreeMap<ProblemNumber, Problem>,
+}
+
+impl Subject {
+    /// Takes one more answer; gives what is told.
+    fn hear(&mut self, evidence: Evidence) -> Vec<String> {
+        self.evidence.push(evidence);
+        let reading = read(&self.evidence);
+        let known: Vec<_> = self.problems.values().cloned().collect();
+        let next = self.problems.len() as u64 + 1;
+        let changes_in = |after: Option<ChangeNumber>, to: ChangeNumber| {
+            let from = after.map_or(to, ChangeNumber::next);
+            let all = self.changes.iter();
+            let within = all.filter(|one| (from..=to).contains(&one.change));
+            Ok::<_, Infallible>(within.cloned().collect())
+        };
+        let of = (ChangeNumber(0), &reading);
+        let Ok(judged) = judge(&known, of, ProblemNumber(next), changes_in);
+        for problem in judged.problems {
+            self.problems.insert(problem.number, problem);
+        }
+        let mut told: Vec<_> = judged.events.iter().map(words).collect();
+        if reading.is_flaky && !self.is_flaky {
+            told.push("subject flaky".to_owned());
+        }
+        self.is_flaky = reading.is_flaky;
+        told
+    }
+
+    /// The problems that there are, without their numbers.
+    fn state(&self) -> Vec<(Found, Vec<Suspect>, Vec<Suspect>)> {
+        let all = self
+            .problems
+            .values()
+            .filter(|one| one.state < ProblemState::Flaky);
+        let mut all: Vec<_> = all
+            .map(|one| {
+                (
+                    one.found.clone(),
+                    one.suspects.clone(),
+                    one.fixed_in.clone(),
+                )
+            })
+            .collect();
+        all.sort_by_key(|(found, ..)| (found.first, found.symptoms.clone()));
+        all
+    }
+}
+
+fn words((number, event): &(ProblemNumber, ProblemEvent)) -> String {
+    let word = match event {
+        ProblemEvent::Opened => "opened",
+        ProblemEvent::Resolved => "resolved",
+        ProblemEvent::OpenAgain => "open again",
+        ProblemEvent::Gone => "gone",
+        ProblemEvent::Flaky => "flaky",
+        ProblemEvent::Withdrawn => "withdrawn",
+        ProblemEvent::Narrowed => "narrowed",
+        ProblemEvent::Widened => "widened",
+        ProblemEvent::Cleared => "cleared",
+    };
+    format!("{number} {word}")
+}
+
+fn expected(problem: &Problem) -> ExpectedProblem {
+    let numbers = |all: &[Suspect]| all.iter().map(|one| one.change.0).collect();
+    let found = &problem.found;
+    ExpectedProblem {
+        number: problem.number.0,
+        sole_suspect: problem.sole_suspect().map(ToOwned::to_owned),
+        first: found.first.0,
+        last: found.last.0,
+        after: found.after.map(|point| point.0),
+        symptoms: found.symptoms.iter().cloned().collect(),
+        suspects: numbers(&problem.suspects),
+        state: problem.state.as_str().to_owned(),
+        doubt: found.doubt.map(|doubt| doubt.as_str().to_owned()),
+        unseen_since: found.unseen_since.map(|point| point.0),
+        fixed_in: numbers(&problem.fixed_in),
+    }
+}
+
+fn answer(said: &Said) -> Option<Answer> {
+    Some(match said.outcome.as_str() {
+        "pass" => Answer::Pass,
+        "fail" => Answer::Fail(said.symptoms.iter().cloned().collect()),
+        "absent" => Answer::Absent,
+        "none" => return None,
+        other => panic!("{other}"),
+    })
+}
+
+fn run(case: &History) {
+    let mut subject = Subject {
+        changes: case.given.changes.clone(),
+        ..Subject::default()
+    };
+    for (said, expected) in case.given.evidence.iter().zip(&case.expect.told) {
+        let told = answer(said).map(|answer| {
+            subject.hear(Evidence {
+                build: BuildId(said.build),
+                point: ChangeNumber(said.point),
+                answer,
+            })
+        });
+        let told = told.unwrap_or_default();
+        assert_eq!(told, *expected, "{} after build {}", case.id, said.build);
+    }
+    assert_eq!(subject.is_flaky, case.expect.flaky, "{}", case.id);
+    let problems = subject.problems.values();
+    let there = problems.filter(|one| one.state < ProblemState::Flaky);
+    let there: Vec<_> = there.map(expected).collect();
+    assert_eq!(there, case.expect.problems, "{}", case.id);
+}
+
+#[test]
+fn all_cases_of_problems_and_fingerprints() {
+    let file = include_str!("../../tests/data/problem-cases.json");
+    let cases: Cases = serde_json::from_str(file).unwrap();
+    assert_eq!(cases.cases.len(), 41);
+    for case in &cases.cases {
+        match case {
+            Case::Fingerprint(Lines { id, given, expect }) => {
+                let prints: Vec<_> = given.lines.iter().map(|line| fingerprint(line)).collect();
+                assert_eq!(prints, expect.prints, "{id}");
+                assert_eq!(prints[0] == prints[1], expect.same, "{id}");
+            }
+            Case::Problem(case) => run(case),
+        }
+    }
+}
+
+#[test]
+fn prb_06_problems_do_not_depend_on_the_order_of_the_evidence() {
+    let histories = if std::env::var_os("SLOW_TESTS").is_some() {
+        100_000
+    } else {
+        1_000
+    };
+    for seed in 0..histories {
+        let mut random = StdRng::seed_from_u64(seed);
+        let count = random.random_range(1..15);
+        let is_accident = random.random_bool(0.1);
+        let mut evidence: Vec<_> = (1..=count)
+            .map(|build| {
+                let point = ChangeNumber(random.random_range(1..12));
+                let passes = match is_accident {
+                    true => random.random_bool(0.5),
+                    false => point.0 % 5 < 3,
+                };
+                let mut symptoms = vec!["a", "b", "c"];
+                symptoms.retain(|_| random.random_bool(0.4));
+                let symptoms = symptoms.into_iter().map(ToOwned::to_owned);
+                let answer = match passes {
+                    _ if random.random_bool(0.1) => Answer::Absent,
+                    true => Answer::Pass,
+                    false => Answer::Fail(symptoms.collect()),
+                };
+                Evidence {
+                    build: BuildId(build),
+                    point,
+                    answer,
+                }
+            })
+            .collect();
+        let changes: Vec<_> = (1..12)
+            .map(|change| Suspect {
+                change: ChangeNumber(change),
+                who: format!("author {}", change % 3),
+            })
+            .collect();
+        let mut states = Vec::new();
+        for _ in 0..10 {
+            evidence.shuffle(&mut random);
+            let mut subject = Subject {
+                changes: changes.clone(),
+                ..Subject::default()
+            };
+            for one in &evidence {
+                subject.hear(one.clone());
+            }
+            states.push((subject.is_flaky, subject.state()));
+        }
+        assert!(states.windows(2).all(|two| two[0] == two[1]), "{seed}");
+    }
+}
+
+#[test]
+fn prb_03_a_fingerprint_is_short_and_there_are_few_of_them() {
+    assert_eq!(fingerprint(&"é".repeat(1000)).chars().count(), 300);
+    let lines: Vec<_> = (0..100)
+        .map(|n| format!("{} failed", "x".repeat(n)))
+        .collect();
+    assert_eq!(symptoms(lines.iter().map(String::as_str)).len(), 50);
+    assert_eq!(symptoms(["", "\x1b[0m", "  "]).len(), 0);
+    for (line, print) in [
+        ("12:01:07.123 E gone", "E gone"),
+        ("(2024-05-01 12:00:00,5) lost", "lost"),
+        (
+            "see http://example.org/a/b.c:3",
+            "see http://example.org/a/b.c:#",
+        ),
+        ("a /b c", "a /b c"),
+        ("cafe deadbeef facade", "cafe deadbeef facade"),
+        ("/", "/"),
+    ] {
+        assert_eq!(fingerprint(line), print);
+    }
+}
+
+#[test]
+fn flk_01_evidence_is_needed_back_to_a_passing_point_before_the_last_hundred() {
+    let at = |point, answer| Evidence {
+        build: BuildId(point),
+        point: ChangeNumber(point),
+        answer,
+    };
+    let fail = || Answer::Fail(["x".to_owned()].into());
+    let mut evidence = vec![at(1, Answer::Pass), at(2, fail()), at(3, Answer::Pass)];
+    evidence.extend((4..=102).map(|point| at(point, Answer::Pass)));
+    let needed = |evidence: &[Evidence]| needed_from(evidence, &read(evidence).problems);
+    // The point before the last hundred fails.
+    assert_eq!(needed(&evidence), Some(ChangeNumber(1)));
+    evidence.push(at(103, Answer::Pass));
+    assert_eq!(needed(&evidence), Some(ChangeNumber(3)));
+    // An open problem needs the point before its begin.
+    let open: Vec<_> = evidence
+        .iter()
+        .map(|one| match one.point.0 {
+            0..3 => one.clone(),
+            point => at(point, fail()),
+        })
+        .collect();
+    assert_eq!(needed(&open), Some(ChangeNumber(1)));
+    assert_eq!(needed(&evidence[..50]), None);
+}
