@@ -447,6 +447,7 @@ impl<'a> StepRun<'a> {
             output,
             incomplete,
             first_error,
+            symptoms,
         } = self.logs.close(has_failed.then_some(pattern)).await;
         text.extend(incomplete.iter().cloned());
         let measured = self.config.measured(output, self.watcher.progress());
@@ -469,6 +470,8 @@ impl<'a> StepRun<'a> {
             hidden: self.hidden,
             commands: self.ran,
             first_error,
+            symptoms,
+            is_infrastructure: self.config.kind.is_source(),
         };
         ops.push(Op::StepFinished(StepFinish {
             build: self.around.plan.build,

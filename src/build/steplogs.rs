@@ -1,6 +1,6 @@
 //! The logs of a step: opened, filled, and closed together when the step ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use crate::logs::reader::pattern;
 use crate::logs::{Channel, file_name};
 use crate::model::journal::LogOpening;
 use crate::model::{FirstError, Op};
+use crate::verdict::{MOST_FINGERPRINTS, symptoms};
 
 /// The logs of a step.
 pub(super) struct StepLogs<'a> {
@@ -182,9 +183,9 @@ impl<'a> StepLogs<'a> {
                 size_bytes: written.size_bytes,
             });
         }
-        let first_error = match failed {
-            Some(own) => self.first_error(names, own).await,
-            None => None,
+        let (first_error, symptoms) = match failed {
+            Some(own) => self.errors(names, own).await,
+            None => (None, BTreeSet::new()),
         };
         if !paths.is_empty() {
             self.around.syncs.begin(paths).await;
@@ -194,26 +195,31 @@ impl<'a> StepLogs<'a> {
             output,
             incomplete,
             first_error,
+            symptoms,
         }
     }
 
-    /// The first error in these logs, names and paths: the first log that has one counts.
-    async fn first_error(
+    /// The first error in these logs, names and paths, and the fingerprints of the errors there:
+    /// the first log that has some counts.
+    async fn errors(
         &self,
         logs: Vec<(String, String)>,
         own: Option<&WatchPattern>,
-    ) -> Option<FirstError> {
+    ) -> (Option<FirstError>, BTreeSet<String>) {
         let store = self.around.logs.clone();
         let own = own.and_then(|own| pattern(&format!("/{}/", own.as_str())).ok());
         let look = move || {
             let mut logs = logs.into_iter();
             logs.find_map(|(log, path)| {
                 let mut reader = store.read(&path).ok()?;
-                let (line, text) = reader.first_error(own.as_ref()).ok()??;
-                Some(FirstError { log, line, text })
+                let errors = reader.errors(own.as_ref(), MOST_FINGERPRINTS).ok()?;
+                let (line, text) = errors.first()?.clone();
+                let lines = errors.iter().map(|(_, text)| text.as_str());
+                Some((FirstError { log, line, text }, symptoms(lines)))
             })
         };
-        crate::blocking::run(look).await.ok().flatten()
+        let found = crate::blocking::run(look).await.ok().flatten();
+        found.map_or_else(Default::default, |(first, all)| (Some(first), all))
     }
 }
 
@@ -227,6 +233,8 @@ pub(super) struct ClosedLogs {
     pub(super) incomplete: Vec<String>,
     /// The first error of a step that has failed.
     pub(super) first_error: Option<FirstError>,
+    /// The fingerprints of its errors.
+    pub(super) symptoms: BTreeSet<String>,
 }
 
 /// The log of a command's output.

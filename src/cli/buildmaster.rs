@@ -22,6 +22,7 @@ mod next_runs;
 mod nth;
 mod outbox;
 mod pause;
+mod problems;
 mod reconfig;
 mod show;
 mod simulate;
@@ -98,6 +99,7 @@ enum Verb {
     /// Have change sources look for changes now.
     Sources(sources::Sources),
     Outbox(outbox::Outbox),
+    Problems(problems::Problems),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -151,6 +153,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Audit(verb) => verb.run(),
         Verb::Sources(verb) => verb.run(),
         Verb::Outbox(verb) => verb.run(),
+        Verb::Problems(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

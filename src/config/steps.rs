@@ -276,6 +276,37 @@ impl Default for StepKind {
 }
 
 impl StepKind {
+    /// Whether it brings the sources of the build.
+    #[must_use]
+    pub const fn is_source(&self) -> bool {
+        match self {
+            Self::Git(_)
+            | Self::Svn(_)
+            | Self::Mercurial(_)
+            | Self::Bzr(_)
+            | Self::Bk(_)
+            | Self::Darcs(_)
+            | Self::Cvs(_)
+            | Self::Repo(_)
+            | Self::Arch(_)
+            | Self::Monotone(_)
+            | Self::P4(_) => true,
+            Self::Shell(_)
+            | Self::MasterShell(_)
+            | Self::Patch(_)
+            | Self::Upload(_)
+            | Self::Download(_)
+            | Self::Files(_)
+            | Self::SetProperty(_)
+            | Self::LogRenderable(_)
+            | Self::SlaveEnv(_)
+            | Self::Related(_)
+            | Self::StepsFrom(_)
+            | Self::Trigger(_)
+            | Self::Http(_) => false,
+        }
+    }
+
     /// What steps of its kind have.
     fn settings(&self) -> &dyn StepSettings {
         match self {

@@ -1,6 +1,6 @@
 //! What is remembered of a step when it has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,12 @@ pub struct StepOutcome {
     /// The line of its logs that says first what went wrong; absent unless it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_error: Option<FirstError>,
+    /// The fingerprints of its errors; empty unless it failed (PRB-03).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub symptoms: BTreeSet<String>,
+    /// Whether its failure says nothing about the sources (INF-01).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_infrastructure: bool,
 }
 
 impl StepOutcome {

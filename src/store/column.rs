@@ -5,8 +5,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRe
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, RequestId, Results, SchedulerName, SetId,
-    SlaveName, SourceName, Timestamp,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Results,
+    SchedulerName, SetId, SlaveName, SourceName, Timestamp,
 };
 
 /// A column that holds JSON text.
@@ -52,7 +52,7 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(ChangeNumber SetId RequestId BuildId BuildNumber);
+numbers!(ChangeNumber SetId RequestId BuildId BuildNumber ProblemNumber);
 
 macro_rules! names {
     ($($name:ident)*) => {$(

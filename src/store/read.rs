@@ -14,6 +14,7 @@ mod of_build;
 mod of_end;
 mod of_line;
 mod people;
+mod problems;
 mod pruned;
 mod queue;
 mod requests;
@@ -33,6 +34,8 @@ pub(super) use of_line::{
     origin_of_requests, result_before, results_before, sets_of_requests, tree,
 };
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
+pub use problems::{ProblemEventRow, ProblemFilter, ProblemRow};
+pub(super) use problems::{answers_of_build, answers_so_far, problem_of, suspects_between};
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
 pub use sets::SetRow;

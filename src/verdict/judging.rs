@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{Answer, Evidence, PROBED_POINTS};
 use super::reading::{End, Found, Reading};
 use crate::model::{ChangeNumber, ProblemNumber};
 
@@ -82,7 +81,8 @@ impl ProblemState {
 }
 
 /// What has happened to a problem.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProblemEvent {
     /// It is new.
     Opened,
@@ -111,6 +111,24 @@ pub struct Judged {
     pub problems: Vec<Problem>,
     /// What has happened, in order.
     pub events: Vec<(ProblemNumber, ProblemEvent)>,
+}
+
+impl ProblemEvent {
+    /// The event in words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Resolved => "resolved",
+            Self::OpenAgain => "open again",
+            Self::Gone => "gone",
+            Self::Flaky => "flaky",
+            Self::Withdrawn => "withdrawn",
+            Self::Narrowed => "narrowed",
+            Self::Widened => "widened",
+            Self::Cleared => "cleared",
+        }
+    }
 }
 
 impl Problem {
@@ -196,23 +214,6 @@ pub fn judge<E>(
         problems: judged,
         events,
     })
-}
-
-/// Which points the evidence need not reach back to any more: those before the one that is given.
-/// That is a passing one, with enough answered points after it, that no open problem needs.
-#[must_use]
-pub fn needed_from(evidence: &[Evidence], problems: &[Found]) -> Option<ChangeNumber> {
-    let open = problems.iter().filter(|found| found.end.is_none());
-    let needed = open.map(|found| found.after.unwrap_or_default()).min();
-    let points: BTreeSet<_> = evidence.iter().map(|one| one.point).collect();
-    let early = points.iter().rev().nth(PROBED_POINTS)?;
-    let limit = needed.map_or(*early, |needed| needed.min(*early));
-    let is_pure_pass = |point: &ChangeNumber| {
-        let mut at = evidence.iter().filter(|one| one.point == *point);
-        at.all(|one| one.answer == Answer::Pass)
-    };
-    let mut back = points.range(..=limit).rev();
-    back.find(|point| is_pure_pass(point)).copied()
 }
 
 /// The problem that `old` is now: the one with its begin, or one that touches it. The older of two

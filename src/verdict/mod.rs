@@ -8,6 +8,7 @@
 mod evidence;
 mod fingerprint;
 mod judging;
+mod keeping;
 mod reading;
 mod runs;
 #[cfg(test)]
@@ -15,5 +16,6 @@ mod tests;
 
 pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
-pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge, needed_from};
+pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
+pub use keeping::{Kept, kept};
 pub use reading::{Doubt, End, Found, Reading, read};

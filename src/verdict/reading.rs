@@ -20,7 +20,7 @@ pub struct Reading {
 }
 
 /// A problem, as the evidence has it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Found {
     /// The first failing point.
     pub first: ChangeNumber,

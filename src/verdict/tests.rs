@@ -115,7 +115,10 @@ impl Subject {
         for problem in judged.problems {
             self.problems.insert(problem.number, problem);
         }
-        let mut told: Vec<_> = judged.events.iter().map(words).collect();
+        let told = judged.events.iter();
+        let mut told: Vec<_> = told
+            .map(|(number, event)| format!("{number} {}", event.as_str()))
+            .collect();
         if reading.is_flaky && !self.is_flaky {
             told.push("subject flaky".to_owned());
         }
@@ -141,21 +144,6 @@ impl Subject {
         all.sort_by_key(|(found, ..)| (found.first, found.symptoms.clone()));
         all
     }
-}
-
-fn words((number, event): &(ProblemNumber, ProblemEvent)) -> String {
-    let word = match event {
-        ProblemEvent::Opened => "opened",
-        ProblemEvent::Resolved => "resolved",
-        ProblemEvent::OpenAgain => "open again",
-        ProblemEvent::Gone => "gone",
-        ProblemEvent::Flaky => "flaky",
-        ProblemEvent::Withdrawn => "withdrawn",
-        ProblemEvent::Narrowed => "narrowed",
-        ProblemEvent::Widened => "widened",
-        ProblemEvent::Cleared => "cleared",
-    };
-    format!("{number} {word}")
 }
 
 fn expected(problem: &Problem) -> ExpectedProblem {
@@ -305,7 +293,7 @@ fn prb_03_a_fingerprint_is_short_and_there_are_few_of_them() {
 }
 
 #[test]
-fn flk_01_evidence_is_needed_back_to_a_passing_point_before_the_last_hundred() {
+fn flk_01_evidence_is_kept_back_to_a_passing_point_before_the_last_hundred() {
     let at = |point, answer| Evidence {
         build: BuildId(point),
         point: ChangeNumber(point),
@@ -313,20 +301,42 @@ fn flk_01_evidence_is_needed_back_to_a_passing_point_before_the_last_hundred() {
     };
     let fail = || Answer::Fail(["x".to_owned()].into());
     let mut evidence = vec![at(1, Answer::Pass), at(2, fail()), at(3, Answer::Pass)];
+    let kept = |evidence: &[Evidence]| kept(evidence, &read(evidence));
+    assert_eq!(kept(&evidence), Kept::Since(ChangeNumber(0)));
     evidence.extend((4..=102).map(|point| at(point, Answer::Pass)));
-    let needed = |evidence: &[Evidence]| needed_from(evidence, &read(evidence).problems);
     // The point before the last hundred fails.
-    assert_eq!(needed(&evidence), Some(ChangeNumber(1)));
+    assert_eq!(kept(&evidence), Kept::Since(ChangeNumber(1)));
     evidence.push(at(103, Answer::Pass));
-    assert_eq!(needed(&evidence), Some(ChangeNumber(3)));
-    // An open problem needs the point before its begin.
-    let open: Vec<_> = evidence
-        .iter()
-        .map(|one| match one.point.0 {
-            0..3 => one.clone(),
-            point => at(point, fail()),
-        })
-        .collect();
-    assert_eq!(needed(&open), Some(ChangeNumber(1)));
-    assert_eq!(needed(&evidence[..50]), None);
+    assert_eq!(kept(&evidence), Kept::Nothing);
+    // A proof of flakiness is kept for as long as it counts, and then a point before it.
+    evidence.push(at(50, fail()));
+    assert_eq!(kept(&evidence), Kept::Since(ChangeNumber(3)));
+}
+
+#[test]
+fn prb_24_what_is_kept_of_a_long_failure_is_bounded_and_says_the_same() {
+    let mut evidence = vec![Evidence {
+        build: BuildId(1),
+        point: ChangeNumber(1),
+        answer: Answer::Pass,
+    }];
+    for point in 2..3000 {
+        let symptom = if point < 1000 { "first" } else { "second" };
+        evidence.push(Evidence {
+            build: BuildId(point),
+            point: ChangeNumber(point),
+            answer: Answer::Fail([symptom.to_owned()].into()),
+        });
+        let before = read(&evidence);
+        if let Kept::Points(points) = kept(&evidence, &before) {
+            evidence.retain(|one| points.contains(&one.point));
+            assert!(evidence.len() < 220, "{}", evidence.len());
+            assert_eq!(read(&evidence), before, "{point}");
+        }
+        assert!(evidence.len() <= 400);
+    }
+    let problems = read(&evidence).problems;
+    assert_eq!(problems.len(), 2);
+    assert_eq!(problems[1].first, ChangeNumber(1000));
+    assert_eq!(problems[0].unseen_since, Some(ChangeNumber(1000)));
 }

@@ -1,4 +1,4 @@
-//! The line of a log that says first what went wrong.
+//! The lines of a log that say what went wrong.
 
 use std::io;
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ const END: u64 = 1 << 20;
 const OWN_BLOCKS: usize = 64;
 
 /// How many lines are looked at that may be errors: a command may have the words of one.
-const HITS: usize = 20;
+const HITS: usize = 60;
 
 /// How many lines are looked through for one of standard error.
 const LOOKED_THROUGH: usize = 2000;
@@ -43,14 +43,22 @@ const LOOKED_THROUGH: usize = 2000;
 const LONGEST: usize = 300;
 
 impl LogReader {
-    /// The number and the text of the line that matches `own`, the pattern of the step; else of the
-    /// first line in the last MiB that looks like an error of a usual program; else of the first
+    /// The first of [`LogReader::errors`].
+    ///
+    /// # Errors
+    /// Reading failed.
+    pub fn first_error(&mut self, own: Option<&Regex>) -> io::Result<Option<(u64, String)>> {
+        Ok(self.errors(own, 1)?.pop())
+    }
+
+    /// The numbers and the texts of the first `most` lines that match `own`, the pattern of the step; else
+    /// of the first ones in the last MiB that look like errors of usual programs; else of the first
     /// line there of standard error. Only the output of commands counts. Standard error comes last,
     /// since version control systems and compilers tell their progress there.
     ///
     /// # Errors
     /// Reading failed.
-    pub fn first_error(&mut self, own: Option<&Regex>) -> io::Result<Option<(u64, String)>> {
+    pub fn errors(&mut self, own: Option<&Regex>, most: usize) -> io::Result<Vec<(u64, String)>> {
         if let Some(own) = own {
             let mut blocks = 0;
             let mut go_on = || {
@@ -58,37 +66,44 @@ impl LogReader {
                 blocks < OWN_BLOCKS
             };
             let found = self.search(own, 0, HITS, &mut go_on)?;
-            if let Some(error) = self.output_among(found.hits.iter().map(|hit| hit.line))? {
-                return Ok(Some(error));
+            let errors = self.output_among(found.hits.iter().map(|hit| hit.line), most)?;
+            if !errors.is_empty() {
+                return Ok(errors);
             }
         }
         let from = self.extent()?.bytes.saturating_sub(END);
         if let Some(usual) = USUAL.as_ref() {
             let found = self.search(usual, from, HITS, &mut || false)?;
-            if let Some(error) = self.output_among(found.hits.iter().map(|hit| hit.line))? {
-                return Ok(Some(error));
+            let errors = self.output_among(found.hits.iter().map(|hit| hit.line), most)?;
+            if !errors.is_empty() {
+                return Ok(errors);
             }
         }
-        self.first_of_standard_error(from)
+        Ok(Vec::from_iter(self.first_of_standard_error(from)?))
     }
 
-    /// The first of these lines that is of the output of a command, and not of what is told about
-    /// the command.
+    /// The first `most` of these lines that are of the output of a command, and not of what is told
+    /// about the command.
     fn output_among(
         &mut self,
         lines: impl Iterator<Item = u64>,
-    ) -> io::Result<Option<(u64, String)>> {
+        most: usize,
+    ) -> io::Result<Vec<(u64, String)>> {
+        let mut output = Vec::new();
         for number in lines {
+            if output.len() == most {
+                break;
+            }
             let window = self.window(number, 1)?;
             let is_output = |line: &&Line| {
                 let mut pieces = line.pieces.iter();
                 pieces.any(|piece| piece.channel != Channel::Header)
             };
             if let Some(line) = window.lines.first().filter(is_output) {
-                return Ok(Some((number, text_of(line))));
+                output.push((number, text_of(line)));
             }
         }
-        Ok(None)
+        Ok(output)
     }
 
     fn first_of_standard_error(&mut self, from: u64) -> io::Result<Option<(u64, String)>> {

@@ -3,15 +3,16 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::ended::EndedBuild;
+use super::problems;
 use crate::model::journal::BuildFinish;
-use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Judgement, RequestId, Results, Timestamp,
-};
+use crate::model::{BuildNumber, ChangeNumber, Judgement, Results, Timestamp};
 use crate::store::column::{Col, Json, int};
 use crate::store::read::{origin_of_requests, result_before, tree};
 
-/// Compares a build that ends with the one before it on its line, and moves the line. Nothing is
-/// said of tries, of results that say nothing, and of builds whose set was removed (PRB-23).
+/// Judges the steps of a build that ends, compares it with the one before it on its line, and moves
+/// the line. Nothing is said of tries, of results that say nothing, and of builds whose set was
+/// removed (PRB-23).
 ///
 /// A build of older sources than the last one of its line, and one that started earlier, is
 /// compared and does not move the line: it changes nothing about today.
@@ -19,13 +20,10 @@ pub(super) fn finished(
     conn: &Connection,
     end: &BuildFinish,
 ) -> rusqlite::Result<Option<Judgement>> {
-    if !Judgement::is_evidence(end.result) {
-        return Ok(None);
-    }
     let found = conn
         .prepare_cached(BUILD)?
         .query_row([int(end.build.0)], |row| {
-            Ok(Build {
+            Ok(EndedBuild {
                 builder: row.get::<_, Col<_>>(0)?.0,
                 number: row.get::<_, Col<_>>(1)?.0,
                 newest: row.get::<_, Option<Col<_>>>(2)?.map(|n| n.0),
@@ -38,6 +36,10 @@ pub(super) fn finished(
     let Some(origin) = origin.filter(|origin| !origin.is_try) else {
         return Ok(None);
     };
+    problems::finished(conn, end, &build, &origin.line)?;
+    if !Judgement::is_evidence(end.result) {
+        return Ok(None);
+    }
     let tree = tree(&origin.line);
     let before = conn
         .prepare_cached(LINE)?
@@ -66,14 +68,6 @@ pub(super) fn finished(
     Ok(Judgement::of(end.result, Some(before.result)))
 }
 
-/// A build that ends.
-struct Build {
-    builder: BuilderName,
-    number: BuildNumber,
-    newest: Option<ChangeNumber>,
-    requests: Vec<RequestId>,
-}
-
 /// Where a line stood.
 struct Stand {
     last: BuildNumber,
@@ -86,7 +80,7 @@ struct Stand {
 
 fn move_line(
     conn: &Connection,
-    build: &Build,
+    build: &EndedBuild,
     tree: &Value,
     end: &BuildFinish,
     before: Option<&Stand>,

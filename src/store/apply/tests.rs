@@ -4,6 +4,7 @@ mod of_build;
 mod of_change;
 mod of_letters;
 mod of_tests;
+mod problems;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,169 @@
+//! `buildmaster problems`: what is broken, since when, and which changes may have done it (PRB-01).
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+use super::base_dir::Master;
+use super::moment::local;
+use super::{say, write_out};
+use crate::daemon::machine_zone;
+use crate::model::{BuilderName, ProblemNumber, Zone};
+use crate::store::State;
+use crate::store::read::ProblemFilter;
+use crate::text::{and_more, printable, printable_json};
+use crate::verdict::Suspect;
+use crate::view::{Problem, ProblemStory};
+
+/// Problems that are listed if nothing else is said.
+const LISTED: u32 = 50;
+
+/// Show what is broken, since when, and which changes may have done it
+///
+/// A problem is a step of a builder that fails on a tree. It lasts from the first build that fails
+/// to the next one that passes. The changes in between the last build that passes and the first one
+/// that fails are its suspects; later ones never are. A step that both passes and fails with the
+/// same sources is flaky, and nobody is accused.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Problems {
+    #[command(flatten)]
+    master: Master,
+    /// Print one JSON object for each problem
+    #[arg(long)]
+    json: bool,
+    /// List problems that are over, too
+    #[arg(long)]
+    all: bool,
+    /// List only problems of this builder
+    #[arg(long)]
+    builder: Option<String>,
+    /// How many problems to list, the newest [default: 50, and all with --json]
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<u32>,
+    /// Show the problem of this number and what has happened to it
+    #[arg(conflicts_with_all = ["all", "builder", "limit"])]
+    number: Option<u64>,
+}
+
+impl Problems {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let state = State::open_readonly(&self.master.basedir)?;
+        let zone = machine_zone().unwrap_or(Zone::UTC);
+        match self.number {
+            Some(number) => self.show(&state, ProblemNumber(number), zone),
+            None => self.list(&state, zone),
+        }
+    }
+
+    fn list(self, state: &State, zone: Zone) -> anyhow::Result<ExitCode> {
+        let most = if self.json { u32::MAX } else { LISTED };
+        let wanted = ProblemFilter {
+            all: self.all,
+            builder: self.builder.map(BuilderName::from),
+            before: None,
+        };
+        let mut problems = state.problems(&wanted, self.limit.unwrap_or(most))?;
+        problems.reverse();
+        if problems.is_empty() && !self.json {
+            say(match self.all {
+                true => "no problems",
+                false => "no open problems",
+            });
+        }
+        write_out(|out| {
+            for problem in problems {
+                let problem = Problem::from(problem);
+                let line = match self.json {
+                    true => printable_json(&serde_json::to_string(&problem)?),
+                    false => printable(&line(&problem, zone)),
+                };
+                writeln!(out, "{line}")?;
+            }
+            Ok(())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn show(self, state: &State, number: ProblemNumber, zone: Zone) -> anyhow::Result<ExitCode> {
+        let Some(story) = ProblemStory::find(state, number)? else {
+            bail!("there is no problem {number}; `buildmaster problems --all` lists them");
+        };
+        if self.json {
+            say(&printable_json(&serde_json::to_string(&story)?));
+            return Ok(ExitCode::SUCCESS);
+        }
+        write_out(|out| {
+            for line in lines(&story, zone) {
+                writeln!(out, "{}", printable(&line))?;
+            }
+            Ok(())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A problem in one line.
+fn line(problem: &Problem, zone: Zone) -> String {
+    let Problem {
+        number,
+        builder,
+        step,
+        ..
+    } = problem;
+    let (opened, state) = (local(problem.opened_at, zone), problem.state.as_str());
+    let tree = tree(problem);
+    let mut line = format!("{number}  {opened}  {state}  {builder}{tree}: {step}");
+    line += &format!("; {}", cause(problem));
+    line
+}
+
+/// All about a problem.
+fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
+    let problem = &story.problem;
+    let mut lines = vec![line(problem, zone)];
+    let build = |word: &str, build: Option<_>| {
+        build.map(|number| format!("  {word}: build {}/{number}", problem.builder))
+    };
+    lines.extend(build("last build that passes", problem.good_build));
+    lines.extend(build("first build that fails", problem.first_build));
+    lines.extend(build("last build that fails", problem.last_build));
+    if let Some(change) = problem.unseen_since {
+        lines.push(format!(
+            "  since change {change} the step fails in another way"
+        ));
+    }
+    let errors = problem.symptoms.iter().filter(|print| *print != "*");
+    lines.extend(errors.map(|print| format!("  error: {print}")));
+    for (word, changes) in [
+        ("suspected", &problem.suspects),
+        ("fixed by", &problem.fixed_in),
+    ] {
+        let each = changes.iter();
+        lines.extend(each.map(|one| format!("  {word}: change {} by {}", one.change, one.who)));
+    }
+    for event in &story.events {
+        let (at, what) = (local(event.at, zone), &event.event);
+        lines.push(format!("  {at}  {what}, told by build {}", event.build));
+    }
+    lines
+}
+
+/// Which tree, where it is not the default branch.
+fn tree(problem: &Problem) -> String {
+    let branch = problem.branch.as_ref();
+    branch.map_or_else(String::new, |branch| format!(" on {branch}"))
+}
+
+/// Who may have done it, and why nobody is accused.
+fn cause(problem: &Problem) -> String {
+    if let Some(doubt) = problem.doubt {
+        return format!("doubt: {}", doubt.as_str());
+    }
+    let change = |suspect: &Suspect| format!("{} by {}", suspect.change, suspect.who);
+    let changes: Vec<_> = problem.suspects.iter().map(change).collect();
+    match changes.len() {
+        0 => "no change is suspected".to_owned(),
+        1 => format!("suspected: change {}", changes[0]),
+        _ => format!("suspected: changes {}", and_more(&changes, 5)),
+    }
+}

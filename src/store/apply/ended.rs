@@ -1,0 +1,15 @@
+//! A build that ends.
+
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, RequestId};
+
+/// A build that ends.
+pub(super) struct EndedBuild {
+    /// Its builder.
+    pub(super) builder: BuilderName,
+    /// Its number.
+    pub(super) number: BuildNumber,
+    /// The newest change that it was built of.
+    pub(super) newest: Option<ChangeNumber>,
+    /// Its requests.
+    pub(super) requests: Vec<RequestId>,
+}

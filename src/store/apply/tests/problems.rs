@@ -1,0 +1,207 @@
+//! Problems, as builds open and end them.
+
+use super::*;
+use crate::model::journal::StepFinish;
+use crate::model::{ProblemNumber, StepOutcome};
+use crate::store::read::{ProblemFilter, ProblemRow};
+use crate::verdict::{Doubt, ProblemState};
+
+/// A farm of one builder, which builds one change after the other.
+struct Farm {
+    dir: tempfile::TempDir,
+    builds: u64,
+    changes: u64,
+}
+
+impl Farm {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            builds: 0,
+            changes: 0,
+        }
+    }
+
+    /// A change by this person arrives.
+    fn change(&mut self, who: &str) -> u64 {
+        self.changes += 1;
+        let mut change = Arc::unwrap_or_clone(a_change(self.changes));
+        change.content.who = who.to_owned();
+        apply_all(self.dir.path(), &[Op::ChangeAdded(Arc::new(change))]);
+        self.changes
+    }
+
+    /// A build of the change `point`, whose step `test` ends like this with these errors.
+    fn build(&mut self, point: u64, result: Results, errors: &[&str]) {
+        self.build_with(point, result, errors, false);
+    }
+
+    fn build_with(&mut self, point: u64, result: Results, errors: &[&str], is_source: bool) {
+        self.builds += 1;
+        let id = self.builds;
+        let Op::BuildStarted(start) = started(id, "quick", id, &[id]) else {
+            panic!("it starts");
+        };
+        let mut start = Arc::unwrap_or_clone(start);
+        start.changes = vec![ChangeNumber(point)];
+        let outcome = StepOutcome {
+            contribution: Some(result),
+            symptoms: errors.iter().map(|&error| error.to_owned()).collect(),
+            is_infrastructure: is_source,
+            ..StepOutcome::default()
+        };
+        let ops = [
+            Op::SetSubmitted(a_set(id, id, &["quick"], vec![a_change(point)])),
+            Op::BuildStarted(Arc::new(start)),
+            step_started(id, 0, "test"),
+            Op::StepFinished(StepFinish {
+                build: BuildId(id),
+                index: 0,
+                result,
+                text: vec![],
+                outcome: Box::new(outcome),
+                at: at(350),
+            }),
+            finished(id, result),
+        ];
+        apply_all(self.dir.path(), &ops);
+    }
+
+    /// A change by `who`, and a build of it.
+    fn commit(&mut self, who: &str, result: Results, errors: &[&str]) {
+        let point = self.change(who);
+        self.build(point, result, errors);
+    }
+
+    fn problems(&self) -> Vec<ProblemRow> {
+        let wanted = ProblemFilter {
+            all: true,
+            ..ProblemFilter::default()
+        };
+        let mut problems = open_state(self.dir.path()).problems(&wanted, 100).unwrap();
+        problems.reverse();
+        problems
+    }
+
+    fn events(&self, problem: u64) -> Vec<String> {
+        let number = ProblemNumber(problem);
+        let events = open_state(self.dir.path()).problem_events(number).unwrap();
+        events.into_iter().map(|one| one.event).collect()
+    }
+
+    fn subjects(&self) -> i64 {
+        let state = open_state(self.dir.path());
+        let count = |conn: &Connection| {
+            conn.query_row("SELECT count(*) FROM subject", [], |row| row.get(0))
+        };
+        state.read(count).unwrap()
+    }
+}
+
+fn suspects(problem: &ProblemRow) -> Vec<u64> {
+    let all = problem.problem.suspects.iter();
+    all.map(|suspect| suspect.change.0).collect()
+}
+
+#[test]
+fn prb_01_a_problem_lasts_from_the_first_failure_to_the_next_success() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    assert_eq!((farm.problems().len(), farm.subjects()), (0, 0));
+    farm.change("bob");
+    farm.commit("bob", Results::Failure, &["a.c:#: error"]);
+    farm.commit("cid", Results::Failure, &["a.c:#: error"]);
+    let [problem] = &farm.problems()[..] else {
+        panic!("one problem");
+    };
+    assert_eq!(problem.problem.state, ProblemState::Open);
+    assert_eq!(problem.problem.sole_suspect(), Some("bob"));
+    assert_eq!(suspects(problem), [2, 3]);
+    let builds = [problem.good_build, problem.first_build, problem.last_build];
+    assert_eq!(builds.map(|build| build.unwrap().0), [1, 2, 3]);
+    assert_eq!(
+        (problem.step.as_str(), problem.branch.as_deref()),
+        ("test", Some(""))
+    );
+    farm.commit("dan", Results::Success, &[]);
+    let [problem] = &farm.problems()[..] else {
+        panic!("one problem");
+    };
+    assert_eq!(problem.problem.state, ProblemState::Resolved);
+    assert_eq!(problem.problem.fixed_in[0].who, "dan");
+    assert!(problem.ended_at.is_some());
+    assert_eq!(farm.events(1), ["opened", "resolved"]);
+}
+
+#[test]
+fn prb_09_without_a_build_that_passes_nobody_is_accused() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Failure, &[]);
+    let [problem] = &farm.problems()[..] else {
+        panic!("one problem");
+    };
+    assert_eq!(problem.problem.found.doubt, Some(Doubt::NeverSeenPassing));
+    assert_eq!(
+        (suspects(problem), problem.problem.sole_suspect()),
+        (vec![1], None)
+    );
+}
+
+#[test]
+fn flk_01_the_same_sources_with_both_answers_end_a_problem_as_flaky() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["x"]);
+    farm.build(2, Results::Success, &[]);
+    assert_eq!(farm.problems()[0].problem.state, ProblemState::Flaky);
+    // Single failures open nothing any more.
+    farm.commit("cid", Results::Failure, &["x"]);
+    farm.commit("dan", Results::Success, &[]);
+    assert_eq!(farm.problems().len(), 1);
+    assert_eq!(farm.events(1), ["opened", "flaky"]);
+}
+
+#[test]
+fn prb_06_an_older_build_that_comes_late_narrows_the_suspects() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    let first = farm.change("bob");
+    farm.commit("cid", Results::Failure, &[]);
+    farm.build(first, Results::Success, &[]);
+    let problems = farm.problems();
+    assert_eq!(suspects(&problems[0]), [3]);
+    assert_eq!(problems[0].good_build.unwrap().0, 3);
+    assert_eq!(farm.events(1), ["opened", "narrowed"]);
+}
+
+#[test]
+fn inf_01_a_checkout_that_fails_answers_nothing() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    let point = farm.change("bob");
+    farm.build_with(point, Results::Failure, &["no route to host"], true);
+    assert_eq!((farm.problems().len(), farm.subjects()), (0, 0));
+    farm.build(point, Results::Exception, &[]);
+    assert_eq!((farm.problems().len(), farm.subjects()), (0, 0));
+}
+
+#[test]
+fn prb_24_a_step_that_has_been_well_for_long_is_forgotten_and_its_problems_are_not() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &[]);
+    for _ in 0..100 {
+        farm.commit("cid", Results::Success, &[]);
+    }
+    assert_eq!(farm.subjects(), 1);
+    farm.commit("cid", Results::Success, &[]);
+    assert_eq!(farm.subjects(), 0);
+    farm.commit("dan", Results::Failure, &[]);
+    let problems = farm.problems();
+    let states = problems.iter().map(|one| one.problem.state);
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        [ProblemState::Resolved, ProblemState::Open]
+    );
+    assert_eq!(problems[1].problem.sole_suspect(), Some("dan"));
+}

@@ -1,0 +1,70 @@
+//! Which evidence is needed further, so that what is kept of a subject does not grow (GRD-08).
+
+use std::collections::BTreeSet;
+
+use super::evidence::{Answer, Evidence, PROBED_POINTS};
+use super::reading::{End, Found, Reading};
+use crate::model::ChangeNumber;
+
+/// How much evidence of a subject is kept at most; twice as much while it comes.
+const MOST: usize = 2 * PROBED_POINTS;
+
+/// How many points at the begin of a problem are kept: those that open one of a flaky subject.
+const AT_THE_BEGIN: usize = 3;
+
+/// What is kept of a subject.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Kept {
+    /// Nothing: it has been well for long.
+    Nothing,
+    /// All from this point on.
+    Since(ChangeNumber),
+    /// The answers at these points.
+    Points(BTreeSet<ChangeNumber>),
+}
+
+/// Which of the evidence, which says `reading`, is needed further.
+#[must_use]
+pub fn kept(evidence: &[Evidence], reading: &Reading) -> Kept {
+    let since = needed_from(evidence, &reading.problems);
+    let is_later = |found: &Found| Some(found.last) >= since;
+    if since.is_some() && !reading.is_flaky && !reading.problems.iter().any(is_later) {
+        return Kept::Nothing;
+    }
+    let since = since.unwrap_or_default();
+    let points: BTreeSet<_> = evidence.iter().map(|one| one.point).collect();
+    let points = points.range(since..);
+    if evidence.len() <= 2 * MOST {
+        return Kept::Since(since);
+    }
+    let mut needed: BTreeSet<_> = points.clone().rev().take(MOST).copied().collect();
+    needed.insert(since);
+    for found in reading.problems.iter().filter(|found| is_later(found)) {
+        let resolved = match found.end {
+            Some(End::Resolved(at)) => Some(at),
+            Some(End::Gone) | None => None,
+        };
+        let marks = [found.after, found.unseen_since, resolved];
+        needed.extend(marks.into_iter().flatten());
+        needed.insert(found.last);
+        let begin = points.clone().filter(|point| **point >= found.first);
+        needed.extend(begin.take(AT_THE_BEGIN));
+    }
+    Kept::Points(needed)
+}
+
+/// The point before which evidence is not needed: a passing one, with enough points after it, that
+/// no open problem begins before. Absent if all is needed.
+fn needed_from(evidence: &[Evidence], problems: &[Found]) -> Option<ChangeNumber> {
+    let open = problems.iter().filter(|found| found.end.is_none());
+    let needed = open.map(|found| found.after.unwrap_or_default()).min();
+    let points: BTreeSet<_> = evidence.iter().map(|one| one.point).collect();
+    let early = points.iter().rev().nth(PROBED_POINTS)?;
+    let limit = needed.map_or(*early, |needed| needed.min(*early));
+    let passes = |point: &ChangeNumber| {
+        let mut at = evidence.iter().filter(|one| one.point == *point);
+        at.all(|one| one.answer == Answer::Pass)
+    };
+    let mut back = points.range(..=limit).rev();
+    back.find(|point| passes(point)).copied()
+}

@@ -1,0 +1,135 @@
+//! A problem of a tree.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::json;
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, ProblemNumber, Timestamp};
+use crate::store::read::{ProblemEventRow, ProblemRow};
+use crate::store::{State, StoreError};
+use crate::verdict::{Doubt, ProblemState, Suspect};
+
+/// A problem: on this tree, this step of this builder fails (PRB-01).
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Problem {
+    /// Its number.
+    pub number: ProblemNumber,
+    /// How far it is.
+    pub state: ProblemState,
+    /// The builder.
+    pub builder: BuilderName,
+    /// The step that fails.
+    pub step: String,
+    /// The branch; null for the default one.
+    pub branch: Option<String>,
+    /// The repository.
+    pub repository: String,
+    /// The newest change of the first build that fails.
+    pub first: ChangeNumber,
+    /// The newest change of the last build that fails.
+    pub last: ChangeNumber,
+    /// The last change with which it was well; null if it was never seen passing.
+    pub after: Option<ChangeNumber>,
+    /// What fails, as fingerprints of the lines that say so; `*` if no line does.
+    pub symptoms: Vec<String>,
+    /// The changes that may have caused it.
+    pub suspects: Vec<Suspect>,
+    /// The one person who can have caused it; null if there is a doubt or there are several.
+    pub sole_suspect: Option<String>,
+    /// Why nobody is accused.
+    pub doubt: Option<Doubt>,
+    /// The step fails in another way since this change.
+    pub unseen_since: Option<ChangeNumber>,
+    /// The changes of which one has mended it.
+    pub fixed_in: Vec<Suspect>,
+    /// The first build that fails.
+    pub first_build: Option<BuildNumber>,
+    /// The last build that fails.
+    pub last_build: Option<BuildNumber>,
+    /// The last build before that passes.
+    pub good_build: Option<BuildNumber>,
+    /// When it was found.
+    #[serde(serialize_with = "json::time")]
+    pub opened_at: Timestamp,
+    /// When it ended.
+    #[serde(serialize_with = "json::time_if_any")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// Something that has happened to a problem.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct ProblemNews {
+    /// When.
+    #[serde(serialize_with = "json::time")]
+    pub at: Timestamp,
+    /// What, in words.
+    pub event: String,
+    /// The build that told it.
+    pub build: BuildNumber,
+}
+
+/// A problem with all that has happened to it.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct ProblemStory {
+    /// The problem.
+    #[serde(flatten)]
+    pub problem: Problem,
+    /// What has happened to it, oldest first.
+    pub events: Vec<ProblemNews>,
+}
+
+impl ProblemStory {
+    /// Problem `number`, if there is one.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn find(state: &State, number: ProblemNumber) -> Result<Option<Self>, StoreError> {
+        let Some(row) = state.problem(number)? else {
+            return Ok(None);
+        };
+        let events = state.problem_events(number)?;
+        Ok(Some(Self {
+            problem: row.into(),
+            events: events.into_iter().map(ProblemNews::from).collect(),
+        }))
+    }
+}
+
+impl From<ProblemRow> for Problem {
+    fn from(row: ProblemRow) -> Self {
+        let sole_suspect = row.problem.sole_suspect().map(ToOwned::to_owned);
+        let found = row.problem.found;
+        Self {
+            number: row.problem.number,
+            state: row.problem.state,
+            builder: row.builder,
+            step: row.step,
+            branch: row.branch,
+            repository: row.repository,
+            first: found.first,
+            last: found.last,
+            after: found.after,
+            symptoms: found.symptoms.into_iter().collect(),
+            suspects: row.problem.suspects,
+            sole_suspect,
+            doubt: found.doubt,
+            unseen_since: found.unseen_since,
+            fixed_in: row.problem.fixed_in,
+            first_build: row.first_build,
+            last_build: row.last_build,
+            good_build: row.good_build,
+            opened_at: row.opened_at,
+            ended_at: row.ended_at,
+        }
+    }
+}
+
+impl From<ProblemEventRow> for ProblemNews {
+    fn from(row: ProblemEventRow) -> Self {
+        Self {
+            at: row.at,
+            event: row.event,
+            build: row.build,
+        }
+    }
+}
