@@ -33,6 +33,14 @@ const VIEWS: &str = "
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
                 AND hides_source(builder, tree ->> 1));
+    CREATE TEMP VIEW subject AS SELECT * FROM main.subject
+        WHERE builder NOT IN (SELECT builder FROM temp.hidden)
+            AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
+                AND hides_source(builder, tree ->> 1));
+    CREATE TEMP VIEW problem AS SELECT * FROM main.problem
+        WHERE builder NOT IN (SELECT builder FROM temp.hidden)
+            AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
+                AND hides_source(builder, tree ->> 1));
     CREATE TEMP VIEW slave AS SELECT * FROM main.slave
         WHERE name NOT IN (SELECT slave FROM temp.hidden_slave);
     CREATE TEMP VIEW slave_visit AS SELECT * FROM main.slave_visit

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::{
-    BuildError, BuildNumber, BuilderName, ChangeNumber, RequestId, SchedulerName, SetId, SlaveName,
-    TestHash,
+    BuildError, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, SchedulerName,
+    SetId, SlaveName, TestHash,
 };
 
 /// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
@@ -100,6 +100,12 @@ pub fn scheduler(name: &SchedulerName) -> String {
 #[must_use]
 pub fn request(id: RequestId) -> String {
     format!("/queue/{id}")
+}
+
+/// The page of a problem.
+#[must_use]
+pub fn problem(number: ProblemNumber) -> String {
+    format!("/problems/{number}")
 }
 
 /// The page of a build set.

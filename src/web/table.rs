@@ -26,7 +26,7 @@ pub const PAGES: &[&Page] = &[
     &pages::change::PAGE,
     &pages::revision::PAGE,
     &pages::problems::PAGE,
-    &pages::problems::ONE,
+    &pages::problem::PAGE,
     &pages::queue::PAGE,
     &pages::request::PAGE,
     &pages::build_set::PAGE,

@@ -20,8 +20,8 @@ use crate::logs::{Channel, LogSink, LogStore};
 use crate::model::journal::{BuildFinish, BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::{
     BuildId, BuildNumber, BuildSet, Change, ChangeNumber, Decision, Forecast, NewChange, Op, Patch,
-    PatchBody, Properties, RequestId, Results, SetId, SourceStamp, SourceStamps, Ticket, Timestamp,
-    Zone,
+    PatchBody, Properties, RequestId, Results, SetId, SourceStamp, SourceStamps, StepOutcome,
+    Ticket, Timestamp, Zone,
 };
 use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
@@ -349,6 +349,12 @@ impl Farm {
 
     /// Ends a build, its step and its request.
     pub(super) fn finish(&mut self, build: BuildId, result: Results, at: Timestamp) {
+        let error = (result == Results::Failure).then(|| "a.c:#: error: <b>".to_owned());
+        let outcome = StepOutcome {
+            contribution: Some(result),
+            symptoms: error.into_iter().collect(),
+            ..StepOutcome::default()
+        };
         self.add([
             Op::LogClosed {
                 build,
@@ -361,7 +367,7 @@ impl Farm {
                 index: 0,
                 result,
                 text: vec!["test".to_owned(), result.to_string()],
-                outcome: Box::default(),
+                outcome: Box::new(outcome),
                 at,
             }),
             Op::BuildFinished(BuildFinish {

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::resource::{One, Resource};
 use super::resources::{
-    builders, builds, change_sources, changes, logs, master, people, queue, schedulers, slaves,
-    sources,
+    builders, builds, change_sources, changes, logs, master, people, problems, queue, schedulers,
+    slaves, sources,
 };
 use crate::store::State;
 use crate::web::page::Scene;
@@ -36,6 +36,8 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &sources::REVISION,
     &sources::SEARCH,
     &queue::TRY,
+    &problems::PROBLEMS,
+    &problems::PROBLEM,
     &queue::REQUESTS,
     &queue::REQUEST,
     &queue::WHY,

@@ -1,14 +1,14 @@
-//! Problems: the builders that are broken, with since when, begun by which changes and by whom.
-//!
-//! The master keeps no problems yet, so none has a number, notes or somebody who sees to it.
+//! Problems: the builders that are broken, with since when, begun by which changes and by whom, and
+//! the steps that fail on each tree.
 
 use askama::Template;
 
-use super::common::{Began, Changes, error_of, not_found};
+use super::common::{Began, Changes, error_of, or_changes};
+use super::problem::{cause, tree};
 use crate::model::BuilderName;
 use crate::store::State;
-use crate::store::read::Wanted;
-use crate::view::{Brief, Builder, Standing};
+use crate::store::read::{ProblemFilter, Wanted};
+use crate::view::{Brief, Builder, Problem, Standing};
 use crate::web::address;
 use crate::web::args::Arg;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
@@ -24,20 +24,9 @@ pub(in crate::web) const PAGE: Page = Page {
     ],
     permission: Permission::View,
     topics: &["problem"],
-    api: None,
+    api: Some("/api/v1/problems"),
     place: Place::Entry("Problems"),
     show,
-};
-
-/// One problem. There is none until the master keeps them.
-pub(in crate::web) const ONE: Page = Page {
-    path: "/problems/{problem}",
-    args: &[],
-    permission: Permission::View,
-    topics: &["problem"],
-    api: None,
-    place: Place::Below("Problems"),
-    show: |_, scene| Err(not_found("problem", scene.args.part("problem"))),
 };
 
 /// Names of people in a row.
@@ -47,6 +36,7 @@ const PEOPLE: usize = 3;
 #[template(path = "problems.html", config = "src/web/askama.toml")]
 struct Contents {
     rows: Vec<Row>,
+    problems: Vec<ProblemRow>,
     name: String,
     is_filtered: bool,
 }
@@ -63,6 +53,21 @@ struct Row {
     builds: usize,
     guilty: Links,
 }
+
+/// An open problem.
+#[derive(Debug)]
+struct ProblemRow {
+    link: Link,
+    builder: Link,
+    what: String,
+    cause: String,
+    suspects: Links,
+    since: Time,
+    long: String,
+}
+
+/// How many problems are shown.
+const SHOWN: u32 = 200;
 
 /// How many builds are counted since a builder broke.
 const COUNTED: u32 = 100;
@@ -94,22 +99,69 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let mut rows = Vec::new();
     for (name, line) in broken {
         let guilty = guilty(state, line, &mut changes)?;
-        let is_wanted = |one: &String| one.to_lowercase().contains(&who.to_lowercase());
-        if who.is_empty() || guilty.iter().any(is_wanted) {
+        if who.is_empty() || guilty.iter().any(|one| is_named_in(who, one)) {
             rows.push(Row::read(state, scene, name, line, &guilty)?);
         }
     }
+    let problems = problems(state, scene, |problem| {
+        let own = all.iter().find(|builder| builder.name == problem.builder);
+        let own = own
+            .and_then(|builder| builder.tags.as_deref())
+            .unwrap_or_default();
+        let is_named = names.iter().any(|name| name == problem.builder.as_str());
+        (names.is_empty() || is_named)
+            && (tags.is_empty() || tags.iter().any(|tag| own.contains(tag)))
+            && (who.is_empty()
+                || problem
+                    .suspects
+                    .iter()
+                    .any(|one| is_named_in(who, &one.who)))
+    })?;
     let (title, icon) = match rows.len() {
         0 => ("Problems".to_owned(), Tone::Ok),
         count => (format!("✕ {count} · Problems"), Tone::Fail),
     };
     let contents = Contents {
         rows,
+        problems,
         name: who.to_owned(),
         is_filtered: !(who.is_empty() && names.is_empty() && tags.is_empty()),
     };
     let shown = Shown::new(title, &contents)?.with_icon(icon);
     Ok(shown.with_feed(&[("kind", "problems")]))
+}
+
+fn is_named_in(who: &str, name: &str) -> bool {
+    name.to_lowercase().contains(&who.to_lowercase())
+}
+
+/// The newest open problems that are wanted, the newest first.
+fn problems(
+    state: &State,
+    scene: &Scene,
+    is_wanted: impl Fn(&Problem) -> bool,
+) -> Result<Vec<ProblemRow>, Refusal> {
+    let rows = state.problems(&ProblemFilter::default(), SHOWN)?;
+    let all = rows.into_iter().map(Problem::from);
+    let row = |problem: Problem| {
+        let changes: Vec<_> = problem.suspects.iter().map(|one| one.change).collect();
+        ProblemRow {
+            link: Link::to(
+                &problem.number.to_string(),
+                &address::problem(problem.number),
+            ),
+            builder: Link::to(
+                problem.builder.as_str(),
+                &address::builder(&problem.builder),
+            ),
+            what: format!("{}{}", problem.step, tree(&problem)),
+            cause: cause(&problem),
+            suspects: or_changes(&changes),
+            since: scene.time(problem.opened_at),
+            long: span(scene.since(problem.opened_at)),
+        }
+    };
+    Ok(all.filter(is_wanted).map(row).collect())
 }
 
 /// Who made the changes that a builder broke with.
@@ -199,10 +251,5 @@ mod tests {
         }
         let none = Farm::new().page("/problems");
         assert!(none.contains("No builder is broken."), "{none}");
-    }
-
-    #[test]
-    fn a_problem_has_no_page_until_the_master_keeps_problems() {
-        assert_eq!(Farm::broken().get("/problems/1").status, 404);
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod changes;
 pub(super) mod logs;
 pub(super) mod master;
 pub(super) mod people;
+pub(super) mod problems;
 pub(super) mod queue;
 pub(super) mod schedulers;
 pub(super) mod slaves;

@@ -1,0 +1,51 @@
+//! Problems of trees.
+
+use super::{missing, number};
+use crate::model::{BuilderName, ProblemNumber};
+use crate::store::State;
+use crate::store::read::ProblemFilter;
+use crate::view::{Problem, ProblemStory};
+use crate::web::api::resource::{Found, List, One, Resource, Span};
+use crate::web::args::Arg;
+use crate::web::page::Scene;
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const PROBLEMS: Resource = Resource::new(
+    "/api/v1/problems",
+    "What is broken, since when, and which changes may have done it, the newest first. Those that \
+     are over too with state=all.",
+    &[Arg::text("builder"), Arg::word("state", &["open", "all"])],
+    &List(problems),
+);
+
+pub(in crate::web) const PROBLEM: Resource = Resource::new(
+    "/api/v1/problems/{problem}",
+    "A problem, and what has happened to it.",
+    &[],
+    &One(problem),
+);
+
+fn problems(state: &State, scene: &Scene, span: Span) -> Result<Found<Problem>, Refusal> {
+    let wanted = ProblemFilter {
+        all: scene.args.text("state") == Some("all"),
+        builder: scene.args.text("builder").map(BuilderName::from),
+        before: span.before.map(ProblemNumber),
+    };
+    let rows = state.problems(&wanted, span.limit.saturating_add(1))?;
+    let mut items: Vec<_> = rows.into_iter().map(Problem::from).collect();
+    let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
+    let is_cut = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| is_cut);
+    Ok(Found {
+        next: next.map(|last| ("before", last.number.0)),
+        items,
+        total: None,
+    })
+}
+
+fn problem(state: &State, scene: &Scene) -> Result<ProblemStory, Refusal> {
+    let asked = number(scene, "problem", "problem")?;
+    let found = ProblemStory::find(state, ProblemNumber(asked))?;
+    found.ok_or_else(|| missing("problem", &asked.to_string(), []))
+}

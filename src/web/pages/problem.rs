@@ -1,0 +1,160 @@
+//! One problem: what fails, since when, which changes may have done it, and what has happened.
+
+use askama::Template;
+
+use super::common::{not_found, number_of};
+use crate::model::{BuildNumber, ProblemNumber};
+use crate::store::State;
+use crate::verdict::{ProblemState, Suspect};
+use crate::view::{Problem, ProblemStory};
+use crate::web::address;
+use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::parts::{Link, Time, Tone, change, person, span};
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const PAGE: Page = Page {
+    path: "/problems/{problem}",
+    args: &[],
+    permission: Permission::View,
+    topics: &["problem"],
+    api: Some("/api/v1/problems/{problem}"),
+    place: Place::Below("Problems"),
+    show,
+};
+
+#[derive(Debug, Template)]
+#[template(path = "problem.html", config = "src/web/askama.toml")]
+struct Contents {
+    builder: Link,
+    tree: String,
+    step: String,
+    state: String,
+    classes: &'static str,
+    since: Time,
+    ended: Option<Time>,
+    cause: String,
+    symptoms: Vec<String>,
+    suspects: Vec<(Link, Link)>,
+    fixed_in: Vec<(Link, Link)>,
+    builds: Vec<(&'static str, Link)>,
+    unseen_since: Option<Link>,
+    events: Vec<(Time, String, Link)>,
+}
+
+fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
+    let number = number_of(scene, "problem", "problem")?;
+    let found = ProblemStory::find(state, ProblemNumber(number))?;
+    let found = found.ok_or_else(|| not_found("problem", &number.to_string()))?;
+    let problem = &found.problem;
+    let is_open = problem.state == ProblemState::Open;
+    let build = |number: BuildNumber| {
+        let href = address::build(&problem.builder, number);
+        Link::to(&number.to_string(), &href)
+    };
+    let builds = [
+        ("Good before", problem.good_build),
+        ("First failure", problem.first_build),
+        ("Last failure", problem.last_build),
+    ];
+    let builds = builds.into_iter();
+    let builds = builds.filter_map(|(word, number)| Some((word, build(number?))));
+    let contents = Contents {
+        builder: Link::to(
+            problem.builder.as_str(),
+            &address::builder(&problem.builder),
+        ),
+        tree: tree(problem),
+        step: problem.step.clone(),
+        state: match is_open {
+            true => format!("open for {}", span(scene.since(problem.opened_at))),
+            false => problem.state.as_str().to_owned(),
+        },
+        classes: if is_open { "fail" } else { "skip" },
+        since: scene.second(problem.opened_at),
+        ended: problem.ended_at.map(|at| scene.second(at)),
+        cause: cause(problem),
+        symptoms: errors(problem),
+        suspects: problem.suspects.iter().map(suspect).collect(),
+        fixed_in: problem.fixed_in.iter().map(suspect).collect(),
+        builds: builds.collect(),
+        unseen_since: problem.unseen_since.map(change),
+        events: found
+            .events
+            .iter()
+            .map(|event| {
+                (
+                    scene.second(event.at),
+                    event.event.clone(),
+                    build(event.build),
+                )
+            })
+            .collect(),
+    };
+    let title = format!("Problem {number}: {} {}", problem.builder, problem.step);
+    let icon = if is_open { Tone::Fail } else { Tone::Ok };
+    Ok(Shown::new(title, &contents)?.with_icon(icon))
+}
+
+fn suspect(suspect: &Suspect) -> (Link, Link) {
+    (change(suspect.change), person(&suspect.who))
+}
+
+/// The errors, where there are any.
+fn errors(problem: &Problem) -> Vec<String> {
+    let all = problem.symptoms.iter();
+    all.filter(|print| *print != "*").cloned().collect()
+}
+
+/// Which tree, where it is not the default branch.
+pub(super) fn tree(problem: &Problem) -> String {
+    let branch = problem
+        .branch
+        .as_deref()
+        .filter(|branch| !branch.is_empty());
+    branch.map_or_else(String::new, |branch| format!(" on {branch}"))
+}
+
+/// Who can have done it, in a sentence.
+pub(super) fn cause(problem: &Problem) -> String {
+    if let Some(doubt) = problem.doubt {
+        return format!("Nobody is accused: {}.", doubt.as_str());
+    }
+    match (&problem.sole_suspect, problem.suspects.len()) {
+        (Some(_), 1) => "One change can have done it.".to_owned(),
+        (Some(who), _) => format!("Only changes by {who} can have done it."),
+        (None, 0) => "The changes that can have done it are not known.".to_owned(),
+        (None, count) => format!("One of {count} changes has done it."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::web::testing::Farm;
+
+    #[test]
+    fn prb_01_a_problem_says_what_fails_since_when_and_who_can_have_done_it() {
+        let farm = Farm::broken();
+        let page = farm.page("/problems/1");
+        for text in [
+            "test fails",
+            "One of 2 changes has done it.",
+            "<a href=\"/changes/7\">7</a>",
+            "<a href=\"/changes/8\">8</a>",
+            "a.c:#: error: &#60;b&#62;",
+            "Good before",
+            "opened",
+        ] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        assert!(!page.contains("<a href=\"/changes/9\">"), "{page}");
+        let list = farm.page("/problems");
+        assert!(list.contains("<a href=\"/problems/1\">"), "{list}");
+    }
+
+    #[test]
+    fn a_problem_that_there_is_not_has_no_page() {
+        for path in ["/problems/2", "/problems/x"] {
+            assert_eq!(Farm::broken().get(path).status, 404, "{path}");
+        }
+    }
+}
