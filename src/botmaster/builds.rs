@@ -12,7 +12,6 @@
 //! Invariants: a build has numbers exactly while it is recorded or runs; no number is given twice.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Stage, Stop};
@@ -146,11 +145,8 @@ impl Builds {
         let Some(attempt) = self.attempts.get_mut(&id) else {
             return;
         };
-        let placed = (
-            out.layout.builder(attempt.builder),
-            out.layout.slave(attempt.slave),
-        );
-        let (builder, slave) = (&placed.0.config, &placed.1.config);
+        let builder = &out.layout.builder(attempt.builder).config;
+        let slave = &out.layout.slave(attempt.slave).config;
         let build = self.next;
         self.next = build.next();
         // Whoever else had or has this directory: no log of a build is ever in the place of
@@ -186,9 +182,7 @@ impl Builds {
             reason: merging::reason(requests),
             properties: sources.properties(),
             stamps,
-            log_dir: Path::new("builders")
-                .join(&builder.builddir)
-                .join(number.to_string()),
+            log_dir: plan::log_dir(builder, number),
             log_limits: config.logs,
             buildbot_url: config.buildbot_url.clone(),
             interrupt_grace: config.interrupt_grace,
@@ -227,11 +221,8 @@ impl Builds {
             (CommitState::Running, Some((build, number))),
             out.now.wall,
         );
-        let ops = [Op::BuildStarted(start)]
-            .into_iter()
-            .chain(stopped)
-            .chain(told);
-        out.persist_then(ops.collect(), effects);
+        let ops = [Op::BuildStarted(start)].into_iter();
+        out.persist_then(ops.chain(stopped).chain(told).collect(), effects);
     }
 
     /// Its start is on record: it runs. If something came between, it ends without having run, with

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,13 @@ pub(super) fn slave_facts(slave: &SlaveConfig, info: &BTreeMap<String, String>) 
     let mut facts = slave.facts();
     facts["version"] = json!(info.get("version"));
     facts
+}
+
+/// The directory of the logs of a build, relative to the base directory.
+pub(super) fn log_dir(builder: &BuilderConfig, number: BuildNumber) -> PathBuf {
+    Path::new("builders")
+        .join(&builder.builddir)
+        .join(number.to_string())
 }
 
 /// The page of a build on the site with the address `site`.

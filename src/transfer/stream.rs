@@ -7,9 +7,12 @@ use bytes::Bytes;
 use super::problem::Problem;
 use super::sink::admit;
 
+/// What the bytes of a file are handed to.
+type Take = Box<dyn FnMut(&[u8]) + Send>;
+
 /// Takes the bytes of a file as they arrive. Nothing is written on the master.
 pub struct Stream {
-    take: Box<dyn FnMut(&[u8]) + Send>,
+    take: Take,
     max_bytes: u64,
     received: u64,
     is_closed: bool,

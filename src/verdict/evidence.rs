@@ -20,7 +20,7 @@ pub struct Evidence {
     pub answer: Answer,
 }
 
-/// The answer of a build. One that says nothing is no evidence.
+/// The answer of a build. A build that says nothing gives none.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {

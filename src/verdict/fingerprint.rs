@@ -77,7 +77,7 @@ fn without_time<'a>(varying: &Varying, line: &'a str) -> &'a str {
     let found = varying.time.find(line);
     // What matches may be empty, or be a bracket alone.
     let time = found.filter(|found| found.as_str().contains(|c: char| c.is_ascii_digit()));
-    &line[time.map_or(0, |time| time.end())..]
+    time.and_then(|time| line.get(time.end()..)).unwrap_or(line)
 }
 
 /// A path without its directories. A drive or a directory is there, or it is not a path.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reading::{End, Found, Reading};
+use super::reading::{Found, Reading};
+use super::runs::End;
 use crate::model::{ChangeNumber, ProblemNumber};
 
 /// A change that may have caused a problem.
@@ -146,8 +147,8 @@ impl Problem {
     }
 }
 
-/// Compares a reading of the evidence with the problems that are `known` of the subject. New ones get
-/// numbers from `next` on. `changes_in` gives the changes of the line after one point
+/// Compares a reading of the evidence with the problems that are `known` of the subject. New ones
+/// get numbers from `next` on. `changes_in` gives the changes of the line after one point
 /// up to another one; without a first point, those of the first failing build.
 ///
 /// Evidence of points before `since` is no longer there: problems that are over and began before

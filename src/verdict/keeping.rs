@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::evidence::{Answer, Evidence, PROBED_POINTS};
-use super::reading::{End, Found, Reading};
+use super::reading::{Found, Reading};
+use super::runs::End;
 use crate::model::ChangeNumber;
 
 /// How much evidence of a subject is kept at most; twice as much while it comes.

@@ -1,9 +1,9 @@
 //! **Pure.** The one judgement: what builds say about their trees (GRD-02).
 //!
-//! The answers of builds to one question ("does step `test` of this builder pass on this tree?") are
-//! *evidence*. [`read`] makes problems of them, whatever the order in which they came; [`judge`]
-//! compares these with the problems that are known, and says what is new. The store does both in the
-//! transaction that ends a build (`store/apply/problems.rs`).
+//! The answers of builds to one question ("does step `test` of this builder pass on this tree?")
+//! are *evidence*. [`read`] makes problems of them, whatever the order in which they came;
+//! [`judge`] compares these with the problems that are known, and says what is new. The store does
+//! both in the transaction that ends a build (`store/apply/problems.rs`).
 
 mod evidence;
 mod fingerprint;
@@ -18,4 +18,5 @@ pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
 pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
 pub use keeping::{Kept, kept};
-pub use reading::{Doubt, End, Found, Reading, read};
+pub use reading::{Doubt, Found, Reading, read};
+pub use runs::End;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{At, Evidence, PROBED_POINTS};
-use super::runs::{self, Run};
+use super::runs::{self, End, Run};
 use crate::model::ChangeNumber;
 
 /// What the evidence about a subject says.
@@ -36,16 +36,6 @@ pub struct Found {
     pub doubt: Option<Doubt>,
     /// The first point at which the subject fails otherwise, if it does (PRB-07).
     pub unseen_since: Option<ChangeNumber>,
-}
-
-/// How a problem ended.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// It passes again since this point (PRB-13).
-    Resolved(ChangeNumber),
-    /// The subject is no longer there (PRB-15).
-    Gone,
 }
 
 /// Why a conclusion may be wrong (PRB-12).
@@ -112,7 +102,7 @@ pub fn read(evidence: &[Evidence]) -> Reading {
     }
 }
 
-/// From the so-manieth problem of one run on, its symptom counts as unstable (PRB-07).
+/// From this number of problems of one run on, its symptom counts as unstable (PRB-07).
 const UNSTABLE: usize = 4;
 
 /// A problem for each set of fingerprints that appeared together (PRB-07).
@@ -163,11 +153,11 @@ fn by_symptom(run: &Run) -> Vec<Found> {
 }
 
 fn as_one(run: &Run, doubt: Doubt) -> Found {
-    let points = run.fails.iter().map(|(point, _)| *point);
+    let last = run.fails.last().map(|(point, _)| *point);
     let prints = run.fails.iter().flat_map(|(_, symptoms)| symptoms);
     Found {
         first: run.first,
-        last: points.last().unwrap_or(run.first),
+        last: last.unwrap_or(run.first),
         after: run.after,
         symptoms: prints.take(super::MOST_FINGERPRINTS).cloned().collect(),
         end: run.end,

@@ -2,9 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::evidence::At;
-use super::reading::End;
 use crate::model::ChangeNumber;
+
+/// How a problem ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It passes again since this point (PRB-13).
+    Resolved(ChangeNumber),
+    /// The subject is no longer there (PRB-15).
+    Gone,
+}
 
 /// Failing points in a row.
 #[derive(Debug)]
@@ -22,7 +33,7 @@ pub(super) struct Run {
 /// How many points in a row open and end a problem of a flaky subject (FLK-02, FLK-03).
 const IN_A_ROW: usize = 3;
 
-/// After so many complete reports without it, a subject is gone (PRB-15).
+/// After this number of complete reports without it, a subject is gone (PRB-15).
 const ABSENT: usize = 5;
 
 /// A passing point ends a run.

@@ -1,5 +1,7 @@
 //! The cases of the file, and histories in any order.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 

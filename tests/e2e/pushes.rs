@@ -133,7 +133,11 @@ fn psh_01_a_webhook_and_a_command_get_signed_facts_with_the_key_of_the_letter() 
         assert_eq!(key, &one["headers"]["Idempotency-Key"]);
         assert_eq!(key, &posted[0]["headers"]["X-Buildmaster-Delivery"]);
     }
-    // The state has the letters, and not the secret (OUT-15).
+    check_secrets(&master);
+}
+
+/// The state has the letters, and not the secret (OUT-15).
+fn check_secrets(master: &Master<'_>) {
     let state: Vec<_> = ["state.sqlite", "state.sqlite-wal"]
         .iter()
         .flat_map(|name| fs::read(master.dir().join(name)).unwrap_or_default())

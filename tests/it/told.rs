@@ -1,4 +1,5 @@
-//! Every rule of what comes in, and of mail, has a test, and every case of it is run.
+//! Every rule of what comes in, of mail and of problems that is kept has a test, and every case of
+//! it is run.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 16] = [
+const RULES: [(&str, &[u32]); 18] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -27,11 +28,13 @@ const RULES: [(&str, &[u32]); 16] = [
     ("MSG", &[1, 2, 3, 4]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
     ("PSH", &[1, 2, 3, 4, 6]),
+    ("PRB", &[1, 3, 5, 6, 7, 9, 13]),
+    ("FLK", &[1, 2, 3]),
     ("TST", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]),
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 15] = [
+const CASES: [(&str, u32); 17] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -47,6 +50,8 @@ const CASES: [(&str, u32); 15] = [
     ("mailtext", 24),
     ("outbox", 41),
     ("report", 63),
+    ("problem", 27),
+    ("fingerprint", 14),
 ];
 
 /// Whether the name of a test has the number of a rule, such as `pol_05`.

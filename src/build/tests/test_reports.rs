@@ -1,5 +1,7 @@
 //! Steps with reports of tests, against a played slave.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "tests")]
+
 use serde_json::json;
 
 use super::transfers::steps;

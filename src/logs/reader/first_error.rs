@@ -51,10 +51,10 @@ impl LogReader {
         Ok(self.errors(own, 1)?.pop())
     }
 
-    /// The numbers and the texts of the first `most` lines that match `own`, the pattern of the step; else
-    /// of the first ones in the last MiB that look like errors of usual programs; else of the first
-    /// line there of standard error. Only the output of commands counts. Standard error comes last,
-    /// since version control systems and compilers tell their progress there.
+    /// The numbers and the texts of the first `most` lines that match `own`, the pattern of the
+    /// step; else of those in the last MiB that look like errors of usual programs; else of the
+    /// first line there of standard error. Only the output of commands counts. Standard error comes
+    /// last, since version control systems and compilers tell their progress there.
     ///
     /// # Errors
     /// Reading failed.

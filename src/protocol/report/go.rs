@@ -106,7 +106,7 @@ impl Package {
                 parent.has_bad_children = true;
             }
         }
-        if test.has_children && !(outcome.is_bad() && !test.has_bad_children) {
+        if test.has_children && (test.has_bad_children || !outcome.is_bad()) {
             return;
         }
         let mut found = Found::new(outcome).secs(secs);

@@ -1,4 +1,9 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use base64::Engine as _;
 use rand::rngs::StdRng;

@@ -91,7 +91,12 @@ impl Tokens {
             let plain = match self.state {
                 State::Text => memchr::memchr2(b'<', b'&', bytes),
                 State::Cdata(0) => memchr::memchr(b']', bytes),
-                _ => Some(0),
+                State::Cdata(_)
+                | State::Reference
+                | State::Open
+                | State::Tag { .. }
+                | State::Comment(_)
+                | State::Instruction(_) => Some(0),
             };
             let plain = plain.unwrap_or(bytes.len());
             if plain > 0 {

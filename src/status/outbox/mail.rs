@@ -2,6 +2,7 @@
 //!
 //! Who is mailed, and how, is what the configuration in force says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::message::{Parts, message_id, one_line};
@@ -204,15 +205,12 @@ fn draft(
         attached.extend(attachments::patch(state, &first.build, &mut used)?);
     }
     let (about, mut objects, builder, result) = match set {
-        None => {
-            let name = first.build.builder.to_string();
-            (
-                About::Build,
-                first.objects.clone(),
-                name,
-                of_first.ending.result,
-            )
-        }
+        None => (
+            About::Build,
+            first.objects.clone(),
+            first.build.builder.to_string(),
+            of_first.ending.result,
+        ),
         Some(set) => {
             let results = facts.iter().map(|one| one.ending.result);
             let worst = results.fold(Results::Skipped, Results::worse);
@@ -227,12 +225,8 @@ fn draft(
         Err(why) => return Ok(Err(Failure::Never(why))),
     };
     let of_result = (result.as_str(), builder.as_str());
-    let mut users: Vec<_> = told
-        .iter()
-        .flat_map(|one| one.build.interested_users.clone())
-        .collect();
-    users.sort();
-    users.dedup();
+    let users = told.iter().flat_map(|one| &one.build.interested_users);
+    let users: BTreeSet<_> = users.cloned().collect();
     let is_try = told.iter().all(|one| one.build.is_try);
     let parts = Parts {
         from: notifier.from.clone(),
@@ -250,7 +244,7 @@ fn draft(
     };
     Ok(Ok(Draft {
         parts,
-        users,
+        users: users.into_iter().collect(),
         is_try,
     }))
 }

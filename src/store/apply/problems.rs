@@ -41,7 +41,7 @@ struct Of<'a> {
     point: ChangeNumber,
 }
 
-/// Takes the answers of a build that ends, which is no try. One that is not known to be built of a
+/// Takes the answers of a build that ends and is not a try. One that is not known to be built of a
 /// change is evidence of nothing (PRB-02).
 pub(super) fn finished(
     conn: &Connection,

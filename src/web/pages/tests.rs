@@ -222,7 +222,7 @@ fn page_of(
         name: name.shown(),
         rows: rows.collect(),
     };
-    Ok(Shown::new(format!("{} · Test", contents.name), &contents)?)
+    Shown::new(format!("{} · Test", contents.name), &contents)
 }
 
 fn find(state: &State, scene: &Scene) -> Result<Build, Refusal> {
