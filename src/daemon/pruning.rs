@@ -39,6 +39,9 @@ const DELIVERY_AGE: Duration = Duration::from_secs(30 * 86_400);
 /// How long letters are kept after they were delivered, died or were dropped.
 const LETTER_AGE: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long problems are kept after they have ended.
+const PROBLEM_AGE: Duration = Duration::from_secs(365 * 86_400);
+
 /// Prunes the state.
 #[derive(Debug)]
 pub(super) struct Pruner {
@@ -120,6 +123,7 @@ impl Pruner {
         self.prune_people(now).await?;
         self.prune_deliveries(now - DELIVERY_AGE).await?;
         self.prune_letters(now - LETTER_AGE).await?;
+        self.prune_problems(now - PROBLEM_AGE).await?;
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,
@@ -176,6 +180,18 @@ impl Pruner {
             .await?
         {
             self.write(Pruned::Letters(before)).await;
+        }
+        Ok(())
+    }
+
+    /// Prunes problems that have ended, in small steps.
+    async fn prune_problems(&self, before: Timestamp) -> anyhow::Result<()> {
+        let reader = self.writer.reader();
+        while reader
+            .read(move |state| state.has_old_problems(before))
+            .await?
+        {
+            self.write(Pruned::Problems(before)).await;
         }
         Ok(())
     }

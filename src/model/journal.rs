@@ -296,6 +296,9 @@ pub enum Pruned {
     Deliveries(Timestamp),
     /// Letters that ended before this time, some at a time.
     Letters(Timestamp),
+    /// Problems that ended before this time and whose steps are not followed any more, some at a
+    /// time.
+    Problems(Timestamp),
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),

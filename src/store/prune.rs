@@ -251,6 +251,9 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
         Pruned::Letters(before) => {
             conn.prepare_cached(REMOVE_LETTERS)?.execute([before.0])?;
         }
+        Pruned::Problems(before) => {
+            conn.prepare_cached(REMOVE_PROBLEMS)?.execute([before.0])?;
+        }
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
             for dir in dirs {
@@ -367,6 +370,10 @@ const REMOVE_DELIVERIES: &str = "DELETE FROM delivery WHERE (source, sum) IN
     (SELECT source, sum FROM delivery WHERE at < ?1 LIMIT 200)";
 const REMOVE_LETTERS: &str = "DELETE FROM letter WHERE id IN
     (SELECT id FROM letter WHERE ended_at < ?1 LIMIT 200)";
+const REMOVE_PROBLEMS: &str = "DELETE FROM problem WHERE number IN
+    (SELECT p.number FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
+        (SELECT 1 FROM subject s
+            WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step) LIMIT 200)";
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL

@@ -42,11 +42,11 @@ pub struct Problem {
     pub unseen_since: Option<ChangeNumber>,
     /// The changes of which one has mended it.
     pub fixed_in: Vec<Suspect>,
-    /// The first build that fails.
+    /// The first build with it.
     pub first_build: Option<BuildNumber>,
-    /// The last build that fails.
+    /// The last build with it.
     pub last_build: Option<BuildNumber>,
-    /// The last build before that passes.
+    /// The last build before the first one, without it.
     pub good_build: Option<BuildNumber>,
     /// When it was found.
     #[serde(serialize_with = "json::time")]

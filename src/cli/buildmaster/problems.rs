@@ -124,9 +124,9 @@ fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     let build = |word: &str, build: Option<_>| {
         build.map(|number| format!("  {word}: build {}/{number}", problem.builder))
     };
-    lines.extend(build("last build that passes", problem.good_build));
-    lines.extend(build("first build that fails", problem.first_build));
-    lines.extend(build("last build that fails", problem.last_build));
+    lines.extend(build("last build without it", problem.good_build));
+    lines.extend(build("first build with it", problem.first_build));
+    lines.extend(build("last build with it", problem.last_build));
     if let Some(change) = problem.unseen_since {
         lines.push(format!(
             "  since change {change} the step fails in another way"

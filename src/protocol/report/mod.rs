@@ -5,7 +5,7 @@
 //! Nothing here trusts its input: whatever the bytes are, the worst outcome is a note.
 //!
 //! [`TestFormat`] lists the formats, each with a file of its own. Most are made of lines
-//! ([`lines`]).
+//! (`lines`).
 
 mod book;
 mod ctest;

@@ -96,6 +96,14 @@ impl State {
         })
     }
 
+    /// Whether problems have ended before `before` whose steps are not followed any more.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn has_old_problems(&self, before: Timestamp) -> Result<bool, StoreError> {
+        self.read(|conn| conn.prepare_cached(OLD_PROBLEM)?.exists([before.0]))
+    }
+
     /// What has happened to a problem, oldest first; at most the newest 100.
     ///
     /// # Errors
@@ -275,6 +283,8 @@ pub(super) const OPEN_PROBLEMS: &str = concat!(
     "WHERE state = 0 AND (?1 IS NULL OR builder = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3"
 );
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
+pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
+    (SELECT 1 FROM subject s WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step)";
 pub(super) const PROBLEM_EVENTS: &str = "SELECT at, event, build FROM problem_event
     WHERE problem = ?1 ORDER BY at DESC, rowid DESC LIMIT 100";
 pub(super) const STEP_ANSWERS: &str = "SELECT name, result, outcome ->> '$.contribution',

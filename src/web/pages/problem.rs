@@ -52,9 +52,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         Link::to(&number.to_string(), &href)
     };
     let builds = [
-        ("Good before", problem.good_build),
-        ("First failure", problem.first_build),
-        ("Last failure", problem.last_build),
+        ("Last without it", problem.good_build),
+        ("First with it", problem.first_build),
+        ("Last with it", problem.last_build),
     ];
     let builds = builds.into_iter();
     let builds = builds.filter_map(|(word, number)| Some((word, build(number?))));
@@ -141,7 +141,7 @@ mod tests {
             "<a href=\"/changes/7\">7</a>",
             "<a href=\"/changes/8\">8</a>",
             "a.c:#: error: &#60;b&#62;",
-            "Good before",
+            "Last without it",
             "opened",
         ] {
             assert!(page.contains(text), "{text}: {page}");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::journal::StepFinish;
-use crate::model::{ProblemNumber, StepOutcome};
+use crate::model::{ProblemNumber, Pruned, StepOutcome};
 use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
 
@@ -183,6 +183,32 @@ fn inf_01_a_checkout_that_fails_answers_nothing() {
     assert_eq!((farm.problems().len(), farm.subjects()), (0, 0));
     farm.build(point, Results::Exception, &[]);
     assert_eq!((farm.problems().len(), farm.subjects()), (0, 0));
+}
+
+#[test]
+fn mas_08_problems_are_pruned_that_have_ended_and_whose_step_is_not_followed() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &[]);
+    farm.commit("cid", Results::Success, &[]);
+    let later = at(1_000_000);
+    let prune = |farm: &Farm| {
+        apply_all(farm.dir.path(), &[Op::Pruned(Pruned::Problems(later))]);
+        let state = open_state(farm.dir.path());
+        (
+            farm.problems().len(),
+            state.has_old_problems(later).unwrap(),
+        )
+    };
+    assert_eq!(prune(&farm), (1, false));
+    for _ in 0..100 {
+        farm.commit("cid", Results::Success, &[]);
+    }
+    let state = open_state(farm.dir.path());
+    assert!(state.has_old_problems(later).unwrap());
+    assert!(!state.has_old_problems(at(0)).unwrap());
+    assert_eq!(prune(&farm), (0, false));
+    assert_eq!(farm.events(1), [""; 0]);
 }
 
 #[test]
