@@ -11,6 +11,7 @@ mod judging;
 mod keeping;
 mod reading;
 mod runs;
+mod search;
 #[cfg(test)]
 mod tests;
 
@@ -20,3 +21,4 @@ pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
 pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read};
 pub use runs::End;
+pub use search::{Next, Said, Search, Verdict};
