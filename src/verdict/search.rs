@@ -48,8 +48,8 @@ pub enum Next {
     Over(Verdict),
 }
 
-/// What a search has found (SRH-17). Of two points, the changes after the first one up to the second
-/// one are meant.
+/// What a search has found (SRH-17). Of two points, the changes after the first one up to the
+/// second one are meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// The change at `bad` is guilty: the point before it passes.

@@ -45,6 +45,7 @@ pub const PAGES: &[&Page] = &[
     &pages::tests::ONE,
     &pages::tests::OF_BUILDER,
     &pages::about::PAGE,
+    &pages::outbox::PAGE,
     &pages::users::PAGE,
     &pages::user::PAGE,
     &pages::settings::PAGE,

@@ -11,7 +11,7 @@ use super::moment::{self, local};
 use super::{say, write_out};
 use crate::control::{LetterAct, LetterDeed, Service};
 use crate::daemon::machine_zone;
-use crate::model::{LetterId, LetterState, Timestamp, Zone};
+use crate::model::{LetterId, Timestamp, Zone};
 use crate::store::State;
 use crate::store::read::LetterFilter;
 use crate::text::{printable, printable_json};
@@ -109,10 +109,7 @@ impl List {
         let state = State::open_readonly(&self.master.basedir)?;
         let most = if self.json { u32::MAX } else { LISTED };
         let wanted = LetterFilter {
-            states: match self.all {
-                true => Vec::new(),
-                false => vec![LetterState::Waiting, LetterState::Dead],
-            },
+            states: LetterFilter::states_of(self.all),
             target: self.target,
             ..LetterFilter::default()
         };

@@ -62,6 +62,17 @@ pub struct LetterFilter {
     pub before: Option<LetterId>,
 }
 
+impl LetterFilter {
+    /// The states of all letters, or of those that wait or are dead.
+    #[must_use]
+    pub fn states_of(is_all: bool) -> Vec<LetterState> {
+        match is_all {
+            true => Vec::new(),
+            false => vec![LetterState::Waiting, LetterState::Dead],
+        }
+    }
+}
+
 impl State {
     /// The newest `limit` letters, the newest first.
     ///

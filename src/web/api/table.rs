@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::resource::{One, Resource};
 use super::resources::{
-    builders, builds, change_sources, changes, logs, master, people, problems, queue, schedulers,
-    slaves, sources,
+    builders, builds, change_sources, changes, logs, master, outbox, people, problems, queue,
+    schedulers, slaves, sources,
 };
 use crate::store::State;
 use crate::web::page::Scene;
@@ -36,6 +36,7 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &sources::REVISION,
     &sources::SEARCH,
     &queue::TRY,
+    &outbox::OUTBOX,
     &problems::PROBLEMS,
     &problems::PROBLEM,
     &queue::REQUESTS,

@@ -22,6 +22,7 @@ pub(super) mod home;
 pub(super) mod log;
 pub(super) mod login;
 pub(super) mod one_line;
+pub(super) mod outbox;
 pub(super) mod problem;
 pub(super) mod problems;
 pub(super) mod queue;

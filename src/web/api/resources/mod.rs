@@ -6,6 +6,7 @@ pub(super) mod change_sources;
 pub(super) mod changes;
 pub(super) mod logs;
 pub(super) mod master;
+pub(super) mod outbox;
 pub(super) mod people;
 pub(super) mod problems;
 pub(super) mod queue;
