@@ -197,6 +197,10 @@ impl Reader {
                 .replace("full 12", "full 0")
                 .replace("change 7", "change 1");
             self.types(&format!("cd ci; {}", block.replace("why 12", "why 1")));
+        } else if has("buildmaster problems 3") {
+            // Nothing is broken whose story could be shown.
+            let list = block.lines().next().unwrap();
+            self.types(&format!("cd ci; {list}"));
         } else if has("--next 3") {
             assert_eq!(self.types(block).trim_end(), block_after("--next 3"));
         } else if has("simulate ci") {
