@@ -37,7 +37,7 @@ pub enum StatusConfig {
     /// `webhook`: requests by HTTP about builds.
     #[serde(rename = "webhook")]
     Webhook(Box<WebhookConfig>),
-    /// `command`: a program that is told of builds.
+    /// `command`: a program that gets reports of builds.
     #[serde(rename = "command")]
     Command(Box<CommandConfig>),
     /// `commit-status`: code hosts are told what builds make of commits.
@@ -167,7 +167,7 @@ impl StatusConfig {
         }
     }
 
-    /// Which builds it is told of, if it is told of builds.
+    /// Which builds it reports, if it reports builds.
     #[must_use]
     pub fn telling(&self) -> Option<&Telling> {
         match self {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeNumber, Judgement, Results};
 
-/// A mode of a status target: which builds it is told of. Several add up (MAL-02).
+/// A mode of a status target: which builds it reports. Several add up (MAL-02).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NewsMode {

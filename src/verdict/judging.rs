@@ -44,7 +44,7 @@ pub enum ProblemState {
     Open,
     /// It passes again.
     Resolved,
-    /// Its subject is no longer there.
+    /// The step no longer runs.
     Gone,
     /// It was an accident of a flaky subject.
     Flaky,
@@ -91,7 +91,7 @@ pub enum ProblemEvent {
     Resolved,
     /// What closed it turned out not to hold (PRB-14).
     OpenAgain,
-    /// Its subject is no longer there (PRB-15).
+    /// The step no longer runs.(PRB-15).
     Gone,
     /// It was an accident of a flaky subject.
     Flaky,

@@ -10,7 +10,7 @@ use crate::config::expression::{self, Expression, Scope};
 use crate::config::reader::{Table, Value};
 use crate::model::{BuilderName, NewsMode, PreviousBuild, Properties, Results};
 
-/// Which builds a status target is told of.
+/// Which builds a status target reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Telling {
     /// The name of the target, which its letters carry: that of its kind.
@@ -123,7 +123,7 @@ impl Telling {
         self.has_builder(build.builder) && self.when.as_ref().is_none_or(|when| build.meets(when))
     }
 
-    /// Whether the target is told of a builder.
+    /// Whether the target reports a builder.
     #[must_use]
     pub fn has_builder(&self, builder: &BuilderConfig) -> bool {
         let has_builder = self
