@@ -27,6 +27,7 @@ pub mod offer;
 mod pause;
 pub mod permission;
 pub mod person;
+mod problem;
 pub mod progress;
 pub mod properties;
 pub mod refusal;
@@ -81,6 +82,7 @@ pub use person::{
     Attribute, AttributeKind, Duty, PasswordHash, Person, SessionRecord, TokenId, TokenRecord,
     TokenRights,
 };
+pub use problem::ProblemSubject;
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use refusal::Refusal;

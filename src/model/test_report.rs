@@ -124,6 +124,18 @@ impl TestTable {
         })
     }
 
+    /// The row of a test.
+    #[must_use]
+    pub fn find(&self, test: TestHash) -> Option<TestRow> {
+        let (rows, _) = self.0.as_chunks::<ROW_BYTES>();
+        let signed = |row: &[u8; ROW_BYTES]| {
+            let first = row.first_chunk().copied().unwrap_or_default();
+            i64::from_be_bytes(first)
+        };
+        let at = rows.binary_search_by_key(&test.signed(), signed).ok()?;
+        Self(rows[at].to_vec()).rows().next()
+    }
+
     /// How the table differs from the outcomes `before`, which are in the same order. If the table
     /// `is_complete`, a test that it lacks is gone.
     #[must_use]
@@ -213,6 +225,10 @@ mod tests {
         ];
         let table = TestTable::new(rows.clone());
         assert_eq!(table.rows().collect::<Vec<_>>(), rows);
+        for row in &rows {
+            assert_eq!(table.find(row.hash), Some(*row));
+        }
+        assert_eq!(table.find(TestHash(3)), None);
         let stored = TestTable::from_stored(table.as_stored().to_vec());
         assert_eq!(stored, table);
         assert_eq!(TestTable::from_stored(vec![1, 2]).rows().count(), 0);

@@ -373,7 +373,8 @@ const REMOVE_LETTERS: &str = "DELETE FROM letter WHERE id IN
 const REMOVE_PROBLEMS: &str = "DELETE FROM problem WHERE number IN
     (SELECT p.number FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
         (SELECT 1 FROM subject s
-            WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step) LIMIT 200)";
+            WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step
+                AND s.test = p.test) LIMIT 200)";
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL

@@ -22,6 +22,7 @@ mod sets;
 mod sourced;
 pub(super) mod sources;
 mod test_reports;
+mod tested;
 mod walk;
 
 pub(super) use acts::KEPT_ACTS;
@@ -35,7 +36,9 @@ pub(super) use of_line::{
 };
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use problems::{ProblemEventRow, ProblemFilter, ProblemRow};
-pub(super) use problems::{answers_of_build, answers_so_far, problem_of, suspects_between};
+pub(super) use problems::{
+    answers_of_build, answers_so_far, problem_of, suspects_between, walk_back,
+};
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
 pub use sets::SetRow;
@@ -43,6 +46,7 @@ pub use sourced::{SourcedRow, StepSpanRow};
 pub use sources::KnownIdentity;
 pub use test_reports::{TestChangeRow, TestReportRow, ToldTestRow};
 pub(super) use test_reports::{last_outcomes, test_line_of};
+pub(super) use tested::Tested;
 pub use walk::{Between, Passed};
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub enum Answer {
     Fail(BTreeSet<String>),
     /// A complete report does not have it.
     Absent,
+    /// One report has both: it failed, was tried again, and passed (FLK-06).
+    Mixed,
 }
 
 /// All answers at one point.
@@ -46,9 +48,10 @@ impl At {
     /// Adds what another build says at the same point.
     pub(super) fn with(self, answer: &Answer) -> Self {
         match (self, answer) {
-            (Self::Mixed, _) | (Self::Pass, Answer::Fail(_)) | (Self::Fail(_), Answer::Pass) => {
-                Self::Mixed
-            }
+            (Self::Mixed, _)
+            | (_, Answer::Mixed)
+            | (Self::Pass, Answer::Fail(_))
+            | (Self::Fail(_), Answer::Pass) => Self::Mixed,
             (Self::Fail(mut symptoms), Answer::Fail(more)) => {
                 symptoms.extend(more.iter().cloned());
                 Self::Fail(symptoms)
@@ -63,6 +66,7 @@ impl At {
             Answer::Pass => Self::Pass,
             Answer::Fail(symptoms) => Self::Fail(symptoms.clone()),
             Answer::Absent => Self::Absent,
+            Answer::Mixed => Self::Mixed,
         }
     }
 }

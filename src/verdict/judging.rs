@@ -103,6 +103,8 @@ pub enum ProblemEvent {
     Widened,
     /// Who was suspected alone no longer is (PRB-12).
     Cleared,
+    /// It is the same test under another name (PRB-11).
+    Renamed,
 }
 
 /// What became of the problems of a subject.
@@ -128,6 +130,7 @@ impl ProblemEvent {
             Self::Narrowed => "narrowed",
             Self::Widened => "widened",
             Self::Cleared => "cleared",
+            Self::Renamed => "the test has another name",
         }
     }
 }

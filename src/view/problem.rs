@@ -4,22 +4,28 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, ProblemNumber, Timestamp};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, ProblemNumber, TestName, Timestamp};
 use crate::store::read::{ProblemEventRow, ProblemRow};
 use crate::store::{State, StoreError};
 use crate::verdict::{Doubt, ProblemState, Suspect};
 
-/// A problem: on this tree, this step of this builder fails (PRB-01).
+/// A problem: on this tree, this step of this builder fails, or a test of it (PRB-01).
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Problem {
     /// Its number.
     pub number: ProblemNumber,
     /// How far it is.
     pub state: ProblemState,
-    /// The builder.
+    /// What fails: `step`, `test`, or of the infrastructure `builder`, `slave` or `master`.
+    pub kind: &'static str,
+    /// What fails, for people.
+    pub what: String,
+    /// The builder; of a problem of a slave or of the master, the one that found it.
     pub builder: BuilderName,
-    /// The step that fails.
-    pub step: String,
+    /// The step that fails; null for infrastructure.
+    pub step: Option<String>,
+    /// The parts of the name of the test that fails; null if it is about the step.
+    pub test: Option<Vec<String>>,
     /// The branch; null for the default one.
     pub branch: Option<String>,
     /// The repository.
@@ -95,6 +101,10 @@ impl ProblemStory {
     }
 }
 
+fn parts(test: &TestName) -> Vec<String> {
+    test.parts().map(ToOwned::to_owned).collect()
+}
+
 impl From<ProblemRow> for Problem {
     fn from(row: ProblemRow) -> Self {
         let sole_suspect = row.problem.sole_suspect().map(ToOwned::to_owned);
@@ -102,8 +112,11 @@ impl From<ProblemRow> for Problem {
         Self {
             number: row.problem.number,
             state: row.problem.state,
+            kind: row.subject.kind(),
+            what: row.subject.to_string(),
             builder: row.builder,
-            step: row.step,
+            step: row.subject.step().map(ToOwned::to_owned),
+            test: row.subject.test().map(parts),
             branch: row.branch,
             repository: row.repository,
             first: found.first,

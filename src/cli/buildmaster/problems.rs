@@ -107,12 +107,12 @@ fn line(problem: &Problem, zone: Zone) -> String {
     let Problem {
         number,
         builder,
-        step,
+        what,
         ..
     } = problem;
     let (opened, state) = (local(problem.opened_at, zone), problem.state.as_str());
     let tree = tree(problem);
-    let mut line = format!("{number}  {opened}  {state}  {builder}{tree}: {step}");
+    let mut line = format!("{number}  {opened}  {state}  {builder}{tree}: {what}");
     line += &format!("; {}", cause(problem));
     line
 }
@@ -128,9 +128,7 @@ fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     lines.extend(build("first build with it", problem.first_build));
     lines.extend(build("last build with it", problem.last_build));
     if let Some(change) = problem.unseen_since {
-        lines.push(format!(
-            "  since change {change} the step fails in another way"
-        ));
+        lines.push(format!("  since change {change} it fails in another way"));
     }
     let errors = problem.symptoms.iter().filter(|print| *print != "*");
     lines.extend(errors.map(|print| format!("  error: {print}")));

@@ -5,6 +5,7 @@ mod of_change;
 mod of_letters;
 mod of_tests;
 mod problems;
+mod tested_problems;
 
 use std::path::Path;
 use std::sync::Arc;

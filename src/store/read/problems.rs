@@ -1,12 +1,14 @@
 //! Problems, and what builds answer (PRB-01 to PRB-04).
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::of_line::origin_of;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, Results, Timestamp,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Results,
+    TestName, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -20,8 +22,8 @@ pub struct ProblemRow {
     pub problem: Problem,
     /// The builder.
     pub builder: BuilderName,
-    /// The step.
-    pub step: String,
+    /// What fails.
+    pub subject: ProblemSubject,
     /// The branch of the first codebase; absent for the default one.
     pub branch: Option<String>,
     /// The repository of the first codebase.
@@ -133,7 +135,7 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
     Ok(ProblemRow {
         problem: problem_of(row)?,
         builder: row.get::<_, Col<_>>(5)?.0,
-        step: row.get(6)?,
+        subject: subject_of(row)?,
         branch: row.get(7)?,
         repository: row.get(8)?,
         first_build: number(9)?,
@@ -141,6 +143,21 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
         good_build: number(11)?,
         opened_at: row.get::<_, Col<_>>(12)?.0,
         ended_at: row.get::<_, Option<Col<_>>>(13)?.map(|t| t.0),
+    })
+}
+
+/// What a problem is about.
+fn subject_of(row: &Row<'_>) -> rusqlite::Result<ProblemSubject> {
+    let kind: i64 = row.get(15)?;
+    Ok(match kind {
+        0 => {
+            let test = Some(row.get_ref(14)?.as_str()?).filter(|test| !test.is_empty());
+            ProblemSubject::of_step(row.get(6)?, test.map(TestName::from_stored))
+        }
+        1 => ProblemSubject::Builder,
+        2 => ProblemSubject::Slave(row.get::<_, Col<_>>(16)?.0),
+        3 => ProblemSubject::Master,
+        _ => return Err(rusqlite::Error::IntegralValueOutOfRange(15, kind)),
     })
 }
 
@@ -182,14 +199,14 @@ pub(in crate::store) fn answers_of_build(
 }
 
 /// What a step that has ended answers, if it answers anything: a failure of the sources that fails
-/// the build, or success.
+/// the build, or success. If a complete report names the failing tests, these answer instead.
 fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<Answer>> {
     let result = row.get::<_, Col<Results>>(1)?.0;
     let contribution: Option<String> = row.get(2)?;
-    let is_infrastructure: bool = row.get(4)?;
+    let (is_infrastructure, is_named_by_tests): (bool, bool) = (row.get(4)?, row.get(5)?);
     Ok(match result {
         Results::Success | Results::Warnings => Some(Answer::Pass),
-        Results::Failure if is_infrastructure => None,
+        Results::Failure if is_infrastructure || is_named_by_tests => None,
         Results::Failure if contribution.as_deref() == Some("failure") => {
             let symptoms = row.get::<_, Option<Json<_>>>(3)?;
             Some(Answer::Fail(
@@ -201,27 +218,18 @@ fn answer_of(row: &Row<'_>) -> rusqlite::Result<Option<Answer>> {
 }
 
 /// The answers about `step` of the newest builds before `number` on `line`, back to the first that
-/// passes at a point before `point`. Looks at a limited number of builds.
+/// passes at a point before `point`.
 pub(in crate::store) fn answers_so_far(
     conn: &Connection,
-    (builder, number): (&BuilderName, BuildNumber),
+    build: (&BuilderName, BuildNumber),
     line: &Line,
     step: &str,
     point: ChangeNumber,
 ) -> rusqlite::Result<Vec<Evidence>> {
     let mut found = Vec::new();
-    let mut select = conn.prepare_cached(EARLIER_BUILDS)?;
-    let mut rows = select.query(params![builder.as_str(), int(number.0)])?;
-    while let Some(row) = rows.next()? {
-        let Some(at) = row.get::<_, Option<Col<ChangeNumber>>>(1)?.map(|n| n.0) else {
-            continue;
-        };
-        if origin_of(row, 2)?.line != *line {
-            continue;
-        }
-        let build = row.get::<_, Col<_>>(0)?.0;
+    walk_back(conn, build, line, |build, at| {
         let Some(answer) = answers_of_build(conn, build)?.remove(step) else {
-            continue;
+            return Ok(ControlFlow::Continue(()));
         };
         let is_enough = answer == Answer::Pass && at < point;
         found.push(Evidence {
@@ -229,11 +237,34 @@ pub(in crate::store) fn answers_so_far(
             point: at,
             answer,
         });
-        if is_enough {
+        Ok(match is_enough {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    })?;
+    Ok(found)
+}
+
+/// Goes back over the builds before `number` on `line` whose points are known, until `look` has
+/// seen enough. Looks at a limited number of builds.
+pub(in crate::store) fn walk_back(
+    conn: &Connection,
+    (builder, number): (&BuilderName, BuildNumber),
+    line: &Line,
+    mut look: impl FnMut(BuildId, ChangeNumber) -> rusqlite::Result<ControlFlow<()>>,
+) -> rusqlite::Result<()> {
+    let mut select = conn.prepare_cached(EARLIER_BUILDS)?;
+    let mut rows = select.query(params![builder.as_str(), int(number.0)])?;
+    while let Some(row) = rows.next()? {
+        let Some(at) = row.get::<_, Option<Col<ChangeNumber>>>(1)?.map(|n| n.0) else {
+            continue;
+        };
+        let is_seen = origin_of(row, 2)?.line == *line;
+        if is_seen && look(row.get::<_, Col<_>>(0)?.0, at)?.is_break() {
             break;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The changes of the trees of `line` after one point up to another one, oldest first, at most the
@@ -271,7 +302,8 @@ pub(in crate::store) fn suspects_between(
 macro_rules! problem_columns {
     () => {
         "SELECT number, found, suspects, fixed_in, state, builder, step, tree ->> 0, tree ->> 1,
-        first_build, last_build, good_build, opened_at, ended_at FROM problem "
+        first_build, last_build, good_build, opened_at, ended_at, test, kind, slave
+        FROM problem "
     };
 }
 pub(super) const ALL_PROBLEMS: &str = concat!(
@@ -284,12 +316,15 @@ pub(super) const OPEN_PROBLEMS: &str = concat!(
 );
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
 pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
-    (SELECT 1 FROM subject s WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step)";
+    (SELECT 1 FROM subject s WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step
+        AND s.test = p.test)";
 pub(super) const PROBLEM_EVENTS: &str = "SELECT at, event, build FROM problem_event
     WHERE problem = ?1 ORDER BY at DESC, rowid DESC LIMIT 100";
-pub(super) const STEP_ANSWERS: &str = "SELECT name, result, outcome ->> '$.contribution',
-        outcome -> '$.symptoms', coalesce(outcome ->> '$.is_infrastructure', 0)
-    FROM step WHERE build = ?1 AND result IS NOT NULL";
+pub(super) const STEP_ANSWERS: &str = "SELECT s.name, s.result, s.outcome ->> '$.contribution',
+        s.outcome -> '$.symptoms', coalesce(s.outcome ->> '$.is_infrastructure', 0),
+        coalesce(t.is_complete AND t.counts ->> '$.failed' > 0, 0)
+    FROM step s LEFT JOIN test_report t ON t.build = s.build AND t.step = s.position
+    WHERE s.build = ?1 AND s.result IS NOT NULL";
 pub(super) const EARLIER_BUILDS: &str =
     "SELECT b.id, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set

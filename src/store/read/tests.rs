@@ -34,6 +34,7 @@ use super::test_reports::{
     BUILD as TEST_BUILD, CHANGES as TEST_CHANGES, LAST as TEST_LAST, LINE as TEST_LINE,
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
+use super::tested;
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
@@ -150,6 +151,9 @@ const QUERIES: &[&str] = &[
     ONE_PROBLEM,
     PROBLEM_EVENTS,
     STEP_ANSWERS,
+    tested::REPORTS,
+    tested::TABLE,
+    tested::EARLIER_CHANGE,
     EARLIER_BUILDS,
     TREE_CHANGES,
 ];

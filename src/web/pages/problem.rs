@@ -27,7 +27,8 @@ pub(in crate::web) const PAGE: Page = Page {
 struct Contents {
     builder: Link,
     tree: String,
-    step: String,
+    what: String,
+    fails: &'static str,
     state: String,
     classes: &'static str,
     since: Time,
@@ -64,7 +65,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             &address::builder(&problem.builder),
         ),
         tree: tree(problem),
-        step: problem.step.clone(),
+        what: problem.what.clone(),
+        fails: if problem.step.is_some() { " fails" } else { "" },
         state: match is_open {
             true => format!("open for {}", span(scene.since(problem.opened_at))),
             false => problem.state.as_str().to_owned(),
@@ -90,7 +92,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             })
             .collect(),
     };
-    let title = format!("Problem {number}: {} {}", problem.builder, problem.step);
+    let title = format!("Problem {number}: {} {}", problem.builder, problem.what);
     let icon = if is_open { Tone::Fail } else { Tone::Ok };
     Ok(Shown::new(title, &contents)?.with_icon(icon))
 }

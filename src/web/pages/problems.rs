@@ -154,7 +154,7 @@ fn problems(
                 problem.builder.as_str(),
                 &address::builder(&problem.builder),
             ),
-            what: format!("{}{}", problem.step, tree(&problem)),
+            what: format!("{}{}", problem.what, tree(&problem)),
             cause: cause(&problem),
             suspects: or_changes(&changes),
             since: scene.time(problem.opened_at),

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{TestHash, TestName, TestOutcome, TestRow, TestTable, TestsReport, ToldTest};
 use TestOutcome::{Error, Failed, Passed};
 
-fn name(test: &str) -> TestName {
+pub(super) fn name(test: &str) -> TestName {
     TestName::new(["suite", test])
 }
 
@@ -33,7 +33,7 @@ fn begin(dir: &Path, number: u64) {
     );
 }
 
-fn report(
+pub(super) fn report(
     dir: &Path,
     number: u64,
     tests: &[(&str, TestOutcome)],

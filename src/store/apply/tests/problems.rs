@@ -7,14 +7,14 @@ use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
 
 /// A farm of one builder, which builds one change after the other.
-struct Farm {
-    dir: tempfile::TempDir,
-    builds: u64,
+pub(super) struct Farm {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) builds: u64,
     changes: u64,
 }
 
 impl Farm {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             builds: 0,
@@ -23,7 +23,7 @@ impl Farm {
     }
 
     /// A change by this person arrives.
-    fn change(&mut self, who: &str) -> u64 {
+    pub(super) fn change(&mut self, who: &str) -> u64 {
         self.changes += 1;
         let mut change = Arc::unwrap_or_clone(a_change(self.changes));
         change.content.who = who.to_owned();
@@ -73,23 +73,23 @@ impl Farm {
         self.build(point, result, errors);
     }
 
-    fn problems(&self) -> Vec<ProblemRow> {
+    pub(super) fn problems(&self) -> Vec<ProblemRow> {
         let wanted = ProblemFilter {
             all: true,
             ..ProblemFilter::default()
         };
-        let mut problems = open_state(self.dir.path()).problems(&wanted, 100).unwrap();
+        let mut problems = open_state(self.dir.path()).problems(&wanted, 1000).unwrap();
         problems.reverse();
         problems
     }
 
-    fn events(&self, problem: u64) -> Vec<String> {
+    pub(super) fn events(&self, problem: u64) -> Vec<String> {
         let number = ProblemNumber(problem);
         let events = open_state(self.dir.path()).problem_events(number).unwrap();
         events.into_iter().map(|one| one.event).collect()
     }
 
-    fn subjects(&self) -> i64 {
+    pub(super) fn subjects(&self) -> i64 {
         let state = open_state(self.dir.path());
         let count = |conn: &Connection| {
             conn.query_row("SELECT count(*) FROM subject", [], |row| row.get(0))
@@ -98,7 +98,7 @@ impl Farm {
     }
 }
 
-fn suspects(problem: &ProblemRow) -> Vec<u64> {
+pub(super) fn suspects(problem: &ProblemRow) -> Vec<u64> {
     let all = problem.problem.suspects.iter();
     all.map(|suspect| suspect.change.0).collect()
 }
@@ -120,8 +120,8 @@ fn prb_01_a_problem_lasts_from_the_first_failure_to_the_next_success() {
     let builds = [problem.good_build, problem.first_build, problem.last_build];
     assert_eq!(builds.map(|build| build.unwrap().0), [1, 2, 3]);
     assert_eq!(
-        (problem.step.as_str(), problem.branch.as_deref()),
-        ("test", Some(""))
+        (problem.subject.step(), problem.branch.as_deref()),
+        (Some("test"), Some(""))
     );
     farm.commit("dan", Results::Success, &[]);
     let [problem] = &farm.problems()[..] else {

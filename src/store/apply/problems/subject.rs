@@ -1,0 +1,331 @@
+//! What is asked about a tree: whether a step passes, or a test of it.
+
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+
+use rusqlite::params;
+
+use super::of::Of;
+use crate::model::{ChangeNumber, ProblemNumber, ProblemSubject, TestName};
+use crate::store::column::{Col, Json, int};
+use crate::store::read::{problem_of, suspects_between};
+use crate::verdict::{
+    Answer, Evidence, Found, Kept, Problem, ProblemEvent, ProblemState, Suspect, judge, kept, read,
+};
+
+/// From here on, the numbers of problems that have none yet: the database gives theirs.
+const UNNUMBERED: u64 = u64::MAX / 2;
+
+/// A step of a builder on a tree, or a test of it, whose answers are kept.
+pub(super) struct Subject<'a> {
+    id: i64,
+    pub(super) what: ProblemSubject,
+    /// Evidence of points before this one is forgotten.
+    since: ChangeNumber,
+    /// Of what it is a subject.
+    of: &'a Of<'a>,
+}
+
+/// The subjects of a line.
+pub(super) struct Subjects<'a>(BTreeMap<ProblemSubject, Subject<'a>>);
+
+impl<'a> Deref for Subjects<'a> {
+    type Target = BTreeMap<ProblemSubject, Subject<'a>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Subjects<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<'a> Subjects<'a> {
+    /// Those of the line of a build.
+    pub(super) fn of(of: &'a Of<'a>) -> rusqlite::Result<Self> {
+        let mut select = of.conn.prepare_cached(SUBJECTS)?;
+        let line = params![of.build.builder.as_str(), Json(&of.tree)];
+        let rows = select.query_map(line, |row| {
+            let test = Some(row.get_ref(2)?.as_str()?).filter(|test| !test.is_empty());
+            let what = ProblemSubject::of_step(row.get(1)?, test.map(TestName::from_stored));
+            let subject = Subject {
+                id: row.get(0)?,
+                what: what.clone(),
+                since: row.get::<_, Col<_>>(3)?.0,
+                of,
+            };
+            Ok((what, subject))
+        })?;
+        rows.collect::<rusqlite::Result<_>>().map(Self)
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// From now on the answers about this are kept, and those so far from the last passing point
+    /// on.
+    pub(super) fn watch(
+        of: &'a Of<'a>,
+        what: ProblemSubject,
+        earlier: &[Evidence],
+    ) -> rusqlite::Result<Self> {
+        let is_well = |one: &&Evidence| matches!(one.answer, Answer::Pass | Answer::Absent);
+        let well = earlier.iter().filter(is_well).map(|one| one.point);
+        let since = well.filter(|at| *at < of.point).max().unwrap_or_default();
+        of.conn.prepare_cached(WATCH)?.execute(params![
+            of.build.builder.as_str(),
+            Json(&of.tree),
+            what.step(),
+            what.test().map_or("", TestName::as_stored),
+            int(since.0)
+        ])?;
+        let subject = Self {
+            id: of.conn.last_insert_rowid(),
+            what,
+            since,
+            of,
+        };
+        for one in earlier.iter().filter(|one| one.point >= since) {
+            subject.keep(one)?;
+        }
+        Ok(subject)
+    }
+
+    fn test(&self) -> &str {
+        self.what.test().map_or("", TestName::as_stored)
+    }
+
+    /// Whether the newest of its points that is known fails.
+    pub(super) fn fails_so_far(&self) -> rusqlite::Result<bool> {
+        let evidence = self.evidence()?;
+        let before = evidence.iter().filter(|one| one.point < self.of.point);
+        let newest = before.max_by_key(|one| one.point);
+        Ok(newest.is_some_and(|one| matches!(one.answer, Answer::Fail(_))))
+    }
+
+    /// Notes something about its open problems.
+    pub(super) fn tell_open(&self, event: ProblemEvent) -> rusqlite::Result<()> {
+        let problems = self.problems()?;
+        let open = problems.iter();
+        for problem in open.filter(|problem| problem.state == ProblemState::Open) {
+            self.tell(problem.number, event)?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, problem: ProblemNumber, event: ProblemEvent) -> rusqlite::Result<()> {
+        self.of.conn.prepare_cached(EVENT)?.execute(params![
+            int(problem.0),
+            self.of.end.at.0,
+            event.as_str(),
+            int(self.of.build.number.0),
+        ])?;
+        Ok(())
+    }
+}
+
+impl Subject<'_> {
+    /// Takes what the build answers.
+    pub(super) fn hear(&self, answer: Answer) -> rusqlite::Result<()> {
+        if self.of.point < self.since {
+            return Ok(());
+        }
+        self.keep(&Evidence {
+            build: self.of.end.build,
+            point: self.of.point,
+            answer,
+        })?;
+        let evidence = self.evidence()?;
+        let reading = read(&evidence);
+        let known = self.problems()?;
+        let next = ProblemNumber(UNNUMBERED);
+        let changes_in = |after: Option<ChangeNumber>, to: ChangeNumber| match after {
+            Some(after) => suspects_between(self.of.conn, self.of.line, after, to),
+            None => self.changes_at(&evidence, to),
+        };
+        let judged = judge(&known, (self.since, &reading), next, changes_in)?;
+        for problem in &judged.problems {
+            let is_known = known.iter().any(|old| old.number == problem.number);
+            let number = match is_known {
+                true => self.change(problem, &evidence)?,
+                false => self.open(problem, &evidence)?,
+            };
+            let events = judged.events.iter();
+            for (_, event) in events.filter(|(of, _)| *of == problem.number) {
+                self.tell(number, *event)?;
+            }
+        }
+        self.forget(&evidence, kept(&evidence, &reading), reading.is_flaky)
+    }
+
+    fn keep(&self, one: &Evidence) -> rusqlite::Result<()> {
+        self.of.conn.prepare_cached(KEEP)?.execute(params![
+            self.id,
+            int(one.point.0),
+            int(one.build.0),
+            Json(&one.answer)
+        ])?;
+        Ok(())
+    }
+
+    fn evidence(&self) -> rusqlite::Result<Vec<Evidence>> {
+        let mut select = self.of.conn.prepare_cached(ANSWERS)?;
+        select
+            .query_map([self.id], |row| {
+                Ok(Evidence {
+                    point: row.get::<_, Col<_>>(0)?.0,
+                    build: row.get::<_, Col<_>>(1)?.0,
+                    answer: row.get::<_, Json<_>>(2)?.0,
+                })
+            })?
+            .collect()
+    }
+
+    /// The problems of the subject that the evidence may change.
+    fn problems(&self) -> rusqlite::Result<Vec<Problem>> {
+        let mut select = self.of.conn.prepare_cached(PROBLEMS)?;
+        let (builder, tree) = (self.of.build.builder.as_str(), Json(&self.of.tree));
+        let step = self.what.step();
+        let of = params![builder, tree, step, self.test(), int(self.since.0)];
+        select.query_map(of, problem_of)?.collect()
+    }
+
+    /// The changes of the first build at `point`.
+    fn changes_at(
+        &self,
+        evidence: &[Evidence],
+        point: ChangeNumber,
+    ) -> rusqlite::Result<Vec<Suspect>> {
+        let at = evidence.iter().filter(|one| one.point == point);
+        let Some(build) = at.map(|one| one.build).min() else {
+            return Ok(Vec::new());
+        };
+        let mut select = self.of.conn.prepare_cached(CHANGES_OF_BUILD)?;
+        select
+            .query_map([int(build.0)], |row| {
+                Ok(Suspect {
+                    change: row.get::<_, Col<_>>(0)?.0,
+                    who: row.get(1)?,
+                })
+            })?
+            .collect()
+    }
+
+    fn open(&self, problem: &Problem, evidence: &[Evidence]) -> rusqlite::Result<ProblemNumber> {
+        let [first, last, good] = self.builds(&problem.found, evidence)?;
+        self.of.conn.prepare_cached(OPEN)?.execute(params![
+            self.of.build.builder.as_str(),
+            Json(&self.of.tree),
+            self.what.step(),
+            self.test(),
+            problem.state.number(),
+            int(problem.found.first.0),
+            Json(&problem.found),
+            Json(&problem.suspects),
+            Json(&problem.fixed_in),
+            first,
+            last,
+            good,
+            self.of.end.at.0,
+            self.ended_at(problem),
+        ])?;
+        let number = u64::try_from(self.of.conn.last_insert_rowid()).unwrap_or_default();
+        Ok(ProblemNumber(number))
+    }
+
+    /// A problem that is over ends once.
+    fn change(&self, problem: &Problem, evidence: &[Evidence]) -> rusqlite::Result<ProblemNumber> {
+        let [first, last, good] = self.builds(&problem.found, evidence)?;
+        self.of.conn.prepare_cached(CHANGE)?.execute(params![
+            int(problem.number.0),
+            problem.state.number(),
+            int(problem.found.first.0),
+            Json(&problem.found),
+            Json(&problem.suspects),
+            Json(&problem.fixed_in),
+            first,
+            last,
+            good,
+            self.ended_at(problem),
+        ])?;
+        Ok(problem.number)
+    }
+
+    fn ended_at(&self, problem: &Problem) -> Option<i64> {
+        (problem.state != ProblemState::Open).then_some(self.of.end.at.0)
+    }
+
+    /// The first and the last failing build of a problem, and the last one before it that passes.
+    fn builds(&self, found: &Found, evidence: &[Evidence]) -> rusqlite::Result<[Option<i64>; 3]> {
+        let at = |point| evidence.iter().filter(move |one| one.point == point);
+        let first = at(found.first).map(|one| one.build).min();
+        let last = at(found.last).map(|one| one.build).max();
+        let good = found
+            .after
+            .and_then(|after| at(after).map(|one| one.build).max());
+        let mut numbers = [None; 3];
+        for (number, build) in numbers.iter_mut().zip([first, last, good]) {
+            if let Some(build) = build {
+                *number = self.of.number_of(build)?.map(|number| int(number.0));
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Forgets what is not needed, and notes whether the subject is flaky.
+    fn forget(&self, evidence: &[Evidence], kept: Kept, is_flaky: bool) -> rusqlite::Result<()> {
+        let conn = self.of.conn;
+        let since = match kept {
+            Kept::Nothing => {
+                conn.prepare_cached(UNWATCH)?.execute([self.id])?;
+                return Ok(());
+            }
+            Kept::Since(since) => since,
+            Kept::Points(points) => {
+                let mut delete = conn.prepare_cached(FORGET_POINT)?;
+                let all = evidence.iter().map(|one| one.point);
+                for point in all.filter(|point| !points.contains(point)) {
+                    delete.execute(params![self.id, int(point.0)])?;
+                }
+                points.first().copied().unwrap_or_default()
+            }
+        };
+        let since = since.max(self.since);
+        if since > self.since {
+            let of = params![self.id, int(since.0)];
+            conn.prepare_cached(FORGET_BEFORE)?.execute(of)?;
+        }
+        conn.prepare_cached(NOTE)?
+            .execute(params![self.id, int(since.0), is_flaky])?;
+        Ok(())
+    }
+}
+
+const SUBJECTS: &str = "SELECT id, step, test, since FROM subject WHERE builder = ?1 AND tree = ?2";
+const WATCH: &str =
+    "INSERT INTO subject (builder, tree, step, test, since) VALUES (?1, ?2, ?3, ?4, ?5)";
+const UNWATCH: &str = "DELETE FROM subject WHERE id = ?1";
+const NOTE: &str = "UPDATE subject SET since = ?2, flaky = ?3
+    WHERE id = ?1 AND (since <> ?2 OR flaky <> ?3)";
+const KEEP: &str = "INSERT OR REPLACE INTO answer (subject, point, build, answer)
+    VALUES (?1, ?2, ?3, ?4)";
+const ANSWERS: &str = "SELECT point, build, answer FROM answer WHERE subject = ?1";
+const FORGET_BEFORE: &str = "DELETE FROM answer WHERE subject = ?1 AND point < ?2";
+const FORGET_POINT: &str = "DELETE FROM answer WHERE subject = ?1 AND point = ?2";
+const CHANGES_OF_BUILD: &str = "SELECT c.number, c.who
+    FROM build b, json_each(b.changes) n JOIN change c ON c.number = n.value
+    WHERE b.id = ?1 ORDER BY c.number";
+const PROBLEMS: &str = "SELECT number, found, suspects, fixed_in, state FROM problem
+    WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND (first >= ?5 OR state = 0)";
+const OPEN: &str =
+    "INSERT INTO problem (builder, tree, step, test, state, first, found, suspects, fixed_in,
+        first_build, last_build, good_build, opened_at, ended_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+const CHANGE: &str = "UPDATE problem SET state = ?2, first = ?3, found = ?4, suspects = ?5,
+        fixed_in = ?6, first_build = coalesce(?7, first_build),
+        last_build = coalesce(?8, last_build), good_build = coalesce(?9, good_build),
+        ended_at = CASE WHEN ?10 IS NULL THEN NULL ELSE coalesce(ended_at, ?10) END
+    WHERE number = ?1";
+const EVENT: &str = "INSERT INTO problem_event (problem, at, event, build) VALUES (?1, ?2, ?3, ?4)";
