@@ -441,14 +441,12 @@ impl<'a> StepRun<'a> {
         }
         let contribution = contribution(self.config, result);
         let has_failed = matches!(result, Results::Failure | Results::Exception);
-        let pattern = self.config.error_pattern.as_ref();
         let ClosedLogs {
             mut ops,
             output,
             incomplete,
-            first_error,
-            symptoms,
-        } = self.logs.close(has_failed.then_some(pattern)).await;
+            errors,
+        } = self.logs.close(has_failed.then_some(self.config)).await;
         text.extend(incomplete.iter().cloned());
         let measured = self.config.measured(output, self.watcher.progress());
         let at = (self.around.clock)();
@@ -469,9 +467,11 @@ impl<'a> StepRun<'a> {
             statistics: self.statistics,
             hidden: self.hidden,
             commands: self.ran,
-            first_error,
-            symptoms,
-            is_infrastructure: self.config.kind.is_source(),
+            first_error: errors.first,
+            symptoms: errors.symptoms,
+            is_infrastructure: self.config.kind.is_source()
+                || self.config.infrastructure
+                || errors.is_infrastructure,
         };
         ops.push(Op::StepFinished(StepFinish {
             build: self.around.plan.build,

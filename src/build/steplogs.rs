@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::mask::{Masks, Stream};
 use super::steplog::{Closed, StepLog};
 use super::surroundings::Surroundings;
-use crate::config::WatchPattern;
+use crate::config::{StepConfig, WatchPattern};
 use crate::logs::reader::pattern;
 use crate::logs::{Channel, file_name};
 use crate::model::journal::LogOpening;
@@ -149,9 +149,9 @@ impl<'a> StepLogs<'a> {
         }))
     }
 
-    /// Closes all. They are on the disk before the build ends. Of a step that has failed, the first
-    /// error is looked for, by the pattern of the step if it has one.
-    pub(super) async fn close(&mut self, failed: Option<Option<&WatchPattern>>) -> ClosedLogs {
+    /// Closes all. They are on the disk before the build ends. Of a step that has failed, the
+    /// errors are looked for, by the pattern of the step if it has one.
+    pub(super) async fn close(&mut self, failed: Option<&StepConfig>) -> ClosedLogs {
         let mut output = BTreeMap::new();
         let mut ops = Vec::with_capacity(self.open.len() + 1);
         let mut incomplete = Vec::new();
@@ -183,9 +183,9 @@ impl<'a> StepLogs<'a> {
                 size_bytes: written.size_bytes,
             });
         }
-        let (first_error, symptoms) = match failed {
-            Some(own) => self.errors(names, own).await,
-            None => (None, BTreeSet::new()),
+        let errors = match failed {
+            Some(config) => self.errors(names, config).await,
+            None => Errors::default(),
         };
         if !paths.is_empty() {
             self.around.syncs.begin(paths).await;
@@ -194,33 +194,53 @@ impl<'a> StepLogs<'a> {
             ops,
             output,
             incomplete,
-            first_error,
-            symptoms,
+            errors,
         }
     }
 
-    /// The first error in these logs, names and paths, and the fingerprints of the errors there:
-    /// the first log that has some counts.
-    async fn errors(
-        &self,
-        logs: Vec<(String, String)>,
-        own: Option<&WatchPattern>,
-    ) -> (Option<FirstError>, BTreeSet<String>) {
+    /// The errors in these logs, names and paths: those of the first log that has some.
+    async fn errors(&self, logs: Vec<(String, String)>, config: &StepConfig) -> Errors {
         let store = self.around.logs.clone();
-        let own = own.and_then(|own| pattern(&format!("/{}/", own.as_str())).ok());
+        let compiled = |own: &Option<WatchPattern>| {
+            let own = own.as_ref();
+            own.and_then(|own| pattern(&format!("/{}/", own.as_str())).ok())
+        };
+        let own = compiled(&config.error_pattern);
+        let of_machines = compiled(&config.infrastructure_lines);
         let look = move || {
             let mut logs = logs.into_iter();
             logs.find_map(|(log, path)| {
                 let mut reader = store.read(&path).ok()?;
                 let errors = reader.errors(own.as_ref(), MOST_FINGERPRINTS).ok()?;
                 let (line, text) = errors.first()?.clone();
-                let lines = errors.iter().map(|(_, text)| text.as_str());
-                Some((FirstError { log, line, text }, symptoms(lines)))
+                let mut lines = errors.iter().map(|(_, text)| text.as_str());
+                Some(Errors {
+                    first: Some(FirstError { log, line, text }),
+                    symptoms: symptoms(lines.clone()),
+                    is_infrastructure: lines.any(|line| match &of_machines {
+                        Some(own) => own.is_match(line.as_bytes()),
+                        None => OF_MACHINES.iter().any(|known| line.contains(known)),
+                    }),
+                })
             })
         };
         let found = crate::blocking::run(look).await.ok().flatten();
-        found.map_or_else(Default::default, |(first, all)| (Some(first), all))
+        found.unwrap_or_default()
     }
+}
+
+/// What errors of machines look like, unless the step says otherwise (INF-01).
+const OF_MACHINES: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// The errors in the logs of a step that has failed.
+#[derive(Default)]
+pub(super) struct Errors {
+    /// The first one.
+    pub(super) first: Option<FirstError>,
+    /// The fingerprints of all.
+    pub(super) symptoms: BTreeSet<String>,
+    /// Whether one is about the machine and not about the sources.
+    pub(super) is_infrastructure: bool,
 }
 
 /// What became of the logs of a step.
@@ -231,10 +251,8 @@ pub(super) struct ClosedLogs {
     pub(super) output: BTreeMap<String, f64>,
     /// A sentence for each that lacks something.
     pub(super) incomplete: Vec<String>,
-    /// The first error of a step that has failed.
-    pub(super) first_error: Option<FirstError>,
-    /// The fingerprints of its errors.
-    pub(super) symptoms: BTreeSet<String>,
+    /// The errors of a step that has failed.
+    pub(super) errors: Errors,
 }
 
 /// The log of a command's output.

@@ -120,6 +120,13 @@ pub struct StepConfig {
     /// What the first line looks like that says why it failed; absent for usual errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pattern: Option<WatchPattern>,
+    /// Whether its failure says nothing about the sources (INF-01).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub infrastructure: bool,
+    /// If an error of its logs looks like this, its failure says nothing about the sources; absent
+    /// for usual errors of machines (INF-01).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub infrastructure_lines: Option<WatchPattern>,
     /// When it runs, and what is made of its end.
     #[serde(flatten)]
     pub rules: StepRules,
@@ -240,6 +247,8 @@ pub(super) static STEP: Shape = Shape {
         "hide_step_if",
         "drop_empty",
         "error_pattern",
+        "infrastructure",
+        "infrastructure_lines",
     ],
     kinds: || ROWS.iter().map(|kind| kind.shape).collect(),
 };
@@ -263,6 +272,8 @@ impl Default for StepConfig {
             secrets: Vec::new(),
             drop_empty: false,
             error_pattern: None,
+            infrastructure: false,
+            infrastructure_lines: None,
             rules: StepRules::default(),
             kind: StepKind::default(),
         }
@@ -515,6 +526,7 @@ pub(super) fn read_step<'a>(
         ("always_run", &mut step.always_run),
         ("use_progress", &mut step.use_progress),
         ("drop_empty", &mut step.drop_empty),
+        ("infrastructure", &mut step.infrastructure),
     ] {
         table.set(key, flag, Value::flag);
     }
@@ -525,7 +537,12 @@ pub(super) fn read_step<'a>(
     ] {
         table.set_some(key, text, templates);
     }
-    table.set_some("error_pattern", &mut step.error_pattern, watch::pattern);
+    for (key, pattern) in [
+        ("error_pattern", &mut step.error_pattern),
+        ("infrastructure_lines", &mut step.infrastructure_lines),
+    ] {
+        table.set_some(key, pattern, watch::pattern);
+    }
     row.read(&mut table, &mut step);
     if let Some(name) = own_name {
         step.name = name;

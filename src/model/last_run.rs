@@ -124,6 +124,12 @@ fn forget(recovered: &mut Recovered, ended: &BTreeSet<RequestId>) {
 }
 
 /// What the texts of builds and steps say that a start of the master ended.
+/// Whether a build with this text was ended as the last run of the master was over.
+#[must_use]
+pub fn was_cut_short(text: &[String]) -> bool {
+    text.last().is_some_and(|last| last == RESTARTED)
+}
+
 const RESTARTED: &str = "master restarted";
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod builds;
 mod changes;
 mod ended;
 mod happened;
+mod infrastructure;
 mod letters;
 mod lines;
 mod people;

@@ -37,7 +37,7 @@ pub(super) use of_line::{
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use problems::{ProblemEventRow, ProblemFilter, ProblemRow};
 pub(super) use problems::{
-    answers_of_build, answers_so_far, problem_of, suspects_between, walk_back,
+    answers_of_build, answers_so_far, problem_of, subject_of, suspects_between, walk_back,
 };
 pub use queue::RequestPlace;
 pub use requests::RequestRow;

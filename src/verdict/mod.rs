@@ -7,6 +7,7 @@
 
 mod evidence;
 mod fingerprint;
+mod infrastructure;
 mod judging;
 mod keeping;
 mod reading;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
+pub use infrastructure::{Ended, Says, Trouble, Turn, WINDOW, turns};
 pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
 pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read};

@@ -30,10 +30,10 @@ pub struct Problem {
     pub branch: Option<String>,
     /// The repository.
     pub repository: String,
-    /// The newest change of the first build that fails.
-    pub first: ChangeNumber,
-    /// The newest change of the last build that fails.
-    pub last: ChangeNumber,
+    /// The newest change of the first build that fails; null for infrastructure.
+    pub first: Option<ChangeNumber>,
+    /// The newest change of the last build that fails; null for infrastructure.
+    pub last: Option<ChangeNumber>,
     /// The last change with which it was well; null if it was never seen passing.
     pub after: Option<ChangeNumber>,
     /// What fails, as fingerprints of the lines that say so; `*` if no line does.
@@ -60,6 +60,14 @@ pub struct Problem {
     /// When it ended.
     #[serde(serialize_with = "json::time_if_any")]
     pub ended_at: Option<Timestamp>,
+}
+
+impl Problem {
+    /// Whether it is about the infrastructure and not about the sources (INF-01).
+    #[must_use]
+    pub const fn is_infrastructure(&self) -> bool {
+        self.step.is_none()
+    }
 }
 
 /// Something that has happened to a problem.
@@ -109,6 +117,7 @@ impl From<ProblemRow> for Problem {
     fn from(row: ProblemRow) -> Self {
         let sole_suspect = row.problem.sole_suspect().map(ToOwned::to_owned);
         let found = row.problem.found;
+        let is_of_sources = !row.subject.is_infrastructure();
         Self {
             number: row.problem.number,
             state: row.problem.state,
@@ -119,8 +128,8 @@ impl From<ProblemRow> for Problem {
             test: row.subject.test().map(parts),
             branch: row.branch,
             repository: row.repository,
-            first: found.first,
-            last: found.last,
+            first: is_of_sources.then_some(found.first),
+            last: is_of_sources.then_some(found.last),
             after: found.after,
             symptoms: found.symptoms.into_iter().collect(),
             suspects: row.problem.suspects,

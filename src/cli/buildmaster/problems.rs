@@ -154,6 +154,9 @@ fn tree(problem: &Problem) -> String {
 
 /// Who may have done it, and why nobody is accused.
 fn cause(problem: &Problem) -> String {
+    if problem.is_infrastructure() {
+        return "infrastructure".to_owned();
+    }
     if let Some(doubt) = problem.doubt {
         return format!("doubt: {}", doubt.as_str());
     }

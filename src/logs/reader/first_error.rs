@@ -23,6 +23,8 @@ static USUAL: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"\bcommand not found\b",
         r"\bNo such file or directory\b",
         r"\bSegmentation fault\b",
+        r"\bNo space left on device\b",
+        r"\bDisk quota exceeded\b",
     ];
     pattern(&format!("/{}/", like.join("|"))).ok()
 });

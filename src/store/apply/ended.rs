@@ -1,6 +1,6 @@
 //! A build that ends.
 
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, RequestId};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, RequestId, SlaveName};
 
 /// A build that ends.
 pub(super) struct EndedBuild {
@@ -8,6 +8,8 @@ pub(super) struct EndedBuild {
     pub(super) builder: BuilderName,
     /// Its number.
     pub(super) number: BuildNumber,
+    /// Its slave.
+    pub(super) slave: SlaveName,
     /// The newest change that it was built of.
     pub(super) newest: Option<ChangeNumber>,
     /// Its requests.

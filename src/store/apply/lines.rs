@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::ended::EndedBuild;
-use super::problems;
+use super::{infrastructure, problems};
 use crate::model::journal::BuildFinish;
 use crate::model::{BuildNumber, ChangeNumber, Judgement, Results, Timestamp};
 use crate::store::column::{Col, Json, int};
@@ -28,6 +28,7 @@ pub(super) fn finished(
                 number: row.get::<_, Col<_>>(1)?.0,
                 newest: row.get::<_, Option<Col<_>>>(2)?.map(|n| n.0),
                 requests: row.get::<_, Json<_>>(3)?.0,
+                slave: row.get::<_, Col<_>>(4)?.0,
             })
         })
         .optional()?;
@@ -36,6 +37,7 @@ pub(super) fn finished(
     let Some(origin) = origin.filter(|origin| !origin.is_try) else {
         return Ok(None);
     };
+    infrastructure::finished(conn, end, &build, &origin.line)?;
     problems::finished(conn, end, &build, &origin.line)?;
     if !Judgement::is_evidence(end.result) {
         return Ok(None);
@@ -106,7 +108,7 @@ fn move_line(
 }
 
 const BUILD: &str =
-    "SELECT builder, number, changes ->> '$[#-1]', requests FROM build WHERE id = ?1";
+    "SELECT builder, number, changes ->> '$[#-1]', requests, slave FROM build WHERE id = ?1";
 const LINE: &str = "SELECT last, result, newest, since, since_at, before FROM line
     WHERE builder = ?1 AND tree = ?2";
 const MOVE: &str = "INSERT INTO line (builder, tree, last, result, finished_at, newest, since,

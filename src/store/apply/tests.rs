@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod infrastructure;
 mod of_build;
 mod of_change;
 mod of_letters;

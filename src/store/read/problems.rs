@@ -135,29 +135,30 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
     Ok(ProblemRow {
         problem: problem_of(row)?,
         builder: row.get::<_, Col<_>>(5)?.0,
-        subject: subject_of(row)?,
-        branch: row.get(7)?,
-        repository: row.get(8)?,
-        first_build: number(9)?,
-        last_build: number(10)?,
-        good_build: number(11)?,
-        opened_at: row.get::<_, Col<_>>(12)?.0,
-        ended_at: row.get::<_, Option<Col<_>>>(13)?.map(|t| t.0),
+        subject: subject_of(row, 13)?,
+        branch: row.get(6)?,
+        repository: row.get(7)?,
+        first_build: number(8)?,
+        last_build: number(9)?,
+        good_build: number(10)?,
+        opened_at: row.get::<_, Col<_>>(11)?.0,
+        ended_at: row.get::<_, Option<Col<_>>>(12)?.map(|t| t.0),
     })
 }
 
-/// What a problem is about.
-fn subject_of(row: &Row<'_>) -> rusqlite::Result<ProblemSubject> {
-    let kind: i64 = row.get(15)?;
+/// What a problem is about: step, test, kind and slave, from the column `at` on.
+pub(in crate::store) fn subject_of(row: &Row<'_>, at: usize) -> rusqlite::Result<ProblemSubject> {
+    let kind: i64 = row.get(at + 2)?;
     Ok(match kind {
         0 => {
-            let test = Some(row.get_ref(14)?.as_str()?).filter(|test| !test.is_empty());
-            ProblemSubject::of_step(row.get(6)?, test.map(TestName::from_stored))
+            let test = row.get_ref(at + 1)?.as_str()?;
+            let test = Some(test).filter(|test| !test.is_empty());
+            ProblemSubject::of_step(row.get(at)?, test.map(TestName::from_stored))
         }
         1 => ProblemSubject::Builder,
-        2 => ProblemSubject::Slave(row.get::<_, Col<_>>(16)?.0),
+        2 => ProblemSubject::Slave(row.get::<_, Col<_>>(at + 3)?.0),
         3 => ProblemSubject::Master,
-        _ => return Err(rusqlite::Error::IntegralValueOutOfRange(15, kind)),
+        _ => return Err(rusqlite::Error::IntegralValueOutOfRange(at + 2, kind)),
     })
 }
 
@@ -301,8 +302,8 @@ pub(in crate::store) fn suspects_between(
 /// What [`row_of`] reads.
 macro_rules! problem_columns {
     () => {
-        "SELECT number, found, suspects, fixed_in, state, builder, step, tree ->> 0, tree ->> 1,
-        first_build, last_build, good_build, opened_at, ended_at, test, kind, slave
+        "SELECT number, found, suspects, fixed_in, state, builder, tree ->> 0, tree ->> 1,
+        first_build, last_build, good_build, opened_at, ended_at, step, test, kind, slave
         FROM problem "
     };
 }

@@ -66,7 +66,11 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         ),
         tree: tree(problem),
         what: problem.what.clone(),
-        fails: if problem.step.is_some() { " fails" } else { "" },
+        fails: if problem.is_infrastructure() {
+            ""
+        } else {
+            " fails"
+        },
         state: match is_open {
             true => format!("open for {}", span(scene.since(problem.opened_at))),
             false => problem.state.as_str().to_owned(),
@@ -118,6 +122,9 @@ pub(super) fn tree(problem: &Problem) -> String {
 
 /// Who can have done it, in a sentence.
 pub(super) fn cause(problem: &Problem) -> String {
+    if problem.is_infrastructure() {
+        return "Nobody is accused: its builds say nothing about the sources.".to_owned();
+    }
     if let Some(doubt) = problem.doubt {
         return format!("Nobody is accused: {}.", doubt.as_str());
     }

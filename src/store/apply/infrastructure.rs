@@ -1,0 +1,213 @@
+//! Builds that say nothing about the sources, and the problems of the infrastructure that they show
+//! (INF-01 to INF-04).
+
+use rusqlite::{Connection, params};
+
+use super::ended::EndedBuild;
+use crate::model::journal::BuildFinish;
+use crate::model::{
+    BuildId, ChangeNumber, Line, ProblemNumber, ProblemSubject, Results, was_cut_short,
+};
+use crate::store::column::{Col, Json, int};
+use crate::store::read::{subject_of, tree};
+use crate::verdict::{
+    Ended, Found, ProblemEvent, ProblemState, Says, Trouble, Turn, WINDOW, turns,
+};
+
+/// A build that ends, which is not a try. One that says something costs two indexed looks unless
+/// others lately said nothing.
+pub(super) fn finished(
+    conn: &Connection,
+    end: &BuildFinish,
+    build: &EndedBuild,
+    line: &Line,
+) -> rusqlite::Result<()> {
+    let Some(says) = says(conn, end)? else {
+        return Ok(());
+    };
+    if says != Says::Something {
+        let of = params![int(end.build.0), says as i64];
+        conn.prepare_cached(MARK)?.execute(of)?;
+    }
+    let open = open(conn)?;
+    let is_quiet = open.is_empty() && says == Says::Something;
+    if is_quiet && !conn.prepare_cached(LATELY)?.exists([int(end.build.0)])? {
+        return Ok(());
+    }
+    let mut builds = earlier(conn, end.build)?;
+    builds.push(Ended {
+        builder: build.builder.clone(),
+        slave: build.slave.clone(),
+        says,
+    });
+    let at = At {
+        conn,
+        end,
+        build,
+        line,
+    };
+    for turn in turns(&builds, &open) {
+        match turn {
+            Turn::Opened(subject) => at.open(&subject)?,
+            Turn::Seen(number) => at.see(number)?,
+            Turn::Resolved(number) => {
+                at.close(number, ProblemState::Resolved, ProblemEvent::Resolved)?;
+            }
+            Turn::Withdrawn(number) => {
+                at.close(number, ProblemState::Withdrawn, ProblemEvent::Withdrawn)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a build says; absent if people stopped it, if it was skipped, and if the master was stopped
+/// under it.
+fn says(conn: &Connection, end: &BuildFinish) -> rusqlite::Result<Option<Says>> {
+    if end.stop_reason.is_some() || was_cut_short(&end.text) {
+        return Ok(None);
+    }
+    Ok(match end.result {
+        Results::Success | Results::Warnings => Some(Says::Something),
+        Results::Failure => {
+            let is_silent = conn.prepare_cached(SILENT)?.exists([int(end.build.0)])?;
+            Some(match is_silent {
+                true => Says::Nothing,
+                false => Says::Something,
+            })
+        }
+        Results::Skipped => None,
+        Results::Exception => Some(Says::Nothing),
+        Results::Retry => Some(Says::SlaveLost),
+    })
+}
+
+fn open(conn: &Connection) -> rusqlite::Result<Vec<Trouble>> {
+    conn.prepare_cached(OPEN_ONES)?
+        .query_map([], |row| {
+            Ok(Trouble {
+                number: row.get::<_, Col<_>>(0)?.0,
+                builder: row.get::<_, Col<_>>(1)?.0,
+                subject: subject_of(row, 2)?,
+            })
+        })?
+        .collect()
+}
+
+/// The builds that started last before this one and have ended, oldest first.
+fn earlier(conn: &Connection, build: BuildId) -> rusqlite::Result<Vec<Ended>> {
+    let mut select = conn.prepare_cached(EARLIER)?;
+    let limit = i64::try_from(WINDOW).unwrap_or(i64::MAX) - 1;
+    let rows = select.query_map(params![int(build.0), limit], |row| {
+        Ok(Ended {
+            builder: row.get::<_, Col<_>>(0)?.0,
+            slave: row.get::<_, Col<_>>(1)?.0,
+            says: match row.get(2)? {
+                0 => Says::Something,
+                2 => Says::SlaveLost,
+                _ => Says::Nothing,
+            },
+        })
+    })?;
+    let mut builds = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    builds.reverse();
+    Ok(builds)
+}
+
+/// The build that makes something of a problem.
+struct At<'a> {
+    conn: &'a Connection,
+    end: &'a BuildFinish,
+    build: &'a EndedBuild,
+    line: &'a Line,
+}
+
+impl At<'_> {
+    fn open(&self, subject: &ProblemSubject) -> rusqlite::Result<()> {
+        let (kind, slave) = match subject {
+            ProblemSubject::Step(_) | ProblemSubject::Test { .. } => return Ok(()),
+            ProblemSubject::Builder => (1, None),
+            ProblemSubject::Slave(slave) => (2, Some(slave.as_str())),
+            ProblemSubject::Master => (3, None),
+        };
+        // It begins at no change, and none has caused it.
+        let found = Found {
+            first: ChangeNumber(0),
+            last: ChangeNumber(0),
+            after: None,
+            symptoms: [self.end.text.join(" ")].into(),
+            end: None,
+            doubt: None,
+            unseen_since: None,
+        };
+        let number = int(self.build.number.0);
+        self.conn.prepare_cached(OPEN)?.execute(params![
+            self.build.builder.as_str(),
+            Json(tree(self.line)),
+            Json(&found),
+            number,
+            self.end.at.0,
+            kind,
+            slave,
+        ])?;
+        let problem = u64::try_from(self.conn.last_insert_rowid()).unwrap_or_default();
+        self.tell(ProblemNumber(problem), ProblemEvent::Opened)
+    }
+
+    fn see(&self, problem: ProblemNumber) -> rusqlite::Result<()> {
+        let of = params![
+            int(problem.0),
+            int(self.build.number.0),
+            self.build.builder.as_str()
+        ];
+        self.conn.prepare_cached(SEE)?.execute(of)?;
+        Ok(())
+    }
+
+    fn close(
+        &self,
+        problem: ProblemNumber,
+        state: ProblemState,
+        event: ProblemEvent,
+    ) -> rusqlite::Result<()> {
+        let of = params![int(problem.0), state.number(), self.end.at.0];
+        self.conn.prepare_cached(CLOSE)?.execute(of)?;
+        self.tell(problem, event)
+    }
+
+    fn tell(&self, problem: ProblemNumber, event: ProblemEvent) -> rusqlite::Result<()> {
+        let of = params![
+            int(problem.0),
+            self.end.at.0,
+            event.as_str(),
+            int(self.build.number.0)
+        ];
+        self.conn.prepare_cached(EVENT)?.execute(of)?;
+        Ok(())
+    }
+}
+
+const MARK: &str = "UPDATE build SET silent = ?2 WHERE id = ?1";
+/// A build has failed by a step whose failure says nothing, and by no other one.
+const SILENT: &str = "SELECT 1 FROM step s WHERE s.build = ?1 AND s.result = 2
+        AND s.outcome ->> '$.is_infrastructure' = 1 AND NOT EXISTS
+    (SELECT 1 FROM step f WHERE f.build = ?1 AND f.result = 2
+        AND coalesce(f.outcome ->> '$.is_infrastructure', 0) = 0
+        AND f.outcome ->> '$.contribution' = 'failure')";
+const LATELY: &str = "SELECT 1 FROM build INDEXED BY build_silent
+    WHERE silent > 0 AND id > ?1 - 20 AND id < ?1";
+const OPEN_ONES: &str = "SELECT number, builder, step, test, kind, slave
+    FROM problem INDEXED BY problem_of_infrastructure WHERE kind > 0 AND state = 0";
+/// Of exceptions and builds that are built again, those that people stopped are not
+/// evidence.
+const EARLIER: &str = "SELECT builder, slave, silent FROM build
+    WHERE id < ?1 AND finished_at IS NOT NULL AND (silent > 0 OR result < 3)
+    ORDER BY id DESC LIMIT ?2";
+const OPEN: &str =
+    "INSERT INTO problem (builder, tree, step, state, first, found, suspects, fixed_in,
+        first_build, last_build, opened_at, kind, slave)
+    VALUES (?1, ?2, '', 0, 0, ?3, '[]', '[]', ?4, ?4, ?5, ?6, ?7)";
+/// The builds of another builder have other numbers.
+const SEE: &str = "UPDATE problem SET last_build = ?2 WHERE number = ?1 AND builder = ?3";
+const CLOSE: &str = "UPDATE problem SET state = ?2, ended_at = ?3 WHERE number = ?1";
+const EVENT: &str = "INSERT INTO problem_event (problem, at, event, build) VALUES (?1, ?2, ?3, ?4)";
