@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BigState, BuildNumber, BuilderName, ChangeNumber, RequestId, Results, SchedulerName, SetId,
-    SlaveName, Timestamp,
+    BigState, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Results,
+    SchedulerName, SetId, SlaveName, Timestamp,
 };
 
 /// Something that has happened and is on record.
@@ -75,6 +75,8 @@ pub enum HappeningName {
     SlavePaused,
     /// A slave takes builds again.
     SlaveResumed,
+    /// Somebody has claimed a problem, muted it, dismissed it, or said something else of it.
+    ProblemTaken,
     /// Somebody in the register of people has changed.
     UserChanged,
     /// The state of a scheduler has changed: its timer, or the changes that it keeps.
@@ -116,6 +118,9 @@ pub struct Facts {
     /// The request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
+    /// The problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<ProblemNumber>,
     /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Results>,
@@ -129,7 +134,7 @@ pub struct Facts {
 
 impl HappeningName {
     /// All names.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ChangeAdded,
         Self::SetSubmitted,
         Self::SetFirstFailure,
@@ -155,6 +160,7 @@ impl HappeningName {
         Self::SlaveDisconnected,
         Self::SlavePaused,
         Self::SlaveResumed,
+        Self::ProblemTaken,
         Self::UserChanged,
         Self::SchedulerTimer,
         Self::MasterConfigured,
@@ -190,6 +196,7 @@ impl HappeningName {
             Self::SlaveDisconnected => "slave_disconnected",
             Self::SlavePaused => "slave_paused",
             Self::SlaveResumed => "slave_resumed",
+            Self::ProblemTaken => "problem_taken",
             Self::UserChanged => "user_changed",
             Self::SchedulerTimer => "scheduler_timer",
             Self::MasterConfigured => "master_configured",

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::person_op::PersonOp;
 pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
-    ChangeNumber, Decision, DoneAct, Duty, Expectations, Forecast, InstanceRecord, KnownLogin,
-    LetterOp, LoginRecord, OfferTaken, PasswordHash, PatchBody, Pause, Person, Properties,
-    RequestId, Results, SchedulerName, SessionRecord, SetId, SlaveName, SourceAttempt, SourceName,
-    StepOutcome, TestsReport, Timestamp, TokenId, TokenRecord, WaitingChange,
+    ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin, LetterOp,
+    LoginRecord, OfferTaken, PatchBody, Pause, Properties, Remark, RequestId, Results,
+    SchedulerName, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome, TestsReport,
+    Timestamp, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -267,6 +268,8 @@ pub enum Op {
     Person(Box<PersonOp>),
     /// The outbox has changed.
     Letter(Box<LetterOp>),
+    /// Somebody has said something of a problem (PRB-16).
+    ProblemRemarked(Box<Remark>),
     /// A user did something, or was refused (MAY-05).
     Audited(Box<AuditRecord>),
     /// A master has started on the state.
@@ -302,77 +305,6 @@ pub enum Pruned {
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),
-}
-
-/// A change of the register of people, their tokens and their sessions.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PersonOp {
-    /// A person was added, or has other attributes and roles.
-    Saved {
-        /// The person.
-        person: Person,
-        /// Time of the event.
-        at: Timestamp,
-    },
-    /// A person was removed, with all attributes, tokens and sessions (WHO-09).
-    Removed {
-        /// Name of the person.
-        person: String,
-    },
-    /// A person has another password, or none; all sessions of the person end.
-    PasswordSet {
-        /// Name of the person.
-        person: String,
-        /// The hash of the password.
-        hash: Option<PasswordHash>,
-        /// Time of the event.
-        at: Timestamp,
-    },
-    /// The command of the configuration lists these people, and nobody else (WHO-05).
-    Listed {
-        /// The people.
-        people: Vec<Person>,
-    },
-    /// A person is on duty for a while, whoever's turn it is (ESC-10).
-    DutyTaken(Duty),
-    /// A file of a repository says who owns its files (WHO-08).
-    OwnersRead {
-        /// Name of the repository.
-        repository: String,
-        /// The file; empty: there is none.
-        text: String,
-    },
-    /// A token was made.
-    TokenMade(Box<TokenRecord>),
-    /// A token was ended.
-    TokenEnded {
-        /// Number of the token.
-        token: TokenId,
-        /// Time of the event.
-        at: Timestamp,
-    },
-    /// A token was used.
-    TokenUsed {
-        /// Number of the token.
-        token: TokenId,
-        /// Time of the event.
-        at: Timestamp,
-    },
-    /// A person has logged in.
-    SessionBegun(SessionRecord),
-    /// A session was used.
-    SessionUsed {
-        /// Hash of the session.
-        session: String,
-        /// Time of the event.
-        at: Timestamp,
-    },
-    /// A person has logged out.
-    SessionEnded {
-        /// Hash of the session.
-        session: String,
-    },
 }
 
 /// The start of a build.

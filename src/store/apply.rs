@@ -14,6 +14,7 @@ mod letters;
 mod lines;
 mod people;
 mod problems;
+mod remarks;
 mod sets;
 mod slaves;
 mod sources;
@@ -176,6 +177,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
         Op::Person(op) => people::write(conn, op),
         Op::Letter(op) => letters::write(conn, op),
+        Op::ProblemRemarked(remark) => remarks::made(conn, remark),
         Op::Audited(record) => people::audited(conn, record),
         Op::Pruned(pruned) => prune::write(conn, pruned),
         Op::EpochBegun { epoch } => conn

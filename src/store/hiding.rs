@@ -41,6 +41,8 @@ const VIEWS: &str = "
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
                 AND hides_source(builder, tree ->> 1));
+    CREATE TEMP VIEW problem_remark AS SELECT * FROM main.problem_remark r
+        WHERE EXISTS (SELECT 1 FROM temp.problem p WHERE p.number = r.problem);
     CREATE TEMP VIEW slave AS SELECT * FROM main.slave
         WHERE name NOT IN (SELECT slave FROM temp.hidden_slave);
     CREATE TEMP VIEW slave_visit AS SELECT * FROM main.slave_visit
@@ -69,7 +71,12 @@ const VIEWS: &str = "
                 AND EXISTS (SELECT 1 FROM main.request r
                     WHERE r.id = CAST(substr(a.object, 9) AS INTEGER))
                 AND NOT EXISTS (SELECT 1 FROM temp.request r
-                    WHERE r.id = CAST(substr(a.object, 9) AS INTEGER)));
+                    WHERE r.id = CAST(substr(a.object, 9) AS INTEGER)))
+            AND NOT (a.object LIKE 'problem %'
+                AND EXISTS (SELECT 1 FROM main.problem p
+                    WHERE p.number = CAST(substr(a.object, 9) AS INTEGER))
+                AND NOT EXISTS (SELECT 1 FROM temp.problem p
+                    WHERE p.number = CAST(substr(a.object, 9) AS INTEGER)));
 ";
 
 /// The view of a table of which some columns have other values.

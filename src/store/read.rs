@@ -17,6 +17,7 @@ mod people;
 mod problems;
 mod pruned;
 mod queue;
+mod remarks;
 mod requests;
 mod sets;
 mod sourced;

@@ -50,10 +50,13 @@ pub enum ProblemState {
     Flaky,
     /// Later evidence has made it a part of another problem, or has taken it away.
     Withdrawn,
+    /// It is there, but somebody has dismissed it (PRB-16). It is stored as open; what people have
+    /// said of it tells (`Hands`).
+    Dismissed,
 }
 
 impl ProblemState {
-    /// All of them, in the order of their numbers.
+    /// All that are stored, in the order of their numbers.
     pub const ALL: [Self; 5] = [
         Self::Open,
         Self::Resolved,
@@ -77,6 +80,7 @@ impl ProblemState {
             Self::Gone => "gone",
             Self::Flaky => "flaky",
             Self::Withdrawn => "withdrawn",
+            Self::Dismissed => "dismissed",
         }
     }
 }
@@ -146,7 +150,7 @@ impl Problem {
     }
 
     const fn is_over(&self) -> bool {
-        !matches!(self.state, ProblemState::Open)
+        !matches!(self.state, ProblemState::Open | ProblemState::Dismissed)
     }
 }
 
@@ -296,7 +300,7 @@ fn changed(old: &Problem, now: &Problem, events: &mut Vec<(ProblemNumber, Proble
 
 const fn event_of_end(state: ProblemState) -> Option<ProblemEvent> {
     match state {
-        ProblemState::Open => None,
+        ProblemState::Open | ProblemState::Dismissed => None,
         ProblemState::Resolved => Some(ProblemEvent::Resolved),
         ProblemState::Gone => Some(ProblemEvent::Gone),
         ProblemState::Flaky => Some(ProblemEvent::Flaky),

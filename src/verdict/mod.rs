@@ -7,6 +7,7 @@
 
 mod evidence;
 mod fingerprint;
+mod hands;
 mod infrastructure;
 mod judging;
 mod keeping;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
+pub use hands::{Hands, Held};
 pub use infrastructure::{Ended, Says, Trouble, Turn, WINDOW, turns};
 pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
 pub use keeping::{Kept, kept};

@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
+use super::remark::{InHands, ProblemRemark};
 use crate::model::{BuildNumber, BuilderName, ChangeNumber, ProblemNumber, TestName, Timestamp};
 use crate::store::read::{ProblemEventRow, ProblemRow};
 use crate::store::{State, StoreError};
-use crate::verdict::{Doubt, ProblemState, Suspect};
+use crate::verdict::{Doubt, Hands, ProblemState, Suspect};
 
 /// A problem: on this tree, this step of this builder fails, or a test of it (PRB-01).
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -38,7 +39,7 @@ pub struct Problem {
     pub after: Option<ChangeNumber>,
     /// What fails, as fingerprints of the lines that say so; `*` if no line does.
     pub symptoms: Vec<String>,
-    /// The changes that may have caused it.
+    /// The changes that may have caused it, without those of people who are suspected no more.
     pub suspects: Vec<Suspect>,
     /// The one person who can have caused it; null if there is a doubt or there are several.
     pub sole_suspect: Option<String>,
@@ -60,6 +61,9 @@ pub struct Problem {
     /// When it ended.
     #[serde(serialize_with = "json::time_if_any")]
     pub ended_at: Option<Timestamp>,
+    /// What holds of it by what people have said.
+    #[serde(flatten)]
+    pub hands: InHands,
 }
 
 impl Problem {
@@ -90,20 +94,32 @@ pub struct ProblemStory {
     pub problem: Problem,
     /// What has happened to it, oldest first.
     pub events: Vec<ProblemNews>,
+    /// What people have said of it, oldest first.
+    pub remarks: Vec<ProblemRemark>,
 }
 
 impl ProblemStory {
-    /// Problem `number`, if there is one.
+    /// Problem `number` as it stands at `now`, if there is one.
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn find(state: &State, number: ProblemNumber) -> Result<Option<Self>, StoreError> {
+    pub fn find(
+        state: &State,
+        number: ProblemNumber,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(row) = state.problem(number)? else {
             return Ok(None);
         };
         let events = state.problem_events(number)?;
         Ok(Some(Self {
-            problem: row.into(),
+            remarks: row
+                .remarks
+                .iter()
+                .cloned()
+                .map(ProblemRemark::from)
+                .collect(),
+            problem: Problem::at(now, row),
             events: events.into_iter().map(ProblemNews::from).collect(),
         }))
     }
@@ -113,14 +129,22 @@ fn parts(test: &TestName) -> Vec<String> {
     test.parts().map(ToOwned::to_owned).collect()
 }
 
-impl From<ProblemRow> for Problem {
-    fn from(row: ProblemRow) -> Self {
-        let sole_suspect = row.problem.sole_suspect().map(ToOwned::to_owned);
+impl Problem {
+    /// A problem as it stands at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp, row: ProblemRow) -> Self {
+        let hands = Hands::at(now, &row.remarks);
+        let sole_suspect = hands.sole_suspect(&row.problem).map(ToOwned::to_owned);
+        let suspects = hands.suspects(&row.problem).cloned().collect();
+        let state = match row.problem.state {
+            ProblemState::Open if hands.dismissal.is_some() => ProblemState::Dismissed,
+            state => state,
+        };
         let found = row.problem.found;
         let is_of_sources = !row.subject.is_infrastructure();
         Self {
             number: row.problem.number,
-            state: row.problem.state,
+            state,
             kind: row.subject.kind(),
             what: row.subject.to_string(),
             builder: row.builder,
@@ -132,7 +156,7 @@ impl From<ProblemRow> for Problem {
             last: is_of_sources.then_some(found.last),
             after: found.after,
             symptoms: found.symptoms.into_iter().collect(),
-            suspects: row.problem.suspects,
+            suspects,
             sole_suspect,
             doubt: found.doubt,
             unseen_since: found.unseen_since,
@@ -142,6 +166,7 @@ impl From<ProblemRow> for Problem {
             good_build: row.good_build,
             opened_at: row.opened_at,
             ended_at: row.ended_at,
+            hands: hands.into(),
         }
     }
 }

@@ -196,11 +196,14 @@ impl Topic {
             }
             Self::Change => matches!(kind, Kind::Change | Kind::Set | Kind::Build),
             Self::BuildSet(set) => facts.set == Some(*set),
-            Self::Problem => matches!(name, Name::BuildFinished | Name::BuilderRemoved),
+            Self::Problem => matches!(
+                name,
+                Name::BuildFinished | Name::BuilderRemoved | Name::ProblemTaken
+            ),
             Self::Request => matches!(kind, Kind::Request | Kind::Build),
             Self::Queue => !matches!(
                 kind,
-                Kind::Change | Kind::Step | Kind::Text | Kind::Log | Kind::User
+                Kind::Change | Kind::Step | Kind::Text | Kind::Log | Kind::Problem | Kind::User
             ),
             Self::Try => matches!(kind, Kind::Set | Kind::Request | Kind::Build),
             Self::User => kind == Kind::User,
@@ -222,6 +225,7 @@ enum Kind {
     Log,
     Slave,
     Scheduler,
+    Problem,
     User,
     Master,
 }
@@ -250,6 +254,7 @@ impl Kind {
             | Name::SlavePaused
             | Name::SlaveResumed => Self::Slave,
             Name::SchedulerTimer => Self::Scheduler,
+            Name::ProblemTaken => Self::Problem,
             Name::UserChanged => Self::User,
             Name::MasterConfigured | Name::MasterStarted => Self::Master,
         }

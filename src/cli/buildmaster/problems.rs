@@ -7,6 +7,7 @@ use anyhow::bail;
 use super::base_dir::Master;
 use super::moment::local;
 use super::{say, write_out};
+use crate::clock::Clock;
 use crate::daemon::machine_zone;
 use crate::model::{BuilderName, ProblemNumber, Zone};
 use crate::store::State;
@@ -70,9 +71,10 @@ impl Problems {
                 false => "no open problems",
             });
         }
+        let now = Clock::system().wall();
         write_out(|out| {
             for problem in problems {
-                let problem = Problem::from(problem);
+                let problem = Problem::at(now, problem);
                 let line = match self.json {
                     true => printable_json(&serde_json::to_string(&problem)?),
                     false => printable(&line(&problem, zone)),
@@ -85,7 +87,7 @@ impl Problems {
     }
 
     fn show(self, state: &State, number: ProblemNumber, zone: Zone) -> anyhow::Result<ExitCode> {
-        let Some(story) = ProblemStory::find(state, number)? else {
+        let Some(story) = ProblemStory::find(state, number, Clock::system().wall())? else {
             bail!("there is no problem {number}; `buildmaster problems --all` lists them");
         };
         if self.json {

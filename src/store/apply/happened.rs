@@ -51,6 +51,7 @@ pub(super) fn told(
     let mut told = in_queue(conn, op, now)?;
     told.extend(to_build(conn, op, running, now)?);
     told.extend(to_step(conn, op, running, now)?);
+    told.extend(to_problem(conn, op)?);
     told.extend(elsewhere(op, before, now));
     running.end(op);
     Ok(told)
@@ -215,6 +216,27 @@ fn to_step(
 }
 
 /// What happens to builders, schedulers, slaves and the master.
+/// What people say of problems.
+fn to_problem(conn: &Connection, op: &Op) -> rusqlite::Result<Option<Told>> {
+    let Op::ProblemRemarked(remark) = op else {
+        return Ok(None);
+    };
+    let mut select = conn.prepare_cached("SELECT builder FROM problem WHERE number = ?1")?;
+    let builder = select.query_row([int(remark.problem.0)], |row| {
+        Ok(row.get::<_, Col<_>>(0)?.0)
+    });
+    let Some(builder) = builder.optional()? else {
+        return Ok(None);
+    };
+    let facts = Facts {
+        builder: Some(builder),
+        problem: Some(remark.problem),
+        text: Some(remark.kind.as_str().to_owned()),
+        ..Facts::default()
+    };
+    Ok(Some((remark.at, HappeningName::ProblemTaken, facts)))
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "what is kept for the master alone has not happened to anybody"

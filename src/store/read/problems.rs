@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::of_line::origin_of;
+use super::remarks::remarks_of;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Results,
-    TestName, Timestamp,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Remark,
+    Results, TestName, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -38,6 +39,8 @@ pub struct ProblemRow {
     pub opened_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// What people have said of it, in order.
+    pub remarks: Vec<Remark>,
 }
 
 /// Something that has happened to a problem.
@@ -54,7 +57,7 @@ pub struct ProblemEventRow {
 /// Which problems are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct ProblemFilter {
-    /// Those that are over, too.
+    /// Those that are over or dismissed, too.
     pub all: bool,
     /// Only those of this builder.
     pub builder: Option<BuilderName>,
@@ -82,6 +85,7 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(sql)?
                 .query_map(params![builder, before, limit], row_of)?
+                .map(|row| with_remarks(conn, row?))
                 .collect()
         })
     }
@@ -94,6 +98,7 @@ impl State {
         self.read(|conn| {
             conn.prepare_cached(ONE_PROBLEM)?
                 .query_row([int(number.0)], row_of)
+                .and_then(|row| with_remarks(conn, row))
                 .optional()
         })
     }
@@ -143,7 +148,13 @@ fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
         good_build: number(10)?,
         opened_at: row.get::<_, Col<_>>(11)?.0,
         ended_at: row.get::<_, Option<Col<_>>>(12)?.map(|t| t.0),
+        remarks: Vec::new(),
     })
+}
+
+fn with_remarks(conn: &Connection, row: ProblemRow) -> rusqlite::Result<ProblemRow> {
+    let remarks = remarks_of(conn, row.problem.number)?;
+    Ok(ProblemRow { remarks, ..row })
 }
 
 /// What a problem is about: step, test, kind and slave, from the column `at` on.
@@ -313,7 +324,11 @@ pub(super) const ALL_PROBLEMS: &str = concat!(
 );
 pub(super) const OPEN_PROBLEMS: &str = concat!(
     problem_columns!(),
-    "WHERE state = 0 AND (?1 IS NULL OR builder = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3"
+    "WHERE state = 0 AND (?1 IS NULL OR builder = ?1) AND number < ?2
+        AND coalesce((SELECT r.kind FROM problem_remark r
+            WHERE r.problem = number AND r.kind IN ('dismiss', 'reopen')
+            ORDER BY r.id DESC LIMIT 1), '') <> 'dismiss'
+    ORDER BY number DESC LIMIT ?3"
 );
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
 pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS

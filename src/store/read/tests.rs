@@ -24,6 +24,7 @@ use super::queue::{
     BEING_BUILT, BUILDERS_WITH_REQUESTS, OPEN_BELOW, OPEN_BESIDE, PENDING, PENDING_BELOW,
     PENDING_BESIDE,
 };
+use super::remarks::REMARKS;
 use super::sets::{LAST_SET, SET, SET_REQUESTS, SETS_OF};
 use super::sourced::{
     BUILD_FROM, CHANGE_FROM, NEWEST_CHANGE, NEWEST_NUMBER, SOURCED, SOURCED_OF_BUILDER,
@@ -150,6 +151,7 @@ const QUERIES: &[&str] = &[
     OLD_PROBLEM,
     ONE_PROBLEM,
     PROBLEM_EVENTS,
+    REMARKS,
     STEP_ANSWERS,
     tested::REPORTS,
     tested::TABLE,

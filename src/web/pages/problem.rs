@@ -44,7 +44,7 @@ struct Contents {
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let number = number_of(scene, "problem", "problem")?;
-    let found = ProblemStory::find(state, ProblemNumber(number))?;
+    let found = ProblemStory::find(state, ProblemNumber(number), scene.now)?;
     let found = found.ok_or_else(|| not_found("problem", &number.to_string()))?;
     let problem = &found.problem;
     let is_open = problem.state == ProblemState::Open;

@@ -142,7 +142,7 @@ fn problems(
     is_wanted: impl Fn(&Problem) -> bool,
 ) -> Result<Vec<ProblemRow>, Refusal> {
     let rows = state.problems(&ProblemFilter::default(), SHOWN)?;
-    let all = rows.into_iter().map(Problem::from);
+    let all = rows.into_iter().map(|row| Problem::at(scene.now, row));
     let row = |problem: Problem| {
         let changes: Vec<_> = problem.suspects.iter().map(|one| one.change).collect();
         ProblemRow {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::journal::StepFinish;
-use crate::model::{ProblemNumber, Pruned, StepOutcome};
+use crate::model::{ProblemNumber, Pruned, Remark, RemarkKind, StepOutcome};
 use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
 
@@ -241,4 +241,72 @@ fn prb_24_a_step_that_has_been_well_for_long_is_forgotten_and_its_problems_are_n
         [ProblemState::Resolved, ProblemState::Open]
     );
     assert_eq!(problems[1].problem.sole_suspect(), Some("dan"));
+}
+
+/// Somebody says something of problem 1.
+fn remark(kind: RemarkKind, person: &str, until: Option<Timestamp>) -> Op {
+    Op::ProblemRemarked(Box::new(Remark {
+        problem: ProblemNumber(1),
+        kind,
+        person: person.to_owned(),
+        also: Vec::new(),
+        until,
+        text: "why".to_owned(),
+        by: "ann".to_owned(),
+        at: at(400),
+    }))
+}
+
+#[test]
+fn prb_16_a_problem_that_changes_keeps_what_people_have_said_of_it() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    let first = farm.change("bob");
+    farm.commit("cid", Results::Failure, &[]);
+    let said = [
+        remark(RemarkKind::Claim, "ann", Some(at(500))),
+        remark(RemarkKind::Dismiss, "", None),
+    ];
+    apply_all(farm.dir.path(), &said);
+    let open = || {
+        let state = open_state(farm.dir.path());
+        state
+            .problems(&ProblemFilter::default(), 100)
+            .unwrap()
+            .len()
+    };
+    assert_eq!(open(), 0);
+    apply_all(farm.dir.path(), &[remark(RemarkKind::Reopen, "", None)]);
+    assert_eq!(open(), 1);
+    farm.build(first, Results::Success, &[]);
+    farm.commit("dan", Results::Success, &[]);
+    let problem = farm.problems().remove(0);
+    assert_eq!(problem.problem.state, ProblemState::Resolved);
+    assert_eq!((suspects(&problem), problem.remarks.len()), (vec![3], 3));
+    assert_eq!(problem.remarks[0].until, Some(at(500)));
+    assert_eq!(problem.remarks[1].text, "why");
+}
+
+#[test]
+fn prb_16_remarks_go_with_their_problem() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["x"]);
+    apply_all(farm.dir.path(), &[remark(RemarkKind::Note, "", None)]);
+    apply_all(farm.dir.path(), &[Op::Pruned(Pruned::Problems(at(1)))]);
+    let count = |farm: &Farm| {
+        let state = open_state(farm.dir.path());
+        let count = "SELECT count(*) FROM problem_remark";
+        let count = |conn: &Connection| conn.query_row(count, [], |row| row.get::<_, i64>(0));
+        state.read(count).unwrap()
+    };
+    assert_eq!(count(&farm), 1);
+    while farm.subjects() > 0 {
+        farm.commit("ann", Results::Success, &[]);
+    }
+    apply_all(farm.dir.path(), &[Op::Pruned(Pruned::Problems(at(9_999)))]);
+    assert_eq!((farm.problems().len(), count(&farm)), (0, 0));
+    // Whoever says something of it now is too late.
+    apply_all(farm.dir.path(), &[remark(RemarkKind::Note, "", None)]);
+    assert_eq!(count(&farm), 0);
 }

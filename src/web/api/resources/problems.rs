@@ -32,7 +32,10 @@ fn problems(state: &State, scene: &Scene, span: Span) -> Result<Found<Problem>, 
         before: span.before.map(ProblemNumber),
     };
     let rows = state.problems(&wanted, span.limit.saturating_add(1))?;
-    let mut items: Vec<_> = rows.into_iter().map(Problem::from).collect();
+    let mut items: Vec<_> = rows
+        .into_iter()
+        .map(|row| Problem::at(scene.now, row))
+        .collect();
     let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
     let is_cut = items.len() > limit;
     items.truncate(limit);
@@ -46,6 +49,6 @@ fn problems(state: &State, scene: &Scene, span: Span) -> Result<Found<Problem>, 
 
 fn problem(state: &State, scene: &Scene) -> Result<ProblemStory, Refusal> {
     let asked = number(scene, "problem", "problem")?;
-    let found = ProblemStory::find(state, ProblemNumber(asked))?;
+    let found = ProblemStory::find(state, ProblemNumber(asked), scene.now)?;
     found.ok_or_else(|| missing("problem", &asked.to_string(), []))
 }
