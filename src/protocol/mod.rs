@@ -11,6 +11,7 @@ pub mod commit_status;
 pub mod files;
 pub mod gerrit;
 pub mod hook;
+pub mod irc;
 pub mod jobfile;
 pub mod mail;
 mod malformed;
