@@ -29,6 +29,7 @@ pub mod permission;
 pub mod person;
 mod person_op;
 mod problem;
+mod problem_told;
 pub mod progress;
 pub mod properties;
 pub mod refusal;
@@ -85,6 +86,7 @@ pub use person::{
     TokenRights,
 };
 pub use problem::ProblemSubject;
+pub use problem_told::{ProblemFacts, ProblemsTold, Role, Say, TellingRules};
 pub use progress::{Effort, Expectations, Forecast, Remaining};
 pub use properties::{Properties, Property};
 pub use refusal::Refusal;

@@ -14,6 +14,7 @@ mod keeping;
 mod reading;
 mod runs;
 mod search;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read};
 pub use runs::End;
 pub use search::{Next, Said, Search, Verdict};
+pub use telling::{Affair, Due, Reminders, Standing, causes, due, is_quiet};
