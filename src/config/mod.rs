@@ -40,6 +40,7 @@ mod pattern;
 mod people;
 mod permissions;
 mod planned;
+mod problems;
 mod properties;
 mod property_names;
 mod quantities;

@@ -29,6 +29,7 @@ use super::names::Names;
 use super::owners::{self, OwnerRule};
 use super::people::{self, PeopleLookup, PersonConfig};
 use super::permissions::{self, Permissions};
+use super::problems;
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
@@ -45,7 +46,7 @@ use super::validation::Validation;
 use super::values::{self, NamedValues};
 use super::web::WebConfig;
 use super::zones::MachineZone;
-use crate::model::{BuilderName, Properties, SlaveName, Unseen};
+use crate::model::{BuilderName, Properties, SlaveName, TellingRules, Unseen};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -94,6 +95,8 @@ pub struct Config {
     pub people_lookup: PeopleLookup,
     /// Who is on duty (ESC-10).
     pub duty: Vec<Rota>,
+    /// How people are told of problems (ESC-01).
+    pub problems: TellingRules,
     /// Who may manage people with `buildbot user` of Buildbot 0.8 (WHO-07).
     pub user_managers: Vec<UserManagerConfig>,
     /// Who cares for builders and files (WHO-08).
@@ -159,6 +162,7 @@ pub(super) static SHAPE: Shape = Shape {
         "change_sources",
         "status",
         "people",
+        "problems",
         "duty",
         "owners",
         "user_managers",
@@ -209,6 +213,7 @@ impl Default for Config {
             change_sources: Vec::new(),
             status: Vec::new(),
             people: Vec::new(),
+            problems: TellingRules::default(),
             people_lookup: PeopleLookup::default(),
             duty: Vec::new(),
             owners: Vec::new(),
@@ -366,6 +371,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     config.properties = root.properties(file_name);
     (config.people, config.people_lookup) = people::read(&mut root);
     config.duty = duty::read(&mut root, zone);
+    config.problems = problems::read(&mut root);
     let builders: Vec<_> = config.builders.iter().map(|b| b.name.as_str()).collect();
     config.owners = owners::read(&mut root, &builders);
     config.permissions = permissions::read(&mut root, file_name, &config.names());

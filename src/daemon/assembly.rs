@@ -33,6 +33,7 @@ use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
 use crate::net::{Gatekeeper, Login, Refusals, Tasks};
 use crate::status::outbox::Outbox;
+use crate::status::teller::Teller;
 use crate::store::Writer;
 
 /// The parts of a master.
@@ -117,6 +118,7 @@ impl Daemon {
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &in_force, &tasks);
         start_outbox(&control, &writer, in_force.subscribe(), &tasks);
+        start_teller(&control, &writer, in_force.subscribe(), parts.zone, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
         let reconfigurer = Reconfigurer::new(
@@ -225,6 +227,25 @@ fn start_outbox(
     };
     let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));
+}
+
+/// Starts the task that tells people of problems.
+fn start_teller(
+    control: &Control,
+    writer: &Writer,
+    config: watch::Receiver<Arc<Config>>,
+    zone: Zone,
+    tasks: &Tasks,
+) {
+    let teller = Teller {
+        writer: writer.clone(),
+        clock: *control.clock(),
+        config,
+        written: Arc::clone(control.letters_changed()),
+        zone,
+    };
+    let news = control.newsroom().subscribe_to(Topic::Letters);
+    tasks.spawn(info_span!("teller"), teller.run(news, tasks.clone()));
 }
 
 /// Starts the task that takes in logins. Returns the logins of slaves.

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildId, BuildNumber, BuilderName, Ending, LetterId, NewsMode, PreviousBuild, Results, SetId,
-    SlaveName, Timestamp,
+    BuildId, BuildNumber, BuilderName, Ending, LetterId, NewsMode, PreviousBuild, ProblemNumber,
+    ProblemsTold, Results, Say, SetId, SlaveName, Timestamp,
 };
 
 /// A letter as it is written, in the transaction of its cause (OUT-02).
@@ -53,6 +53,8 @@ pub enum LetterFacts {
     },
     /// What a build makes of a commit (PSH-04).
     Commit(CommitFacts),
+    /// What a person is told of problems (ESC-01).
+    Problems(ProblemsTold),
     /// So many letters waited for the target that the later ones of an order became one (OUT-10).
     Digest {
         /// How many letters it stands for.
@@ -200,6 +202,18 @@ impl Letter {
         }
     }
 
+    /// A letter that tells a person of problems. Those of a person leave in order.
+    #[must_use]
+    pub fn of_problems(target: &str, told: ProblemsTold, at: Timestamp) -> Self {
+        Self {
+            target: target.to_owned(),
+            order: format!("problems of {}", told.person),
+            facts: LetterFacts::Problems(told),
+            replaces: false,
+            at,
+        }
+    }
+
     /// A letter about a build set.
     #[must_use]
     pub fn of_set(target: &str, set: SetId, facts: LetterFacts, at: Timestamp) -> Self {
@@ -242,6 +256,15 @@ impl fmt::Display for LetterFacts {
             Self::Commit(commit) => {
                 let (builder, revision) = (&commit.builder, &commit.revision);
                 write!(f, "{revision} is {} on {builder}", commit.state.as_str())
+            }
+            Self::Problems(told) => {
+                let count = told.problems.len() as u64 + told.more;
+                match told.problems.first() {
+                    Some(first) if count == 1 => {
+                        write!(f, "problem {}: {}", first.problem, first.what)
+                    }
+                    _ => write!(f, "{count} problems"),
+                }
             }
             Self::Digest { count: 1, last } => f.write_str(last),
             Self::Digest { count, last } => {
@@ -318,6 +341,17 @@ pub enum LetterOp {
         set: SetId,
         /// The targets that want one letter for a set.
         targets: Vec<String>,
+        /// Time of the event.
+        at: Timestamp,
+    },
+    /// People are told of problems, each once (ESC-01).
+    ProblemsTold {
+        /// Who.
+        person: String,
+        /// What.
+        said: Vec<(ProblemNumber, Say)>,
+        /// The letter; absent if nobody can be reached (ESC-09).
+        letter: Option<Letter>,
         /// Time of the event.
         at: Timestamp,
     },

@@ -26,8 +26,8 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Say {
-    /// That it has begun.
-    Opened,
+    /// That it has begun, and what it made of them.
+    Opened(Role),
     /// That it is there still: how often they were reminded by then, from 1 (ESC-02).
     Reminder(u8),
     /// That it is there still, once a day, from 1.
@@ -126,6 +126,14 @@ const fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
+impl Role {
+    /// Whether a change of theirs is suspected.
+    #[must_use]
+    pub const fn is_accused(self) -> bool {
+        matches!(self, Self::Guilty | Self::SoleSuspect | Self::Suspect)
+    }
+}
+
 impl Say {
     /// How urgent it is, from 0 to 4 (ESC-02).
     #[must_use]
@@ -138,7 +146,7 @@ impl Say {
                     4
                 }
             }
-            Self::Opened | Self::Daily(_) | Self::Cleared | Self::Ended => 0,
+            Self::Opened(_) | Self::Daily(_) | Self::Cleared | Self::Ended => 0,
         }
     }
 }

@@ -7,6 +7,7 @@ mod history;
 pub mod live;
 pub mod outbox;
 pub mod pb;
+pub mod teller;
 pub mod users;
 mod values;
 mod watched;

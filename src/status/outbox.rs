@@ -12,6 +12,7 @@ mod lookup;
 mod mail;
 mod message;
 mod objects;
+mod problem_mail;
 mod program;
 mod push;
 mod recipients;
@@ -38,6 +39,7 @@ use crate::net::Tasks;
 use crate::store::read::{LetterFilter, LetterRow};
 use crate::store::{State, StoreError, Writer};
 
+pub(super) use self::recipients::is_reachable;
 pub use self::wording::check_template;
 
 /// Letters that are looked at in one go.

@@ -73,16 +73,16 @@ pub fn due(
                 tell(person, say);
             }
         }
-        // Those who were told, and are nothing to it any more.
+        // Those who were accused, and are nothing to it any more.
         let of = (affair.number, String::new());
         let told = said
             .range(of..)
             .take_while(|(key, _)| key.0 == affair.number);
         for ((_, person), known) in told {
-            let is_over = known
-                .iter()
-                .any(|say| matches!(say, Say::Cleared | Say::Ended));
-            if !affair.people.contains_key(person) && !is_over {
+            let is_over = |say: &Say| matches!(say, Say::Cleared | Say::Ended);
+            let was_accused = |say: &Say| matches!(say, Say::Opened(role) if role.is_accused());
+            let is_gone = !affair.people.contains_key(person);
+            if is_gone && known.iter().any(was_accused) && !known.iter().any(is_over) {
                 tell(person, Say::Cleared);
             }
         }
@@ -120,15 +120,13 @@ fn say(
     let is_open = affair.state == ProblemState::Open;
     let passed = now.since(affair.opened_at);
     if said.is_empty() {
-        return (is_open && passed >= rules.gather).then_some(Say::Opened);
+        return (is_open && passed >= rules.gather).then_some(Say::Opened(standing.role));
     }
-    let is_accused = matches!(
-        standing.role,
-        Role::Guilty | Role::SoleSuspect | Role::Suspect
-    );
     match affair.state {
         ProblemState::Open => reminder(standing, said, rules, passed),
-        ProblemState::Flaky | ProblemState::Withdrawn if is_accused => Some(Say::Cleared),
+        ProblemState::Flaky | ProblemState::Withdrawn if standing.role.is_accused() => {
+            Some(Say::Cleared)
+        }
         // Of several, only the search says something (ESC-01).
         _ if standing.role == Role::Suspect => None,
         _ => Some(Say::Ended),

@@ -43,6 +43,8 @@ pub struct MailNotifierConfig {
     pub extra_headers: BTreeMap<String, String>,
     /// Whether the mail has its text as HTML, too.
     pub html: bool,
+    /// Whether people are told of problems (ESC-12).
+    pub problems: bool,
 }
 
 /// The logs that a mail has as attachments.
@@ -83,6 +85,7 @@ pub(super) const KEYS: &[&str] = &[
     "template",
     "extra_headers",
     "html",
+    "problems",
 ];
 
 /// The forms that a subject may have (MAL-07).
@@ -125,6 +128,7 @@ impl Default for MailNotifierConfig {
             template: None,
             extra_headers: BTreeMap::new(),
             html: false,
+            problems: false,
         }
     }
 }
@@ -149,6 +153,7 @@ impl MailNotifierConfig {
         table.set_some("template", &mut self.template, read_template);
         table.set("extra_headers", &mut self.extra_headers, read_headers);
         table.set("html", &mut self.html, Value::flag);
+        table.set("problems", &mut self.problems, Value::flag);
         if !self.to_interested && self.extra_recipients.is_empty() {
             let message = format!("{} has no recipients", table.label);
             let help = "name some in `extra_recipients`, or set `send_to_interested_users = true`";

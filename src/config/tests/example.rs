@@ -8,8 +8,8 @@ use crate::config::schedulers::{codebases, rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, duty, factories, filter, horizons, locks, login, logs, owners,
-    people, permissions, repositories, schedulers, slaves, status, steps, texts, toplevel,
-    user_managers, validation, web,
+    people, permissions, problems, repositories, schedulers, slaves, status, steps, texts,
+    toplevel, user_managers, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -75,6 +75,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("user_managers", &user_managers::SHAPE),
         ("owners", &owners::SHAPE),
         ("duty", &duty::SHAPE),
+        ("problems", &problems::SHAPE),
         ("web", &web::SHAPE),
         ("web.comment_links", &web::COMMENT_LINK),
         ("login", &login::SHAPE),

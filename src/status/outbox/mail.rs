@@ -68,7 +68,10 @@ impl Post {
         let Some(notifier) = found else {
             return self.push(letter, now).await;
         };
-        let parts = self.write(letter, notifier).await?;
+        let parts = match &letter.facts {
+            LetterFacts::Problems(told) => self.write_of_problems(letter, told, notifier).await?,
+            _ => self.write(letter, notifier).await?,
+        };
         self.give(&notifier.transport, parts, letter).await
     }
 
@@ -177,7 +180,7 @@ fn draft(
             let about = (*count, letter.facts.to_string());
             return Ok(Ok(digest(about, config, notifier, (letter, identity))));
         }
-        LetterFacts::SlaveMissing { .. } | LetterFacts::Commit(_) => {
+        LetterFacts::SlaveMissing { .. } | LetterFacts::Commit(_) | LetterFacts::Problems(_) => {
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }
     };

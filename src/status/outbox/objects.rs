@@ -104,7 +104,7 @@ pub(super) fn of_set(config: &Config, set: SetId, builds: &[Told], more: u64) ->
     })
 }
 
-fn master(config: &Config) -> Json {
+pub(super) fn master(config: &Config) -> Json {
     json!({
         "title": config.title,
         "title_url": config.title_url,

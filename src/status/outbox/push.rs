@@ -220,8 +220,9 @@ fn facts(
             }
             Ok(("build_set", objects::of_set(config, *set, &told, *more)))
         }
-        LetterFacts::SlaveMissing { .. } | LetterFacts::Digest { .. } | LetterFacts::Commit(_) => {
-            Ok(("text", json!({ "text": letter.facts.to_string() })))
-        }
+        LetterFacts::SlaveMissing { .. }
+        | LetterFacts::Digest { .. }
+        | LetterFacts::Commit(_)
+        | LetterFacts::Problems(_) => Ok(("text", json!({ "text": letter.facts.to_string() }))),
     }
 }

@@ -59,6 +59,31 @@ pub(super) fn address(
     is_recipient(&address).then_some(address)
 }
 
+/// Whether a mail to a person can be sent, as far as the register and the setting say. What a lookup
+/// program would say is not known.
+pub(in crate::status) fn is_reachable(
+    person: &str,
+    register: &Register,
+    lookup: &MailLookup,
+) -> bool {
+    matches!(lookup, MailLookup::Command(_))
+        || address_of_person(person, register, lookup, &BTreeMap::new()).is_some()
+}
+
+/// The address of a person of the register, or of somebody whom a change names.
+pub(super) fn address_of_person(
+    person: &str,
+    register: &Register,
+    lookup: &MailLookup,
+    answers: &BTreeMap<String, String>,
+) -> Option<String> {
+    let known = register.get(person);
+    let attributes = known.into_iter().flat_map(|known| &known.attributes);
+    let mut emails = attributes.filter(|known| known.kind == AttributeKind::Email);
+    let own = emails.next().map(|email| email.value.clone());
+    own.or_else(|| address(person, register, lookup, answers))
+}
+
 /// The address in a name; of two `@`, what follows the last does not belong to it.
 fn in_name(who: &str) -> &str {
     match who.rsplit_once('@') {

@@ -16,6 +16,7 @@ const LONGEST_TEMPLATE: u64 = 256 * 1024;
 pub(super) enum About {
     Build,
     Set,
+    Problems,
 }
 
 /// The texts of a letter.
@@ -29,6 +30,8 @@ const BUILD_TEXT: &str = include_str!("templates/build.txt");
 const BUILD_HTML: &str = include_str!("templates/build.html");
 const SET_TEXT: &str = include_str!("templates/set.txt");
 const SET_HTML: &str = include_str!("templates/set.html");
+const PROBLEMS_TEXT: &str = include_str!("templates/problems.txt");
+const PROBLEMS_HTML: &str = include_str!("templates/problems.html");
 
 impl About {
     const fn built_in(self, is_html: bool) -> &'static str {
@@ -37,6 +40,8 @@ impl About {
             (Self::Build, true) => BUILD_HTML,
             (Self::Set, false) => SET_TEXT,
             (Self::Set, true) => SET_HTML,
+            (Self::Problems, false) => PROBLEMS_TEXT,
+            (Self::Problems, true) => PROBLEMS_HTML,
         }
     }
 }

@@ -5,13 +5,29 @@ use rusqlite::{Connection, params};
 use super::told;
 use super::writing::written;
 use crate::model::{Fate, LetterId, LetterOp, LetterState, Timestamp};
-use crate::store::column::int;
+use crate::store::column::{Json, int};
 
 pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize> {
     match op {
         LetterOp::Written(letter) => written(conn, letter),
         LetterOp::BuildEnded(ended) => told::build_ended(conn, ended),
         LetterOp::SetEnded { set, targets, at } => told::set_ended(conn, *set, targets, *at),
+        LetterOp::ProblemsTold {
+            person,
+            said,
+            letter,
+            at,
+        } => {
+            let mut say = conn.prepare_cached(SAY)?;
+            for (problem, said) in said {
+                // Unless it was pruned meanwhile.
+                say.execute(params![int(problem.0), person, Json(said), at.0])?;
+            }
+            match letter {
+                Some(letter) => written(conn, letter),
+                None => Ok(1),
+            }
+        }
         LetterOp::Tried { letter, fate, at } => tried(conn, *letter, fate, *at),
         LetterOp::Retried { letters, at } => {
             each(conn, RETRY, letters, *at)?;
@@ -59,6 +75,8 @@ fn each(conn: &Connection, sql: &str, letters: &[LetterId], at: Timestamp) -> ru
     Ok(())
 }
 
+const SAY: &str = "INSERT OR IGNORE INTO problem_said (problem, person, said, at)
+    SELECT number, ?2, ?3, ?4 FROM problem WHERE number = ?1";
 const DELIVERED: &str = "UPDATE letter SET state = 1, tries = tries + 1, error = ?3, ended_at = ?2
     WHERE id = ?1";
 const LATER: &str = "UPDATE letter SET tries = tries + 1, error = ?2, next_at = ?3

@@ -16,6 +16,16 @@ use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
 use crate::verdict::{Answer, Evidence, Found, Problem, ProblemState, Suspect};
 
+/// What [`row_of`] reads.
+macro_rules! problem_columns {
+    () => {
+        "SELECT number, found, suspects, fixed_in, state, builder, tree ->> 0, tree ->> 1,
+        first_build, last_build, good_build, opened_at, ended_at, step, test, kind, slave
+        FROM problem "
+    };
+}
+pub(super) use problem_columns;
+
 /// A problem (PRB-01).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProblemRow {
@@ -135,7 +145,8 @@ impl State {
     }
 }
 
-fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
+/// Reads the columns of [`problem_columns`].
+pub(super) fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
     let number = |at| Ok::<_, rusqlite::Error>(row.get::<_, Option<Col<_>>>(at)?.map(|n| n.0));
     Ok(ProblemRow {
         problem: problem_of(row)?,
@@ -310,14 +321,6 @@ pub(in crate::store) fn suspects_between(
     Ok(suspects)
 }
 
-/// What [`row_of`] reads.
-macro_rules! problem_columns {
-    () => {
-        "SELECT number, found, suspects, fixed_in, state, builder, tree ->> 0, tree ->> 1,
-        first_build, last_build, good_build, opened_at, ended_at, step, test, kind, slave
-        FROM problem "
-    };
-}
 pub(super) const ALL_PROBLEMS: &str = concat!(
     problem_columns!(),
     "WHERE (?1 IS NULL OR builder = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3"

@@ -35,8 +35,8 @@ use super::test_reports::{
     BUILD as TEST_BUILD, CHANGES as TEST_CHANGES, LAST as TEST_LAST, LINE as TEST_LINE,
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
-use super::tested;
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
+use super::{telling, tested};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -155,6 +155,11 @@ const QUERIES: &[&str] = &[
     STEP_ANSWERS,
     tested::REPORTS,
     tested::TABLE,
+    telling::STILL_OPEN,
+    telling::ENDED,
+    telling::SAID,
+    telling::WRITTEN,
+    telling::ON_ITS_WAY,
     tested::EARLIER_CHANGE,
     EARLIER_BUILDS,
     TREE_CHANGES,

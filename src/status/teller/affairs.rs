@@ -1,0 +1,333 @@
+//! What problems make of people, and the letters that are due (PRB-19, ESC-01).
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::config::{Config, MailNotifierConfig, StatusConfig};
+use crate::model::{
+    ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, Say,
+    Timestamp, Zone, interested_users,
+};
+use crate::people::{Register, SHERIFF};
+use crate::status::outbox::is_reachable;
+use crate::store::read::{ProblemRow, SaidRows};
+use crate::store::{State, StoreError};
+use crate::verdict::{Affair, Due, Reminders, Standing, causes, due, is_quiet};
+use crate::view::{owners_of_files, register_at};
+
+/// How long after its end a problem is looked at. Longer than letters are held back.
+const ENDED: Duration = Duration::from_secs(2 * 86_400);
+
+/// Problems of which one letter tells.
+const MOST_TOLD: usize = 50;
+
+/// Suspected changes of which it tells for each.
+const MOST_SUSPECTS: usize = 5;
+
+/// Changes whose files are looked at for owners.
+const MOST_OWNED: usize = 20;
+
+/// Who runs the machines (INF-05).
+const OPERATOR: &str = "operator";
+
+/// The letters that are due at `now`, with what is said in them.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn letters(
+    state: &State,
+    config: &Config,
+    zone: Zone,
+    now: Timestamp,
+) -> Result<Vec<LetterOp>, StoreError> {
+    let rows = state.problems_to_tell(before(now, ENDED))?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<_> = rows.iter().map(|row| row.problem.number).collect();
+    let said = state.said_of(&numbers, before(now, Duration::from_secs(86_400)))?;
+    let all: Vec<_> = rows.iter().map(|row| (&row.problem, None)).collect();
+    let scene = Scene {
+        state,
+        config,
+        register: register_at(state, config, now)?,
+        causes: causes(&all),
+        is_quiet: is_quiet(now.0.div_euclid(1_000_000) + zone.offset_at(now.0 / 1_000_000)),
+        now,
+    };
+    let mut letters = Vec::new();
+    let mut left = rows;
+    for target in config.status.iter().filter_map(StatusConfig::mail) {
+        if !target.problems {
+            continue;
+        }
+        let is_its = |row: &ProblemRow| {
+            let mut known = config.builders.iter();
+            let known = known.find(|builder| builder.name == row.builder);
+            known.is_some_and(|builder| target.telling.has_builder(builder))
+        };
+        let (its, others) = left.into_iter().partition(is_its);
+        left = others;
+        letters.extend(scene.letters(target, &its, &said)?);
+    }
+    Ok(letters)
+}
+
+const fn before(now: Timestamp, time: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(time.as_micros() as i64))
+}
+
+/// What is the same for all problems.
+struct Scene<'a> {
+    state: &'a State,
+    config: &'a Config,
+    register: Register,
+    causes: BTreeMap<ProblemNumber, ProblemNumber>,
+    is_quiet: bool,
+    now: Timestamp,
+}
+
+impl Scene<'_> {
+    /// The letters of a target.
+    fn letters(
+        &self,
+        target: &MailNotifierConfig,
+        rows: &[ProblemRow],
+        said: &SaidRows,
+    ) -> Result<Vec<LetterOp>, StoreError> {
+        let mut first: BTreeMap<ProblemNumber, Timestamp> = BTreeMap::new();
+        for row in rows {
+            let opened = first.entry(self.cause(row)).or_insert(row.opened_at);
+            *opened = row.opened_at.min(*opened);
+        }
+        let mut affairs = Vec::new();
+        for row in rows {
+            affairs.push(Affair {
+                number: row.problem.number,
+                opened_at: first
+                    .get(&self.cause(row))
+                    .copied()
+                    .unwrap_or(row.opened_at),
+                state: row.problem.state,
+                people: self.people(row)?,
+            });
+        }
+        let rules = &self.config.problems;
+        let due = due(&affairs, &said.said, &said.written, rules, self.now);
+        let letters = due.into_iter();
+        let letters =
+            letters.map(|(person, due)| self.letter(target, (rows, &affairs), person, due));
+        Ok(letters.collect())
+    }
+
+    fn cause(&self, row: &ProblemRow) -> ProblemNumber {
+        let number = row.problem.number;
+        self.causes.get(&number).copied().unwrap_or(number)
+    }
+
+    /// What a problem makes of whom. Of several, the strongest counts.
+    fn people(&self, row: &ProblemRow) -> Result<BTreeMap<String, Standing>, StoreError> {
+        let mut people = BTreeMap::new();
+        let mut add = |who: &str, role| {
+            let standing = Standing {
+                role,
+                is_muted: false,
+                reminders: Reminders::None,
+            };
+            match people.entry(self.name(who)) {
+                Entry::Vacant(place) => drop(place.insert(standing)),
+                Entry::Occupied(mut known) => {
+                    if role < known.get().role {
+                        known.insert(standing);
+                    }
+                }
+            }
+        };
+        if row.subject.is_infrastructure() {
+            for role in [OPERATOR, SHERIFF] {
+                let holders = self.holders(role);
+                holders.for_each(|person| add(person, Role::Responsible));
+            }
+            return Ok(people);
+        }
+        let sole = row.problem.sole_suspect();
+        for suspect in &row.problem.suspects {
+            let role = match sole {
+                Some(_) => Role::SoleSuspect,
+                None if row.problem.found.doubt.is_some() => Role::Interested,
+                None => Role::Suspect,
+            };
+            add(&suspect.who, role);
+        }
+        for owner in self.owners(row)? {
+            add(&owner, Role::Responsible);
+        }
+        if row.problem.suspects.is_empty() || row.problem.found.doubt.is_some() {
+            self.holders(SHERIFF)
+                .for_each(|person| add(person, Role::Responsible));
+        }
+        for who in self.owners_of_build(row)? {
+            add(&who, Role::Interested);
+        }
+        for (person, standing) in &mut people {
+            standing.reminders = self.reminders(row, person, standing.role)?;
+        }
+        Ok(people)
+    }
+
+    /// The name of the person whom `who` means, else the text itself.
+    fn name(&self, who: &str) -> String {
+        let known = self.register.get(who);
+        let known = known.or_else(|| self.register.person_in_any(who).map(|(person, _)| person));
+        known.map_or(who, |person| &person.name).to_owned()
+    }
+
+    fn holders(&self, role: &str) -> impl Iterator<Item = &str> {
+        let people = self.register.iter();
+        let holders = people.filter(move |person| person.roles.contains(role));
+        holders.map(|person| person.name.as_str())
+    }
+
+    /// The owners of the files in the suspected changes (WHO-08).
+    fn owners(&self, row: &ProblemRow) -> Result<Vec<String>, StoreError> {
+        let mut changes = Vec::new();
+        for suspect in row.problem.suspects.iter().take(MOST_OWNED) {
+            changes.extend(self.state.change(suspect.change)?);
+        }
+        let files = changes.iter().map(|change| {
+            let content = &change.content;
+            (content.files.as_slice(), content.repository.as_str())
+        });
+        owners_of_files(self.state, self.config, files)
+    }
+
+    /// The owners of the first build that fails (BUI-09).
+    fn owners_of_build(&self, row: &ProblemRow) -> Result<Vec<String>, StoreError> {
+        let Some(number) = row.first_build else {
+            return Ok(Vec::new());
+        };
+        let build = self.state.build(&row.builder, number)?;
+        let owners = build.map(|build| interested_users(&[], &build.properties));
+        Ok(owners.unwrap_or_default())
+    }
+
+    /// How often a person may be reminded (ESC-03 to ESC-06).
+    fn reminders(
+        &self,
+        row: &ProblemRow,
+        person: &str,
+        role: Role,
+    ) -> Result<Reminders, StoreError> {
+        let found = &row.problem.found;
+        if !matches!(role, Role::Guilty | Role::SoleSuspect)
+            || found.doubt.is_some()
+            || found.unseen_since.is_some()
+        {
+            return Ok(Reminders::None);
+        }
+        let is_late = self.is_quiet && self.config.problems.quiet_hours;
+        if is_late || self.is_on_it(row, person, found.last)? {
+            return Ok(Reminders::Later);
+        }
+        Ok(match role {
+            Role::Guilty => Reminders::All,
+            _ => Reminders::One,
+        })
+    }
+
+    /// Whether a newer change of the person is on its way (ESC-05).
+    fn is_on_it(
+        &self,
+        row: &ProblemRow,
+        person: &str,
+        last: ChangeNumber,
+    ) -> Result<bool, StoreError> {
+        let mut names: BTreeSet<&str> = [person].into();
+        let suspects = row.problem.suspects.iter().map(|one| one.who.as_str());
+        names.extend(suspects.filter(|who| self.name(who) == person));
+        for who in names {
+            if self.state.has_newer_change(who, last, &row.builder)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The letter to a person.
+    fn letter(
+        &self,
+        target: &MailNotifierConfig,
+        (rows, affairs): (&[ProblemRow], &[Affair]),
+        person: String,
+        due: Due,
+    ) -> LetterOp {
+        let mut told: Vec<ProblemFacts> = Vec::new();
+        let mut responsible = BTreeSet::new();
+        let mut thread = None;
+        for (number, say) in due.iter().take(MOST_TOLD) {
+            let mut both = rows.iter().zip(affairs);
+            let Some((row, affair)) = both.find(|(row, _)| row.problem.number == *number) else {
+                continue;
+            };
+            thread = thread.or(Some(self.cause(row)));
+            let people = affair.people.iter();
+            let owners =
+                people.filter(|(who, its)| its.role == Role::Responsible && **who != person);
+            responsible.extend(owners.map(|(who, _)| who.clone()));
+            let role = affair
+                .people
+                .get(&person)
+                .map_or(Role::Interested, |its| its.role);
+            told.push(facts(row, *say, role));
+        }
+        let harshness = due.iter().map(|(_, say)| say.harshness()).max();
+        let mut read_along = BTreeSet::new();
+        if harshness >= Some(3) {
+            read_along.clone_from(&responsible);
+        }
+        if harshness >= Some(4) {
+            read_along.extend(self.holders(SHERIFF).map(str::to_owned));
+        }
+        let is_reachable = is_reachable(&person, &self.register, &target.lookup);
+        if !is_reachable {
+            read_along = responsible;
+        }
+        let told = ProblemsTold {
+            more: (due.len().saturating_sub(told.len())) as u64,
+            problems: told,
+            read_along: read_along.into_iter().collect(),
+            thread: thread.unwrap_or(ProblemNumber(0)),
+            instead_of: (!is_reachable).then(|| person.clone()),
+            person: person.clone(),
+        };
+        let can_be_told =
+            is_reachable || !told.read_along.is_empty() || !target.extra_recipients.is_empty();
+        LetterOp::ProblemsTold {
+            letter: can_be_told.then(|| Letter::of_problems(&target.telling.name, told, self.now)),
+            person,
+            said: due,
+            at: self.now,
+        }
+    }
+}
+
+fn facts(row: &ProblemRow, say: Say, role: Role) -> ProblemFacts {
+    let problem = &row.problem;
+    let suspects = problem.suspects.iter().take(MOST_SUSPECTS);
+    let suspects: Vec<_> = suspects.map(|one| (one.change, one.who.clone())).collect();
+    ProblemFacts {
+        problem: problem.number,
+        say,
+        role,
+        what: row.subject.to_string(),
+        builder: row.builder.clone(),
+        branch: row.branch.clone().filter(|branch| !branch.is_empty()),
+        first_build: row.first_build,
+        good_build: row.good_build,
+        more_suspects: (problem.suspects.len() - suspects.len()) as u64,
+        suspects,
+        ended: row.ended_at.map(|_| problem.state.as_str().to_owned()),
+        since: row.opened_at,
+    }
+}
