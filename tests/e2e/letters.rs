@@ -284,3 +284,53 @@ fn mal_08_the_patch_of_a_try_goes_to_who_tried_it() {
     let text = mail["text"].as_str().unwrap();
     assert!(text.contains(", with a patch\n"), "{text}");
 }
+
+#[test]
+fn esc_01_esc_11_a_suspect_is_told_of_the_begin_and_the_end_of_a_problem_once() {
+    let sandbox = Sandbox::new();
+    let lines = "mode = []\nproblems = true\nhtml = true\n\
+                 [problems]\ngather = \"0s\"\npause = \"0s\"\n";
+    let Some(mut scene) = Scene::prepare(&sandbox, lines) else {
+        return;
+    };
+    let server = scene.serve();
+    scene.build(0, false);
+    scene.build(1, true);
+    scene.wait_for_states(&["delivered"]);
+    scene.master.kill();
+    scene.master.run();
+    scene.build(2, true);
+    scene.build(3, false);
+    scene.wait_for_states(&["delivered"; 2]);
+    drop(server);
+
+    let mails = scene.mails();
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    let header = |mail: &Value, name: &str| mail["headers"][name].as_str().map(str::to_owned);
+    let [begun, ended] = &mails[..] else {
+        panic!("two mails");
+    };
+    assert_eq!(begun["defects"].as_array().unwrap().len(), 0, "{begun}");
+    assert_eq!(begun["to"][0], "alice@example.org");
+    assert_eq!(
+        header(begun, "Subject").as_deref(),
+        Some("End to end: full: test fails now (problem 1)")
+    );
+    assert_eq!(header(begun, "X-Buildmaster-Problem").as_deref(), Some("1"));
+    let text = begun["text"].as_str().unwrap();
+    for part in [
+        "full: test fails now.\n",
+        "The only change in it is yours. That is not proved.",
+        "after change 2 by alice",
+        "Last build without it: http://localhost/builders/full/builds/0",
+        "First build with it:   http://localhost/builders/full/builds/1",
+        "Problem 1: http://localhost/problems/1",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let html = begun["html"].as_str().unwrap();
+    assert!(html.contains("Problem 1</a>"), "{html}");
+    let text = ended["text"].as_str().unwrap();
+    assert!(text.contains("full: test is over: resolved."), "{text}");
+    assert_eq!(header(begun, "References"), header(ended, "References"));
+}

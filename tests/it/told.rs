@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 19] = [
+const RULES: [(&str, &[u32]); 20] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -31,6 +31,7 @@ const RULES: [(&str, &[u32]); 19] = [
     ("PRB", &[1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13, 15, 17]),
     ("FLK", &[1, 2, 3, 6]),
     ("INF", &[1, 2, 3, 4]),
+    ("ESC", &[1, 2, 3, 4, 5, 6, 7, 11]),
     ("TST", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]),
 ];
 

@@ -63,7 +63,15 @@ impl Telling {
     pub(super) fn read(&mut self, table: &mut Table<'_>, kind: &str, around: &Around<'_, '_>) {
         self.read_builders(table, kind, around);
         self.modes = NewsMode::USUAL.to_vec();
-        table.set("mode", &mut self.modes, read_modes);
+        let problems = table.peek("problems");
+        let tells_of_problems = problems.is_some_and(|value| value.raw().as_bool() == Some(true));
+        table.set("mode", &mut self.modes, |value| {
+            let modes = read_modes(value)?;
+            if modes.is_empty() && !tells_of_problems {
+                value.error("names no mode", "for example `mode = [\"new\", \"fixed\"]`");
+            }
+            Some(modes)
+        });
         table.set_some("when", &mut self.when, read_condition);
         table.set("build_set_summary", &mut self.by_set, Value::flag);
         table.set("previous", &mut self.previous, |value| {
@@ -177,9 +185,6 @@ fn read_modes(value: &Value<'_>) -> Option<Vec<NewsMode>> {
             return None;
         }
         modes.push(named(entry.one_of(&NewsMode::ALL.map(NewsMode::as_str))?)?);
-    }
-    if modes.is_empty() {
-        value.error("names no mode", "for example `mode = [\"new\", \"fixed\"]`");
     }
     Some(modes)
 }

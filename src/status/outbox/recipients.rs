@@ -59,8 +59,8 @@ pub(super) fn address(
     is_recipient(&address).then_some(address)
 }
 
-/// Whether a mail to a person can be sent, as far as the register and the setting say. What a lookup
-/// program would say is not known.
+/// Whether a mail to a person can be sent, as far as the register and the setting say. What a
+/// lookup program would say is not known.
 pub(in crate::status) fn is_reachable(
     person: &str,
     register: &Register,

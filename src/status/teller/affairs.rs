@@ -13,7 +13,9 @@ use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
 use crate::store::read::{ProblemRow, SaidRows};
 use crate::store::{State, StoreError};
-use crate::verdict::{Affair, Due, Reminders, Standing, causes, due, is_quiet};
+use crate::verdict::{
+    Affair, Due, Hands, ProblemState, Reminders, Standing, causes, due, is_quiet,
+};
 use crate::view::{owners_of_files, register_at};
 
 /// How long after its end a problem is looked at. Longer than letters are held back.
@@ -103,14 +105,18 @@ impl Scene<'_> {
         }
         let mut affairs = Vec::new();
         for row in rows {
+            let hands = Hands::at(self.now, &self.state.remarks(row.problem.number)?);
+            let opened_at = first.get(&self.cause(row)).copied();
+            let state = match (row.problem.state, &hands.dismissal) {
+                // It need not be mended (PRB-16).
+                (ProblemState::Open, Some(_)) => ProblemState::Gone,
+                (state, _) => state,
+            };
             affairs.push(Affair {
                 number: row.problem.number,
-                opened_at: first
-                    .get(&self.cause(row))
-                    .copied()
-                    .unwrap_or(row.opened_at),
-                state: row.problem.state,
-                people: self.people(row)?,
+                opened_at: opened_at.unwrap_or(row.opened_at),
+                state,
+                people: self.people(row, &hands)?,
             });
         }
         let rules = &self.config.problems;
@@ -127,7 +133,11 @@ impl Scene<'_> {
     }
 
     /// What a problem makes of whom. Of several, the strongest counts.
-    fn people(&self, row: &ProblemRow) -> Result<BTreeMap<String, Standing>, StoreError> {
+    fn people(
+        &self,
+        row: &ProblemRow,
+        hands: &Hands,
+    ) -> Result<BTreeMap<String, Standing>, StoreError> {
         let mut people = BTreeMap::new();
         let mut add = |who: &str, role| {
             let standing = Standing {
@@ -151,8 +161,17 @@ impl Scene<'_> {
             }
             return Ok(people);
         }
-        let sole = row.problem.sole_suspect();
-        for suspect in &row.problem.suspects {
+        for who in hands.guilty.keys() {
+            add(who, Role::Guilty);
+        }
+        for who in hands.claims.keys() {
+            add(who, Role::Responsible);
+        }
+        let sole = hands.sole_suspect(&row.problem);
+        for suspect in hands.suspects(&row.problem) {
+            if hands.cleared.contains_key(&self.name(&suspect.who)) {
+                continue;
+            }
             let role = match sole {
                 Some(_) => Role::SoleSuspect,
                 None if row.problem.found.doubt.is_some() => Role::Interested,
@@ -163,7 +182,7 @@ impl Scene<'_> {
         for owner in self.owners(row)? {
             add(&owner, Role::Responsible);
         }
-        if row.problem.suspects.is_empty() || row.problem.found.doubt.is_some() {
+        if hands.suspects(&row.problem).next().is_none() || row.problem.found.doubt.is_some() {
             self.holders(SHERIFF)
                 .for_each(|person| add(person, Role::Responsible));
         }
@@ -171,7 +190,12 @@ impl Scene<'_> {
             add(&who, Role::Interested);
         }
         for (person, standing) in &mut people {
-            standing.reminders = self.reminders(row, person, standing.role)?;
+            standing.is_muted = hands.is_muted_for(person);
+            standing.reminders = match hands.claims.keys().all(|claimant| claimant == person) {
+                true => self.reminders(row, person, standing.role)?,
+                // Others rest while somebody is on it (PRB-20).
+                false => Reminders::Later,
+            };
         }
         Ok(people)
     }
