@@ -97,6 +97,14 @@ impl Request {
                 Service::Poke { .. } => (Action::Poll, Target::Master, ""),
                 Service::Approve { .. } => (Action::Try, Target::Master, ""),
                 Service::Letters { .. } => (Action::Outbox, Target::Master, ""),
+                Service::Problem { act } => {
+                    // Whoever sees a problem says for themselves what concerns them alone.
+                    let action = match act.is_own() {
+                        true => Action::View,
+                        false => Action::Problem,
+                    };
+                    (action, Target::Problem(act.problem), act.text.as_str())
+                }
                 Service::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
                 Service::User { act } => {
                     let target = Target::User(act.name().to_owned());
@@ -197,6 +205,12 @@ impl Control {
                     Err(why) => Err(self.failed(record, why.into())),
                 };
             }
+            Request::Service(Service::Problem { act }) => {
+                return match self.remark(*act, caller, record.clone()).await {
+                    Ok(()) => Ok(Value::Null),
+                    Err(why) => Err(self.failed(record, why.into())),
+                };
+            }
             Request::Service(service) => self.serve(service).await,
         };
         match done {
@@ -254,6 +268,10 @@ impl Control {
     /// # Errors
     /// The state cannot be read.
     pub async fn decide(&self, caller: &Caller, need: &Need) -> Result<Decision, String> {
+        // An act that needs no more than to see a thing is the act of a person still.
+        if need.action == Action::View && caller.user().is_none() {
+            return Ok(Decision::NotAllowed);
+        }
         let config = self.config();
         let target = need.target.clone();
         let known = Arc::clone(&config);

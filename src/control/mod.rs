@@ -23,6 +23,7 @@ mod people;
 mod pokes;
 mod rebuild;
 mod reconfigure;
+mod remarks;
 mod request;
 mod settings;
 mod sight;
@@ -68,6 +69,7 @@ pub use oidc::NotLoggedIn;
 pub use people::UserAct;
 pub use pokes::{Approval, Poked, Pokes};
 pub use reconfigure::{Reconfigure, Reconfigured};
+pub use remarks::RemarkAct;
 pub use request::{Request, Service};
 pub use snapshot::Snapshots;
 

@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::model::{
-    AttributeKind, BuildNumber, BuilderName, Object, RequestId, SchedulerName, SlaveName,
-    interested_users,
+    AttributeKind, BuildNumber, BuilderName, Object, ProblemNumber, RequestId, SchedulerName,
+    SlaveName, interested_users,
 };
 use crate::store::{State, StoreError};
 use crate::view;
@@ -23,6 +23,8 @@ pub enum Target {
     Slave(SlaveName),
     /// A scheduler.
     Scheduler(SchedulerName),
+    /// A problem.
+    Problem(ProblemNumber),
     /// Somebody in the register of people.
     User(String),
 }
@@ -37,6 +39,7 @@ impl std::fmt::Display for Target {
             Self::Request(request) => write!(f, "request {request}"),
             Self::Slave(slave) => write!(f, "slave {slave}"),
             Self::Scheduler(scheduler) => write!(f, "scheduler {scheduler}"),
+            Self::Problem(problem) => write!(f, "problem {problem}"),
             Self::User(name) => write!(f, "user {name}"),
         }
     }
@@ -52,6 +55,14 @@ pub fn object(state: &State, config: &Config, target: &Target) -> Result<Object,
         Target::Builder(builder) => Object {
             owners: config.owners_of_builder(builder.as_str()),
             ..of_builder(config, builder)
+        },
+        Target::Problem(number) => match state.problem(*number)? {
+            Some(row) => Object {
+                owners: config.owners_of_builder(row.builder.as_str()),
+                repository: Some(row.repository).filter(|name| !name.is_empty()),
+                ..of_builder(config, &row.builder)
+            },
+            None => Object::default(),
         },
         Target::Slave(slave) => Object {
             slave: Some(slave.to_string()),

@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::{Control, LetterAct, UserAct};
+use super::{Control, LetterAct, RemarkAct, UserAct};
 use crate::botmaster::Ask;
 use crate::model::{
     BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId, SourceName,
@@ -73,6 +73,11 @@ pub enum Service {
         /// What is done, and with which letters.
         act: Box<LetterAct>,
     },
+    /// Say something of a problem (PRB-16).
+    Problem {
+        /// What is said.
+        act: Box<RemarkAct>,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -110,6 +115,7 @@ impl Service {
                 | "poke"
                 | "approve"
                 | "letters"
+                | "problem"
                 | "user"
                 | "status"
                 | "live"
@@ -139,6 +145,7 @@ impl Service {
             )),
             Self::User { act } => Some(act.act()),
             Self::Letters { act } => Some(act.act()),
+            Self::Problem { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
                 None
@@ -205,7 +212,7 @@ impl Control {
                     OfferAnswer::Redelivered => Value::Null,
                 }
             }
-            Service::Rebuild { .. } | Service::User { .. } => Value::Null,
+            Service::Rebuild { .. } | Service::User { .. } | Service::Problem { .. } => Value::Null,
         })
     }
 }

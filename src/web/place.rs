@@ -7,7 +7,7 @@ use super::args::Args;
 use super::refusal::Refusal;
 use crate::config::nearest;
 use crate::logs::LogReader;
-use crate::model::{BuildNumber, BuilderName};
+use crate::model::{BuildNumber, BuilderName, ProblemNumber};
 use crate::store::State;
 use crate::view::{Build, Log, Moment, Step};
 
@@ -126,6 +126,22 @@ pub(super) fn builder(state: &State, args: &Args) -> Result<BuilderName, Refusal
         what: "builder",
         name: asked.to_owned(),
         near: near.into_iter().collect(),
+    })
+}
+
+/// The problem that the part `problem` names.
+///
+/// # Errors
+/// There is none.
+pub(super) fn problem(state: &State, args: &Args) -> Result<ProblemNumber, Refusal> {
+    let asked = args.part("problem");
+    let number = asked.parse().ok().map(ProblemNumber);
+    let row = number.map(|number| state.problem(number)).transpose()?;
+    let found = row.flatten().map(|row| row.problem.number);
+    found.ok_or_else(|| Refusal::NotFound {
+        what: "problem",
+        name: asked.to_owned(),
+        near: Vec::new(),
     })
 }
 

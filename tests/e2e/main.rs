@@ -39,6 +39,7 @@ mod output;
 mod people;
 mod pollers;
 mod preflight;
+mod problems;
 mod program_steps;
 #[path = "../programs.rs"]
 mod programs;

@@ -1,20 +1,23 @@
 //! `buildmaster problems`: what is broken, since when, and which changes may have done it (PRB-01).
 
+mod hands;
+
 use std::process::ExitCode;
 
 use anyhow::bail;
 
+use self::hands::Hands;
 use super::base_dir::Master;
 use super::moment::local;
 use super::{say, write_out};
 use crate::clock::Clock;
 use crate::daemon::machine_zone;
-use crate::model::{BuilderName, ProblemNumber, Zone};
+use crate::model::{BuilderName, ProblemNumber, Timestamp, Zone};
 use crate::store::State;
 use crate::store::read::ProblemFilter;
 use crate::text::{and_more, printable, printable_json};
 use crate::verdict::Suspect;
-use crate::view::{Problem, ProblemStory};
+use crate::view::{Holding, InHands, Problem, ProblemStory};
 
 /// Problems that are listed if nothing else is said.
 const LISTED: u32 = 50;
@@ -26,7 +29,17 @@ const LISTED: u32 = 50;
 /// that fails are its suspects; later ones never are. A step that both passes and fails with the
 /// same sources is flaky, and nobody is accused.
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Problems {
+    #[command(flatten)]
+    list: List,
+    #[command(subcommand)]
+    said: Option<Hands>,
+}
+
+/// Arguments of the list.
+#[derive(Clone, Debug, clap::Args)]
+struct List {
     #[command(flatten)]
     master: Master,
     /// Print one JSON object for each problem
@@ -48,6 +61,15 @@ pub(super) struct Problems {
 
 impl Problems {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        match self.said {
+            Some(said) => said.run(),
+            None => self.list.run(),
+        }
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<ExitCode> {
         let state = State::open_readonly(&self.master.basedir)?;
         let zone = machine_zone().unwrap_or(Zone::UTC);
         match self.number {
@@ -116,6 +138,10 @@ fn line(problem: &Problem, zone: Zone) -> String {
     let tree = tree(problem);
     let mut line = format!("{number}  {opened}  {state}  {builder}{tree}: {what}");
     line += &format!("; {}", cause(problem));
+    let claims: Vec<_> = problem.hands.claims.iter().map(|one| &one.person).collect();
+    if !claims.is_empty() {
+        line += &format!("; claimed by {}", and_more(&claims, 5));
+    }
     line
 }
 
@@ -141,11 +167,62 @@ fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
         let each = changes.iter();
         lines.extend(each.map(|one| format!("  {word}: change {} by {}", one.change, one.who)));
     }
-    for event in &story.events {
-        let (at, what) = (local(event.at, zone), &event.event);
-        lines.push(format!("  {at}  {what}, told by build {}", event.build));
-    }
+    lines.extend(held(&problem.hands, zone));
+    lines.extend(happened(story, zone));
     lines
+}
+
+/// What holds by what people have said.
+fn held(hands: &InHands, zone: Zone) -> Vec<String> {
+    let until = |holding: &Holding| {
+        let until = holding.until.map(|until| local(until, zone));
+        until.map_or_else(String::new, |until| format!(" until {until}"))
+    };
+    let why = |holding: &Holding| match holding.text.as_str() {
+        "" => String::new(),
+        text => format!(": {text}"),
+    };
+    let of_people = [
+        ("claimed by", &hands.claims),
+        ("named guilty:", &hands.named_guilty),
+        ("cleared:", &hands.cleared),
+        ("not theirs:", &hands.not_mine),
+        ("muted for", &hands.mutes),
+    ];
+    let of_people = of_people
+        .into_iter()
+        .flat_map(|(word, held)| held.iter().map(move |one| (word, &one.person, one)));
+    let of_all = [
+        ("muted for all by", &hands.mute_of_all),
+        ("dismissed by", &hands.dismissal),
+        ("ticket linked by", &hands.ticket),
+    ];
+    let of_all = of_all.into_iter();
+    let of_all = of_all.filter_map(|(word, held)| held.as_ref().map(|one| (word, &one.by, one)));
+    let lines = of_people.chain(of_all);
+    let line = |(word, who, one): (&str, &String, &Holding)| {
+        format!("  {word} {who}{}{}", until(one), why(one))
+    };
+    lines.map(line).collect()
+}
+
+/// What builds and people have said, the oldest first.
+fn happened(story: &ProblemStory, zone: Zone) -> Vec<String> {
+    let events = story.events.iter().map(|event| {
+        let what = &event.event;
+        (event.at, format!("{what}, told by build {}", event.build))
+    });
+    let remarks = story.remarks.iter().map(|remark| {
+        let said = match remark.text.as_str() {
+            "" => remark.words(),
+            text => format!("{}: {text}", remark.words()),
+        };
+        (remark.at, said)
+    });
+    let mut all: Vec<_> = events.chain(remarks).collect();
+    all.sort_by_key(|(at, _)| *at);
+    let line = |(at, what): (Timestamp, String)| format!("  {}  {what}", local(at, zone));
+    all.into_iter().map(line).collect()
 }
 
 /// Which tree, where it is not the default branch.

@@ -1,15 +1,16 @@
 //! What each form asks of the master.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::{Given, Wish};
 use crate::botmaster::{Ask, FORCED, Forced};
-use crate::control::{Request, Service};
+use crate::control::{RemarkAct, Request, Service};
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Properties, RequestId, SetId, SlaveName, SourceStamp,
-    SourceStamps,
+    BuildNumber, BuilderName, ChangeNumber, Properties, RemarkKind, RequestId, SetId, SlaveName,
+    SourceStamp, SourceStamps,
 };
 use crate::schedulers::forcing::WrongField;
 use crate::store::State;
@@ -309,6 +310,28 @@ pub(super) fn shut_down_slave(_: &State, given: &Given) -> Asked {
         slave: slave(given)?,
         cancel: !given.form.text("cancel").is_empty(),
     }))
+}
+
+/// Says something of a problem. `hours` is how long a claim or a mute holds.
+pub(super) fn remark(state: &State, given: &Given, kind: RemarkKind) -> Asked {
+    let problem = place::problem(state, &given.args)?;
+    let hours = match given.form.text("hours") {
+        "" => None,
+        hours => Some(hours.parse::<u16>().map_err(|_| Refusal::Argument {
+            sentence: "The hours are an integer.".to_owned(),
+        })?),
+    };
+    let person = given.form.text("person");
+    let is_named = !person.is_empty() && !kind.is_own();
+    let act = RemarkAct {
+        problem,
+        kind,
+        person: is_named.then(|| person.to_owned()),
+        until: hours.map(|hours| given.moment.now + Duration::from_secs(u64::from(hours) * 3600)),
+        text: given.form.text("text").to_owned(),
+    };
+    let act = Box::new(act);
+    Ok(Wish::Requests(vec![Service::Problem { act }.into()]))
 }
 
 pub(super) fn shut_down(_: &State, _: &Given) -> Asked {

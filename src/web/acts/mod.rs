@@ -21,7 +21,7 @@ use super::refusal::Refusal;
 use crate::botmaster::{Ask, Live};
 use crate::config::Config;
 use crate::control::{Need, Request, Target};
-use crate::model::{Action, BuilderName, SchedulerName};
+use crate::model::{Action, BuilderName, RemarkKind, SchedulerName};
 use crate::schedulers::forcing::{Sent, WrongField};
 use crate::store::State;
 use crate::view::Moment;
@@ -124,6 +124,17 @@ const fn several(
     row(path, action, "/builders/_all", ask)
 }
 
+/// A row of what people say of a problem.
+const fn remark(path: &'static str, ask: fn(&State, &Given) -> Result<Wish, Refusal>) -> Act {
+    row(path, Action::Problem, PROBLEM, ask)
+}
+
+/// A row of what people say of a problem for themselves, who need no permission but to see it.
+const fn own(path: &'static str, ask: fn(&State, &Given) -> Result<Wish, Refusal>) -> Act {
+    row(path, Action::View, PROBLEM, ask)
+}
+
+const PROBLEM: &str = "/problems/{problem}";
 const BUILDER: &str = "/builders/{builder}";
 const BUILD: &str = "/builders/{builder}/builds/{build}";
 const SLAVE: &str = "/buildslaves/{slave}";
@@ -236,6 +247,45 @@ pub(super) const ACTS: &[&Act] = &[
         "/queue/{request}",
         ask::cancel_request,
     ),
+    &remark("/problems/{problem}/claim", |state, given| {
+        ask::remark(state, given, RemarkKind::Claim)
+    }),
+    &remark("/problems/{problem}/release", |state, given| {
+        ask::remark(state, given, RemarkKind::Release)
+    }),
+    &own("/problems/{problem}/mute", |state, given| {
+        ask::remark(state, given, RemarkKind::Mute)
+    }),
+    &own("/problems/{problem}/unmute", |state, given| {
+        ask::remark(state, given, RemarkKind::Unmute)
+    }),
+    &remark("/problems/{problem}/mute_all", |state, given| {
+        ask::remark(state, given, RemarkKind::MuteAll)
+    }),
+    &remark("/problems/{problem}/unmute_all", |state, given| {
+        ask::remark(state, given, RemarkKind::UnmuteAll)
+    }),
+    &remark("/problems/{problem}/dismiss", |state, given| {
+        ask::remark(state, given, RemarkKind::Dismiss)
+    }),
+    &remark("/problems/{problem}/reopen", |state, given| {
+        ask::remark(state, given, RemarkKind::Reopen)
+    }),
+    &remark("/problems/{problem}/guilty", |state, given| {
+        ask::remark(state, given, RemarkKind::Guilty)
+    }),
+    &remark("/problems/{problem}/not_guilty", |state, given| {
+        ask::remark(state, given, RemarkKind::NotGuilty)
+    }),
+    &own("/problems/{problem}/not_mine", |state, given| {
+        ask::remark(state, given, RemarkKind::NotMine)
+    }),
+    &remark("/problems/{problem}/note", |state, given| {
+        ask::remark(state, given, RemarkKind::Note)
+    }),
+    &remark("/problems/{problem}/ticket", |state, given| {
+        ask::remark(state, given, RemarkKind::Ticket)
+    }),
     &row("/shutdown", Action::Shutdown, "/about", ask::shut_down),
     &row(
         "/cancel_shutdown",

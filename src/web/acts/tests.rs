@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::http::{Request, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ACTS, Act};
 use crate::botmaster::Ask;
-use crate::model::{AuditRecord, Outcome, RequestId};
-use crate::web::api::acts::ACTS as API_ACTS;
+use crate::model::{Action, AuditRecord, Outcome, RequestId};
+use crate::web::api::{self, acts::ACTS as API_ACTS};
 use crate::web::table::PAGES;
 use crate::web::testing::{Answer, Farm, PEOPLE, Visitor};
 
@@ -19,7 +19,7 @@ fn farm() -> Farm {
 
 /// The address of an act on that farm.
 fn address(act: &Act) -> String {
-    let number = match act.action == crate::model::Action::Rebuild {
+    let number = match act.action == Action::Rebuild {
         true => "2",
         false => "3",
     };
@@ -36,6 +36,7 @@ fn address(act: &Act) -> String {
         .replace("{slave}", "oak")
         .replace("{set}", "5")
         .replace("{request}", "5")
+        .replace("{problem}", "1")
 }
 
 const FIELDS: [(&str, &str); 5] = [
@@ -107,7 +108,7 @@ fn may_05_no_form_does_anything_without_a_login() {
 fn may_05_no_form_does_anything_without_the_permission() {
     farm().visit(async |visitor| {
         visitor.log_in("bob", "b").await;
-        for act in ACTS {
+        for act in ACTS.iter().filter(|act| act.action != Action::View) {
             let answer = visitor.post(&address(act), &FIELDS).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", act.path);
             assert!(answer.text.contains("<h1>You may not "), "{}", answer.text);
@@ -172,10 +173,16 @@ fn lgn_05_no_form_does_anything_without_its_mark_or_from_elsewhere() {
     });
 }
 
+/// Whether everybody who has logged in may do it.
+fn is_own(act: &api::acts::Act) -> bool {
+    matches!(act.how, api::acts::How::Remark(kind) if kind.is_own())
+}
+
 /// Sends an act of the API with these headers, as JSON.
 async fn send(visitor: &mut Visitor, path: &str, headers: &[(&str, &str)], mark: &str) -> Answer {
     let path = path.replace("{builder}", "linux").replace("{build}", "3");
     let path = path.replace("{slave}", "oak").replace("{request}", "5");
+    let path = path.replace("{problem}", "1");
     let mut body = match path.as_str() {
         "/api/v1/changes" => json!({ "who": "eve", "files": [], "comments": "x" }),
         _ => json!({}),
@@ -203,7 +210,7 @@ fn may_05_no_act_of_the_api_does_anything_without_a_login_or_the_permission() {
         visitor.peer = None;
         visitor.log_in("bob", "b").await;
         let mark = visitor.csrf.clone();
-        for act in API_ACTS {
+        for act in API_ACTS.iter().filter(|act| !is_own(act)) {
             let here = [("sec-fetch-site", "same-origin")];
             let answer = send(visitor, act.path, &here, &mark).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", act.path);
@@ -248,10 +255,11 @@ fn lgn_05_no_act_of_the_api_does_anything_without_a_mark_or_from_elsewhere() {
 fn a_form_that_is_sent_twice_is_done_once() {
     farm().visit(async |visitor| {
         visitor.log_in("ann", "a").await;
-        // The reconfiguration has nobody who does it on this farm.
+        // The reconfiguration has nobody who does it on this farm. Of problems the core knows
+        // nothing.
         for (number, act) in ACTS
             .iter()
-            .filter(|act| act.path != "/reconfigure")
+            .filter(|act| act.path != "/reconfigure" && !act.path.starts_with("/problems/"))
             .enumerate()
         {
             let number = number.to_string();
@@ -365,5 +373,119 @@ fn what_is_not_there_cannot_be_changed() {
         }
         let answer = visitor.get("/queue/5/cancel").await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    });
+}
+
+/// The problem of this farm as the API tells it.
+async fn problem(visitor: &mut Visitor) -> Value {
+    let answer = visitor.get("/api/v1/problems/1").await;
+    serde_json::from_str(&answer.text).unwrap()
+}
+
+#[test]
+fn prb_16_prb_20_problems_are_claimed_muted_and_dismissed_by_forms() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        for (what, fields) in [
+            ("claim", &[("hours", "48"), ("text", "on it")][..]),
+            ("mute_all", &[("hours", "1")]),
+            ("guilty", &[("person", "Yuki Arai")]),
+            ("ticket", &[("text", "https://t.example/7")]),
+            ("note", &[("text", "<b>seen</b> on oak")]),
+        ] {
+            let answer = visitor.post(&format!("/problems/1/{what}"), fields).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::SEE_OTHER,
+                "{what}: {}",
+                answer.text
+            );
+            assert_eq!(answer.header("location"), "/problems/1");
+        }
+        let told = problem(visitor).await;
+        assert_eq!(told["claims"][0]["person"], "ann");
+        assert_eq!(told["claims"][0]["until"], "2026-11-28T13:32:10.000Z");
+        assert_eq!(told["named_guilty"][0]["person"], "Yuki Arai");
+        assert_eq!(told["remarks"].as_array().unwrap().len(), 5);
+        let page = visitor.get("/problems/1").await.text;
+        for text in [
+            "&#60;b&#62;seen&#60;/b&#62; on oak",
+            "https://t.example/7",
+            "muted for all",
+            r#"action="/problems/1/release""#,
+        ] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        let refused = visitor.post("/problems/1/dismiss", &[]).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT);
+        assert!(refused.text.contains("says why"), "{}", refused.text);
+        let why = [("text", "the tests are wrong")];
+        visitor.post("/problems/1/dismiss", &why).await;
+        assert_eq!(problem(visitor).await["state"], "dismissed");
+        let list = visitor.get("/api/v1/problems").await.text;
+        assert!(!list.contains("the tests are wrong"), "{list}");
+        let log = visitor.audit().await;
+        let newest = log.last().unwrap();
+        assert_eq!(newest.what, "dismissed problem 1");
+        assert_eq!(
+            (newest.action, newest.reason.as_str()),
+            (Action::Problem, why[0].1)
+        );
+    });
+}
+
+#[test]
+fn prb_21_prb_22_a_person_without_a_permission_mutes_and_says_not_mine() {
+    farm().visit(async |visitor| {
+        visitor.log_in("bob", "b").await;
+        let page = visitor.get("/problems/1").await.text;
+        assert!(page.contains(r#"action="/problems/1/mute""#), "{page}");
+        assert!(!page.contains(r#"action="/problems/1/claim""#), "{page}");
+        for what in ["mute", "not_mine"] {
+            let answer = visitor.post(&format!("/problems/1/{what}"), &[]).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        }
+        let told = problem(visitor).await;
+        assert_eq!(told["mutes"][0]["person"], "bob");
+        // Bob is Ines Okafor; the change of Yuki Arai alone is left.
+        assert_eq!(told["suspects"].as_array().unwrap().len(), 1);
+        assert_eq!(told["sole_suspect"], "Yuki Arai");
+    });
+}
+
+#[test]
+fn prb_20_programs_say_of_problems_what_people_say() {
+    farm().visit(async |visitor| {
+        visitor.log_in("ann", "a").await;
+        let mark = visitor.csrf.clone();
+        let here = [
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/json"),
+        ];
+        let mut say = async |what: &str, fields: Value| {
+            let mut body = fields;
+            body["csrf"] = json!(mark);
+            let request = Request::post(format!("/api/v1/problems/1/{what}"));
+            visitor.send(request, &here, body.to_string().into()).await
+        };
+        let claim = json!({ "until": "2026-11-27T00:00:00Z", "person": "bob" });
+        let answer = say("claim", claim).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+        for (what, fields, why) in [
+            ("claim", json!({ "until": "soon" }), "A time is written as"),
+            ("claim", json!({ "person": "eve" }), "eve is neither a user"),
+            (
+                "note",
+                json!({ "until": "2026-11-27T00:00:00Z" }),
+                "no argument until",
+            ),
+        ] {
+            let answer = say(what, fields).await;
+            assert!(answer.status.is_client_error(), "{}", answer.status);
+            assert!(answer.text.contains(why), "{}", answer.text);
+        }
+        let told = problem(visitor).await;
+        assert_eq!(told["claims"][0]["person"], "bob");
+        assert_eq!(told["claims"][0]["by"], "ann");
     });
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::problem::Problem;
 use crate::config::nearest;
 use crate::control::Request;
+use crate::model::{RemarkKind, Timestamp};
 use crate::web::args::Args;
 
 /// An act: its row in the table.
@@ -73,6 +74,8 @@ pub(in crate::web) enum How {
     Form,
     /// By a change.
     Change,
+    /// By saying this of a problem.
+    Remark(RemarkKind),
 }
 
 const fn text(name: &'static str, about: &'static str) -> Field {
@@ -86,6 +89,26 @@ const fn flag(name: &'static str, about: &'static str) -> Field {
 }
 
 const REASON: Field = text("reason", "Why.");
+const TEXT: Field = text("text", "Why, for those who read it.");
+const UNTIL: Field = text("until", "When it is over, such as 2026-11-26T14:32:00Z.");
+const PERSON: Field = text(
+    "person",
+    "A user, or the author of a suspected change; absent: the caller.",
+);
+
+const fn remark(
+    path: &'static str,
+    kind: RemarkKind,
+    fields: &'static [Field],
+    about: &'static str,
+) -> Act {
+    Act {
+        path,
+        about,
+        fields,
+        how: How::Remark(kind),
+    }
+}
 
 /// All acts.
 pub(in crate::web) const ACTS: &[Act] = &[
@@ -162,6 +185,84 @@ pub(in crate::web) const ACTS: &[Act] = &[
         )],
         how: How::Verb("graceful"),
     },
+    remark(
+        "/api/v1/problems/{problem}/claim",
+        RemarkKind::Claim,
+        &[PERSON, UNTIL, TEXT],
+        "Say that you see to a problem, for a day if no end is given.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/release",
+        RemarkKind::Release,
+        &[PERSON, TEXT],
+        "Say that you do not see to a problem any more.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/mute",
+        RemarkKind::Mute,
+        &[PERSON, UNTIL, TEXT],
+        "Hear nothing of a problem, until a time or until it ends.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/unmute",
+        RemarkKind::Unmute,
+        &[PERSON, TEXT],
+        "Hear of a muted problem again.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/mute_all",
+        RemarkKind::MuteAll,
+        &[UNTIL, TEXT],
+        "Tell nobody of a problem, until a time or until it ends.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/unmute_all",
+        RemarkKind::UnmuteAll,
+        &[TEXT],
+        "Tell people of a problem again.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/dismiss",
+        RemarkKind::Dismiss,
+        &[TEXT],
+        "Say why a problem need not be mended. It is dismissed until it ends.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/reopen",
+        RemarkKind::Reopen,
+        &[TEXT],
+        "Take up a dismissed problem again.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/guilty",
+        RemarkKind::Guilty,
+        &[PERSON, TEXT],
+        "Say who is guilty of a problem.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/not_guilty",
+        RemarkKind::NotGuilty,
+        &[PERSON, TEXT],
+        "Say who is not guilty of a problem.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/not_mine",
+        RemarkKind::NotMine,
+        &[PERSON, TEXT],
+        "Say that a problem is not yours: you are suspected no more.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/note",
+        RemarkKind::Note,
+        &[TEXT],
+        "Write a note on a problem.",
+    ),
+    remark(
+        "/api/v1/problems/{problem}/ticket",
+        RemarkKind::Ticket,
+        &[TEXT],
+        "Link a problem to a ticket at the address `text`; without one, remove the link.",
+    ),
     Act {
         path: "/api/v1/changes",
         about: "Add a change.",
@@ -243,6 +344,17 @@ impl Act {
                 let change = change(fields);
                 json!({ "command": "submit-change", "change": change })
             }
+            How::Remark(kind) => {
+                fields.insert(
+                    "problem".to_owned(),
+                    json!(args.part("problem").parse::<u64>().ok()),
+                );
+                fields.insert("kind".to_owned(), json!(kind));
+                if let Some(until) = fields.remove("until") {
+                    fields.insert("until".to_owned(), json!(time(&until)?));
+                }
+                json!({ "command": "problem", "act": fields })
+            }
             How::Form => return Err(Problem::bad("A form is not a request.".to_owned())),
         };
         serde_json::from_value(command).map_err(wrong)
@@ -266,7 +378,7 @@ impl Act {
                 set: of("set"),
                 ..Accepted::default()
             },
-            How::Verb(_) => Accepted {
+            How::Verb(_) | How::Remark(_) => Accepted {
                 answer,
                 ..Accepted::default()
             },
@@ -294,6 +406,17 @@ impl Act {
         let parts = self.path.split('/');
         parts.filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
     }
+}
+
+/// The time that a field names.
+fn time(field: &Value) -> Result<Timestamp, Problem> {
+    let text = field.as_str().unwrap_or_default();
+    let parsed = chrono::DateTime::parse_from_rfc3339(text).ok();
+    let parsed = parsed.ok_or_else(|| {
+        let detail = "A time is written as 2026-11-26T14:32:00Z.".to_owned();
+        Problem::value("until", detail, None)
+    })?;
+    Ok(Timestamp(parsed.timestamp_micros()))
 }
 
 /// A change as the control socket takes it: properties have their source.

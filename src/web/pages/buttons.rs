@@ -6,7 +6,8 @@ use askama::Template;
 use crate::control::Target;
 use crate::model::{Action, RequestId, SetId};
 use crate::store::{State, StoreError};
-use crate::view::{Build, Slave};
+use crate::verdict::ProblemState;
+use crate::view::{Build, Holding, Problem, Slave};
 use crate::web::address;
 use crate::web::page::{Marks, Scene};
 
@@ -237,6 +238,102 @@ impl Buttons {
         Ok(all)
     }
 
+    /// What a reader says of a problem for themselves: claim it, release it, mute it, not theirs.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_problem(
+        state: &State,
+        scene: &Scene,
+        problem: &Problem,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        let is_there = matches!(problem.state, ProblemState::Open | ProblemState::Dismissed);
+        let Some(reader) = scene.reader.user().filter(|_| is_there) else {
+            return Ok(all);
+        };
+        let target = Target::Problem(problem.number);
+        let at = |what: &str| format!("{}/{what}", address::problem(problem.number));
+        let has = |held: &[Holding]| held.iter().any(|one| one.person == reader);
+        let claim = || scene.form(state, Action::Problem, &target);
+        all.add(
+            claim()?,
+            at("claim"),
+            None,
+            vec![match has(&problem.hands.claims) {
+                true => plain("Keep it for another day"),
+                false => plain("I take it"),
+            }],
+        );
+        if has(&problem.hands.claims) {
+            all.add(claim()?, at("release"), None, vec![plain("Give it back")]);
+        }
+        let own = || scene.form(state, Action::View, &target);
+        if !has(&problem.hands.not_mine) {
+            all.add(own()?, at("not_mine"), None, vec![plain("Not mine")]);
+        }
+        match has(&problem.hands.mutes) {
+            true => all.add(
+                own()?,
+                at("unmute"),
+                None,
+                vec![plain("Tell me of it again")],
+            ),
+            false => all.add(own()?, at("mute"), None, mutes()),
+        }
+        Ok(all)
+    }
+
+    /// What is said of a problem for all.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_work_on(
+        state: &State,
+        scene: &Scene,
+        problem: &Problem,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        let target = Target::Problem(problem.number);
+        let at = |what: &str| format!("{}/{what}", address::problem(problem.number));
+        let form = || scene.form(state, Action::Problem, &target);
+        let text = |label| Some(("text", label));
+        match problem.state {
+            ProblemState::Open => {
+                let dismiss = vec![danger("Dismiss")];
+                all.add(form()?, at("dismiss"), text("Why dismiss"), dismiss);
+            }
+            ProblemState::Dismissed => {
+                all.add(form()?, at("reopen"), None, vec![plain("Take it up again")]);
+            }
+            _ => {}
+        }
+        match problem.hands.mute_of_all {
+            Some(_) => all.add(
+                form()?,
+                at("unmute_all"),
+                None,
+                vec![plain("Tell all again")],
+            ),
+            None if problem.ended_at.is_none() => {
+                all.add(
+                    form()?,
+                    at("mute_all"),
+                    None,
+                    vec![plain("Tell nobody of it")],
+                );
+            }
+            None => {}
+        }
+        let who = Some(("person", "Who is guilty"));
+        all.add(form()?, at("guilty"), who, vec![plain("Guilty")]);
+        let who = Some(("person", "Who is not guilty"));
+        all.add(form()?, at("not_guilty"), who, vec![plain("Not guilty")]);
+        let address = text("Address of the ticket");
+        all.add(form()?, at("ticket"), address, vec![plain("Link")]);
+        Ok(all)
+    }
+
     /// Whether there are none.
     pub(super) const fn is_empty(&self) -> bool {
         self.forms.is_empty()
@@ -256,6 +353,18 @@ impl Buttons {
             buttons,
         }));
     }
+}
+
+fn mutes() -> Vec<Button> {
+    let day = Button {
+        sets: Some(("hours", "24")),
+        ..plain("Mute for a day")
+    };
+    let end = Button {
+        title: "you hear nothing of it any more, not even its end",
+        ..plain("Mute until it ends")
+    };
+    vec![day, end]
 }
 
 fn plain(text: &'static str) -> Button {

@@ -17,6 +17,7 @@ mod drawing;
 mod empty;
 mod force;
 pub(super) mod grid;
+mod hands;
 pub(super) mod health;
 pub(super) mod home;
 pub(super) mod log;

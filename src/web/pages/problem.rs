@@ -2,13 +2,16 @@
 
 use askama::Template;
 
+use super::buttons::Buttons;
 use super::common::{not_found, number_of};
-use crate::model::{BuildNumber, ProblemNumber};
+use super::hands::{Hand, Happened, build, hands, happened};
+use crate::control::Target;
+use crate::model::{Action, ProblemNumber};
 use crate::store::State;
 use crate::verdict::{ProblemState, Suspect};
 use crate::view::{Problem, ProblemStory};
 use crate::web::address;
-use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::page::{Marks, Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time, Tone, change, person, span};
 use crate::web::refusal::Refusal;
 
@@ -39,7 +42,11 @@ struct Contents {
     fixed_in: Vec<(Link, Link)>,
     builds: Vec<(&'static str, Link)>,
     unseen_since: Option<Link>,
-    events: Vec<(Time, String, Link)>,
+    hands: Vec<Hand>,
+    happened: Vec<Happened>,
+    buttons: Buttons,
+    more_buttons: Buttons,
+    note: Option<(String, Marks)>,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -48,17 +55,13 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let found = found.ok_or_else(|| not_found("problem", &number.to_string()))?;
     let problem = &found.problem;
     let is_open = problem.state == ProblemState::Open;
-    let build = |number: BuildNumber| {
-        let href = address::build(&problem.builder, number);
-        Link::to(&number.to_string(), &href)
-    };
     let builds = [
         ("Last without it", problem.good_build),
         ("First with it", problem.first_build),
         ("Last with it", problem.last_build),
     ];
     let builds = builds.into_iter();
-    let builds = builds.filter_map(|(word, number)| Some((word, build(number?))));
+    let builds = builds.filter_map(|(word, number)| Some((word, build(problem, number?))));
     let contents = Contents {
         builder: Link::to(
             problem.builder.as_str(),
@@ -84,17 +87,13 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         fixed_in: problem.fixed_in.iter().map(suspect).collect(),
         builds: builds.collect(),
         unseen_since: problem.unseen_since.map(change),
-        events: found
-            .events
-            .iter()
-            .map(|event| {
-                (
-                    scene.second(event.at),
-                    event.event.clone(),
-                    build(event.build),
-                )
-            })
-            .collect(),
+        hands: hands(problem, scene),
+        happened: happened(&found, scene),
+        buttons: Buttons::of_problem(state, scene, problem)?,
+        more_buttons: Buttons::of_work_on(state, scene, problem)?,
+        note: scene
+            .form(state, Action::Problem, &Target::Problem(problem.number))?
+            .map(|marks| (format!("{}/note", address::problem(problem.number)), marks)),
     };
     let title = format!("Problem {number}: {} {}", problem.builder, problem.what);
     let icon = if is_open { Tone::Fail } else { Tone::Ok };

@@ -8,6 +8,7 @@ use super::problem::{cause, tree};
 use crate::model::BuilderName;
 use crate::store::State;
 use crate::store::read::{ProblemFilter, Wanted};
+use crate::text::commas;
 use crate::view::{Brief, Builder, Problem, Standing};
 use crate::web::address;
 use crate::web::args::Arg;
@@ -155,13 +156,23 @@ fn problems(
                 &address::builder(&problem.builder),
             ),
             what: format!("{}{}", problem.what, tree(&problem)),
-            cause: cause(&problem),
+            cause: with_claims(cause(&problem), &problem),
             suspects: or_changes(&changes),
             since: scene.time(problem.opened_at),
             long: span(scene.since(problem.opened_at)),
         }
     };
     Ok(all.filter(is_wanted).map(row).collect())
+}
+
+/// The cause, and who sees to it.
+fn with_claims(cause: String, problem: &Problem) -> String {
+    let claims = problem.hands.claims.iter();
+    let names: Vec<_> = claims.map(|claim| claim.person.as_str()).collect();
+    match names.is_empty() {
+        true => cause,
+        false => format!("{cause} Claimed by {}.", commas(&names)),
+    }
 }
 
 /// Who made the changes that a builder broke with.

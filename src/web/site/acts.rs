@@ -166,6 +166,9 @@ impl Inner {
             if !args.part("builder").is_empty() {
                 place::builder(state, &args)?;
             }
+            if !args.part("problem").is_empty() {
+                place::problem(state, &args)?;
+            }
             let asked = args.part("request");
             let request = asked.parse().ok().map(RequestId);
             let row = request.map(|request| state.request(request)).transpose()?;
@@ -210,7 +213,7 @@ impl Inner {
                 let begun = self.control.begin_clean_stop(caller).await;
                 begun.map(|()| json!("the master stops when the running builds have ended"))
             }
-            How::Verb(_) | How::Change => {
+            How::Verb(_) | How::Change | How::Remark(_) => {
                 let request = act.request(args, fields, caller.name())?;
                 self.control.act(caller, request).await
             }
@@ -435,7 +438,7 @@ mod tests {
             let request = act.request(&args, fields, "ann");
             match act.how {
                 How::Form => assert!(request.is_err()),
-                How::Verb(_) | How::Change => {
+                How::Verb(_) | How::Change | How::Remark(_) => {
                     assert!(request.unwrap().need().is_some(), "{}", act.path);
                 }
             }

@@ -1,0 +1,94 @@
+//! What people say of problems on the command line (PRB-16, PRB-20 to PRB-22).
+
+use serde_json::Value;
+
+use crate::harness::{Master, Sandbox, Setup, run, shell};
+
+/// Asks `buildmaster problems` something.
+fn problems(master: &Master<'_>, words: &[&str]) -> String {
+    let mut command = master.program();
+    command.arg("problems").args(words).arg("--basedir");
+    run(command.arg(master.dir())).ok()
+}
+
+/// Why `buildmaster problems` refuses something.
+fn refusal(master: &Master<'_>, words: &[&str]) -> String {
+    let mut command = master.program();
+    command.arg("problems").args(words).arg("--basedir");
+    run(command.arg(master.dir())).stderr
+}
+
+fn story(master: &Master<'_>) -> Value {
+    serde_json::from_str(&problems(master, &["1", "--json"])).unwrap()
+}
+
+#[test]
+fn prb_16_people_say_of_a_problem_what_they_do_about_it() {
+    let sandbox = Sandbox::new();
+    let setup = Setup::new(&[shell("make", "false", "")]).local_slave("here");
+    let mut master = Master::start(&sandbox, &setup);
+    master.wait_until_attached("here");
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    let listed = problems(&master, &[]);
+    assert!(listed.contains("open  full: make"), "{listed}");
+
+    assert_eq!(problems(&master, &["claim", "1"]), "problem 1 is claimed\n");
+    let claim = &story(&master)["claims"][0];
+    let me = claim["by"].as_str().unwrap().to_owned();
+    assert_eq!(claim["person"], *me);
+    assert!(claim["until"].is_string(), "{claim}");
+    let claimed = problems(&master, &[]);
+    assert!(claimed.contains(&format!("; claimed by {me}")), "{claimed}");
+    let until = "2030-01-01T00:00:00Z";
+    let refused = refusal(&master, &["claim", "1", "--until", until]);
+    assert!(refused.contains("in the next 366 days"), "{refused}");
+    assert_eq!(
+        problems(&master, &["release", "1"]),
+        "problem 1 is released\n"
+    );
+    let refused = refusal(&master, &["release", "1"]);
+    assert!(refused.contains("has not claimed problem 1"), "{refused}");
+
+    problems(&master, &["mute", "1"]);
+    problems(&master, &["mute", "1", "--all"]);
+    problems(&master, &["unmute", "1"]);
+    problems(&master, &["note", "1", "seen on oak, too"]);
+    problems(&master, &["ticket", "1", "https://t.example/7"]);
+    let refused = refusal(&master, &["guilty", "1", "nobody-known"]);
+    assert!(
+        refused.contains("neither a user nor the author"),
+        "{refused}"
+    );
+    let author = story(&master)["suspects"][0]["who"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    problems(&master, &["not-mine", "1", "--for", &author]);
+    assert_eq!(story(&master)["suspects"], Value::Array(Vec::new()));
+    problems(&master, &["guilty", "1", &author]);
+    let shown = problems(&master, &["1"]);
+    for text in [
+        format!("named guilty: {author}"),
+        format!("muted for all by {me}"),
+        format!("note by {me}: seen on oak, too"),
+        format!("ticket linked by {me}: https://t.example/7"),
+    ] {
+        assert!(shown.contains(&text), "{text}: {shown}");
+    }
+
+    problems(&master, &["dismiss", "1", "the step is new"]);
+    assert_eq!(problems(&master, &[]), "no open problems\n");
+    assert_eq!(story(&master)["state"], "dismissed");
+    // What people have said survives what ends the master.
+    master.kill();
+    master.run();
+    assert_eq!(story(&master)["dismissal"]["text"], "the step is new");
+    problems(&master, &["dismiss", "1", "--undo"]);
+    assert_eq!(story(&master)["state"], "open");
+    let refused = refusal(&master, &["claim", "99"]);
+    assert!(refused.contains("there is no problem 99"), "{refused}");
+    let mut audit = master.program();
+    let audit = run(audit.args(["audit", "--basedir"]).arg(master.dir())).ok();
+    assert!(audit.contains("dismissed problem 1"), "{audit}");
+}
