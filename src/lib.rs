@@ -21,7 +21,7 @@
 //! | 7 | [`daemon`] | composition: tasks, signals, shutdown; the engine that owns the core |
 //! | 6 | [`web`] | the web pages and the JSON API of a running master |
 //! | 6 | [`changes`] | change sources: `sendchange`, mails, job directories |
-//! | 6 | [`status`] | status objects for try clients and live status clients; the outbox |
+//! | 6 | [`status`] | status objects for try clients and live clients; bots on IRC; the outbox |
 //! | 6 | [`client`] | programs for developers, hooks and mail servers: `sendchange`, `hook`, `try` |
 //! | 6 | [`buildslave`] | the native slave, as a program and inside the master |
 //! | 5 | [`control`] | the handle for questions to the core; the control socket |

@@ -21,16 +21,21 @@ pub(super) fn build_ended(
     if ended.result == Results::Retry {
         return None;
     }
-    let targets = config.status.iter().filter_map(StatusConfig::telling);
-    let told = targets.filter(|telling| telling.is_about(ended));
-    let told: Vec<_> = told
-        .map(|telling| Told {
+    let told = config.status.iter().filter_map(|target| {
+        let telling = target.telling()?;
+        telling.is_about(ended).then(|| Told {
             target: telling.name.clone(),
             modes: telling.modes.clone(),
             previous: telling.previous,
             by_set: telling.by_set,
+            events: target
+                .irc()
+                .map_or_else(Vec::new, |irc| irc.notify_events.clone()),
         })
-        .collect();
+    });
+    // Channels that want no event hear of no end.
+    let told = told.filter(|told| !(told.modes.is_empty() && told.events.is_empty()));
+    let told: Vec<_> = told.collect();
     let ended = BuildTold { build, told, at };
     (!ended.told.is_empty()).then(|| Op::Letter(Box::new(LetterOp::BuildEnded(ended))))
 }

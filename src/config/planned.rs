@@ -75,7 +75,6 @@ const PLANNED: &[Row] = &[
             "GerritStatusPush",
             "GitHubStatus",
             "HttpStatusPush",
-            "IRC",
             "StatusPush",
             "TinderboxMailNotifier",
             "WebStatus",

@@ -2,6 +2,7 @@
 
 pub(super) mod command;
 pub(super) mod commit_status;
+pub(super) mod irc;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
 pub(super) mod telling;
@@ -19,6 +20,7 @@ use super::shape::{KindShape, Shape};
 
 pub use self::command::CommandConfig;
 pub use self::commit_status::CommitStatusConfig;
+pub use self::irc::{IrcChannel, IrcConfig};
 pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
 pub use self::telling::{EndedBuild, Telling};
@@ -43,6 +45,9 @@ pub enum StatusConfig {
     /// `commit-status`: code hosts are told what builds make of commits.
     #[serde(rename = "commit-status")]
     CommitStatus(Box<CommitStatusConfig>),
+    /// `IRC`: a bot in channels.
+    #[serde(rename = "IRC")]
+    Irc(Box<IrcConfig>),
 }
 
 /// A row of [`KINDS`].
@@ -53,7 +58,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 5] = [
+static KINDS: [Kind; 6] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -89,6 +94,13 @@ static KINDS: [Kind; 5] = [
         },
         usual: || StatusConfig::CommitStatus(Box::default()),
     },
+    Kind {
+        shape: KindShape {
+            name: "IRC",
+            keys: &[irc::KEYS],
+        },
+        usual: || StatusConfig::Irc(Box::default()),
+    },
 ];
 
 pub(super) static SHAPE: Shape = Shape {
@@ -112,9 +124,11 @@ impl StatusConfig {
     pub fn name(&self) -> String {
         match self {
             Self::PbListener(listener) => listener.name(),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => {
-                self.target().unwrap_or_default().to_owned()
-            }
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::CommitStatus(_)
+            | Self::Irc(_) => self.target().unwrap_or_default().to_owned(),
         }
     }
 
@@ -123,7 +137,11 @@ impl StatusConfig {
     pub const fn password(&self) -> Option<&Secret> {
         match self {
             Self::PbListener(listener) => Some(&listener.password),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => None,
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::CommitStatus(_)
+            | Self::Irc(_) => None,
         }
     }
 
@@ -132,7 +150,11 @@ impl StatusConfig {
     pub const fn pb_listener(&self) -> Option<&PbListenerConfig> {
         match self {
             Self::PbListener(listener) => Some(listener),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => None,
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::CommitStatus(_)
+            | Self::Irc(_) => None,
         }
     }
 
@@ -141,9 +163,11 @@ impl StatusConfig {
     pub fn mail(&self) -> Option<&MailNotifierConfig> {
         match self {
             Self::Mail(mail) => Some(mail),
-            Self::PbListener(_) | Self::Webhook(_) | Self::Command(_) | Self::CommitStatus(_) => {
-                None
-            }
+            Self::PbListener(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::CommitStatus(_)
+            | Self::Irc(_) => None,
         }
     }
 
@@ -152,9 +176,11 @@ impl StatusConfig {
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::CommitStatus(status) => Some(&status.telling.name),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::PbListener(_) => {
-                self.telling().map(|telling| telling.name.as_str())
-            }
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::PbListener(_)
+            | Self::Irc(_) => self.telling().map(|telling| telling.name.as_str()),
         }
     }
 
@@ -163,7 +189,24 @@ impl StatusConfig {
     pub fn commit_status(&self) -> Option<&CommitStatusConfig> {
         match self {
             Self::CommitStatus(status) => Some(status),
-            Self::Mail(_) | Self::Webhook(_) | Self::Command(_) | Self::PbListener(_) => None,
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::PbListener(_)
+            | Self::Irc(_) => None,
+        }
+    }
+
+    /// Its settings, if it is a bot on IRC.
+    #[must_use]
+    pub fn irc(&self) -> Option<&IrcConfig> {
+        match self {
+            Self::Irc(irc) => Some(irc),
+            Self::Mail(_)
+            | Self::Webhook(_)
+            | Self::Command(_)
+            | Self::PbListener(_)
+            | Self::CommitStatus(_) => None,
         }
     }
 
@@ -174,6 +217,7 @@ impl StatusConfig {
             Self::Mail(mail) => Some(&mail.telling),
             Self::Webhook(webhook) => Some(&webhook.telling),
             Self::Command(command) => Some(&command.telling),
+            Self::Irc(irc) => Some(&irc.telling),
             Self::PbListener(_) | Self::CommitStatus(_) => None,
         }
     }
@@ -212,6 +256,7 @@ pub(super) fn read(
             StatusConfig::CommitStatus(status) => {
                 status.read(&mut table, &around, repositories);
             }
+            StatusConfig::Irc(irc) => irc.read(&mut table, &around),
         }
         table.finish();
         targets.push(target);

@@ -9,6 +9,7 @@ mod accepted;
 mod example;
 mod expressions;
 mod factories;
+mod irc;
 mod latent;
 mod mail_notifier;
 mod mistakes;

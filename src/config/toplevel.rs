@@ -315,6 +315,13 @@ impl Config {
             || repositories.any(|known| known.owners_file.is_some() || !known.owners.is_empty())
     }
 
+    /// The bot on IRC with this name.
+    #[must_use]
+    pub fn irc(&self, name: &str) -> Option<&super::IrcConfig> {
+        let mut bots = self.status.iter().filter_map(StatusConfig::irc);
+        bots.find(|bot| bot.telling.name == name)
+    }
+
     /// The repository of this name.
     #[must_use]
     pub fn repository(&self, name: &str) -> Option<&RepositoryConfig> {

@@ -13,7 +13,7 @@ use super::strangers::Noted;
 use super::{Caller, Control, NotForced, Request, Service, Target};
 use crate::botmaster::Ask;
 use crate::model::{Action, AuditRecord, BuilderName, Op, Outcome, SchedulerName};
-use crate::people::{Decision, may};
+use crate::people::{Decision, Ground, may};
 use crate::schedulers::forcing::{Sent, WrongField};
 use crate::store::State;
 
@@ -279,13 +279,21 @@ impl Control {
         let object = self.reader().read(look).await;
         let object = object.map_err(|error| error.to_string())?;
         let rights = caller.token.as_ref().map(|(_, rights)| rights);
-        Ok(may(
+        let decision = may(
             &config.permissions,
             &caller.actor,
             rights,
             need.action,
             &object,
-        ))
+        );
+        let mut granted = caller.granted.iter();
+        let setting = granted.find(|(action, _)| *action == need.action);
+        Ok(match (decision, setting) {
+            (Decision::NotAllowed, Some((_, setting))) => {
+                Decision::Allowed(Ground::Setting(setting))
+            }
+            (decision, _) => decision,
+        })
     }
 
     /// Puts into the audit log that `caller` was refused before the act was tried.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Door, TokenId, TokenRights};
+use crate::model::{Action, Door, TokenId, TokenRights};
 use crate::people::Actor;
 
 /// Who asks for something, and by which way.
@@ -16,6 +16,8 @@ pub struct Caller {
     pub address: String,
     /// The token that was used.
     pub token: Option<(TokenId, TokenRights)>,
+    /// What the door allows to anyone, each with the setting that says so.
+    pub granted: Vec<(Action, &'static str)>,
 }
 
 impl Caller {
@@ -29,6 +31,7 @@ impl Caller {
             door: Door::Command,
             address: String::new(),
             token: None,
+            granted: Vec::new(),
         }
     }
 
@@ -40,6 +43,7 @@ impl Caller {
             door,
             address: address.to_owned(),
             token: None,
+            granted: Vec::new(),
         }
     }
 
@@ -54,7 +58,14 @@ impl Caller {
             door,
             address: address.to_owned(),
             token: None,
+            granted: Vec::new(),
         }
+    }
+
+    /// The same caller at a door that allows this to anyone.
+    #[must_use]
+    pub fn granted(self, granted: Vec<(Action, &'static str)>) -> Self {
+        Self { granted, ..self }
     }
 
     /// The name of the caller; empty for somebody who has not logged in.

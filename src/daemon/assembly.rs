@@ -32,6 +32,7 @@ use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
 use crate::net::{Gatekeeper, Login, Refusals, Tasks};
+use crate::status::irc::Bots;
 use crate::status::outbox::Outbox;
 use crate::status::teller::Teller;
 use crate::store::Writer;
@@ -117,7 +118,8 @@ impl Daemon {
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &in_force, &tasks);
-        start_outbox(&control, &writer, in_force.subscribe(), &tasks);
+        let bots = Bots::default();
+        start_outbox(&control, &writer, in_force.subscribe(), &bots, &tasks);
         start_teller(&control, &writer, in_force.subscribe(), parts.zone, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
@@ -130,6 +132,7 @@ impl Daemon {
             parts.log,
             control,
             rng,
+            bots,
             &tasks,
         );
         start_chores(
@@ -216,6 +219,7 @@ fn start_outbox(
     control: &Control,
     writer: &Writer,
     config: watch::Receiver<Arc<Config>>,
+    bots: &Bots,
     tasks: &Tasks,
 ) {
     let outbox = Outbox {
@@ -224,6 +228,7 @@ fn start_outbox(
         config,
         changed: Arc::clone(control.letters_changed()),
         measures: Arc::clone(control.measures()),
+        bots: bots.clone(),
     };
     let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));

@@ -12,6 +12,7 @@
 
 mod announce;
 mod assembly;
+mod bots;
 mod builds;
 mod doors;
 mod engine;

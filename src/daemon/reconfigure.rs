@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info};
 
+use super::bots::Channels;
 use super::doors::Doors;
 use super::jobdirs::{self, Jobdirs};
 use super::local::Locals;
@@ -25,6 +26,7 @@ use crate::config::{Config, Difference, LogRotation, Reading};
 use crate::control::{Control, Reconfigure, Reconfigured};
 use crate::daemonize::{LogFile, Rotation};
 use crate::net::Tasks;
+use crate::status::irc::Bots;
 
 /// Reads and checks the configuration file, or returns why the file cannot be read.
 pub type Load = Arc<dyn Fn() -> Result<Reading, String> + Send + Sync>;
@@ -42,6 +44,7 @@ pub(super) struct Reconfigurer {
     locals: Locals,
     jobdirs: Jobdirs,
     sources: Sources,
+    channels: Channels,
     /// The master's own log, if it is a file.
     log: Option<LogFile>,
     control: Control,
@@ -72,12 +75,14 @@ impl Reconfigurer {
         log: Option<LogFile>,
         control: Control,
         rng: StdRng,
+        bots: Bots,
         tasks: &Tasks,
     ) -> Self {
         let mut locals = Locals::new(tasks.clone(), control.newsroom().graceful(), rng);
         locals.set(&doors);
         let jobdirs = Jobdirs::start(jobdirs, control.clone(), tasks.clone());
         let sources = Sources::start(&config.borrow(), control.clone(), tasks.clone());
+        let channels = Channels::start(&config.borrow(), bots, control.clone(), tasks.clone());
         Self {
             config,
             load,
@@ -86,6 +91,7 @@ impl Reconfigurer {
             locals,
             jobdirs,
             sources,
+            channels,
             log,
             control,
         }
@@ -180,6 +186,7 @@ impl Reconfigurer {
             self.config.send_replace(Arc::clone(&config));
             // Drivers look at the configuration that is in force.
             self.sources.set(&config);
+            self.channels.set(&config);
         }
         Ok(Reconfigured {
             difference,

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildId, BuildNumber, BuilderName, Ending, LetterId, NewsMode, PreviousBuild, ProblemNumber,
-    ProblemsTold, Results, Say, SetId, SlaveName, Timestamp,
+    BuildId, BuildNumber, BuilderName, Ending, LetterId, NewsMode, NotifyEvent, PreviousBuild,
+    ProblemNumber, ProblemsTold, Results, Say, SetId, SlaveName, Timestamp,
 };
 
 /// A letter as it is written, in the transaction of its cause (OUT-02).
@@ -55,6 +55,16 @@ pub enum LetterFacts {
     Commit(CommitFacts),
     /// What a person is told of problems (ESC-01).
     Problems(ProblemsTold),
+    /// Somebody on IRC says to be a person, who gets the code that proves it (IRC-06). The code is
+    /// a secret, which only the bot has.
+    IrcCode {
+        /// The bot that was told.
+        bot: String,
+        /// The person.
+        person: String,
+        /// The nick.
+        nick: String,
+    },
     /// So many letters waited for the target that the later ones of an order became one (OUT-10).
     Digest {
         /// How many letters it stands for.
@@ -155,6 +165,17 @@ pub struct Told {
     /// Whether it wants one letter for all builds of a set, when that has ended.
     #[serde(default)]
     pub by_set: bool,
+    /// The events that it wants, of a target for channels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<NotifyEvent>,
+}
+
+impl Told {
+    /// Whether the target wants a letter about such an end.
+    #[must_use]
+    pub fn wants(&self, ending: &Ending) -> bool {
+        ending.is_wanted(&self.modes) || self.events.iter().any(|event| event.wants(ending))
+    }
 }
 
 /// A build has ended, and these targets may want a letter about it.
@@ -172,6 +193,9 @@ impl Letter {
     /// The target that takes mail.
     pub const MAIL: &str = "mail";
 
+    /// The order of all letters for channels.
+    pub const CHANNELS: &str = "channels";
+
     /// A letter about a build. Those of a builder leave in order.
     #[must_use]
     pub fn of_build(target: &str, facts: BuildFacts, at: Timestamp) -> Self {
@@ -181,6 +205,15 @@ impl Letter {
             facts: LetterFacts::Build(facts),
             replaces: false,
             at,
+        }
+    }
+
+    /// A letter about a build for channels, where all are told in order (OUT-07).
+    #[must_use]
+    pub fn for_channels(target: &str, facts: BuildFacts, at: Timestamp) -> Self {
+        Self {
+            order: Self::CHANNELS.to_owned(),
+            ..Self::of_build(target, facts, at)
         }
     }
 
@@ -226,6 +259,22 @@ impl Letter {
         }
     }
 
+    /// A mail with the code for a nick.
+    #[must_use]
+    pub fn of_irc_code(bot: &str, person: &str, nick: &str, at: Timestamp) -> Self {
+        Self {
+            target: Self::MAIL.to_owned(),
+            order: format!("irc {person}"),
+            facts: LetterFacts::IrcCode {
+                bot: bot.to_owned(),
+                person: person.to_owned(),
+                nick: nick.to_owned(),
+            },
+            replaces: false,
+            at,
+        }
+    }
+
     /// A mail that a slave is missing.
     #[must_use]
     pub fn of_missing(facts: LetterFacts, slave: &SlaveName, at: Timestamp) -> Self {
@@ -265,6 +314,9 @@ impl fmt::Display for LetterFacts {
                     }
                     _ => write!(f, "{count} problems"),
                 }
+            }
+            Self::IrcCode { person, nick, .. } => {
+                write!(f, "{nick} on IRC says to be {person}")
             }
             Self::Digest { count: 1, last } => f.write_str(last),
             Self::Digest { count, last } => {

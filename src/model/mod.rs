@@ -23,6 +23,7 @@ pub mod known_login;
 mod last_run;
 pub mod letter;
 mod names;
+mod notify;
 pub mod offer;
 mod pause;
 pub mod permission;
@@ -75,6 +76,7 @@ pub use letter::{
     LetterState, Told,
 };
 pub use names::unique_names;
+pub use notify::{NotifyEvent, ToldResult};
 pub use offer::{
     AdmittedChange, AdmittedOffer, Delivery, Digest, Identity, Offer, OfferAnswer, OfferTaken,
     SourceAttempt, SourceReport, TakenChange,

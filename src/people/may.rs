@@ -53,6 +53,8 @@ pub enum Ground {
     DefaultRule,
     /// The person may, but the token may not.
     Token,
+    /// A setting of the door, which allows it to anyone (IRC-09).
+    Setting(&'static str),
 }
 
 impl Decision {
@@ -81,6 +83,7 @@ impl fmt::Display for Ground {
             Self::Rule { file, line } => write!(f, "the permission on line {line} of {file}"),
             Self::DefaultRule => f.write_str("the default permission"),
             Self::Token => f.write_str("the limits of the token"),
+            Self::Setting(name) => write!(f, "the setting `{name}`"),
         }
     }
 }

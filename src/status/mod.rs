@@ -1,9 +1,11 @@
-//! Those who follow what happens: the status objects of Perspective Broker clients, and the outbox.
+//! Those who follow what happens: the status objects of Perspective Broker clients, the bots on
+//! IRC, and the outbox.
 //!
 //! Invariants: who follows cannot slow the master down, and is told nothing that is not on record
 //! or on its way there.
 
 mod history;
+pub mod irc;
 pub mod live;
 pub mod outbox;
 pub mod pb;

@@ -7,6 +7,7 @@
 //! of the configuration in force.
 
 mod attachments;
+mod channels;
 mod command;
 mod lookup;
 mod mail;
@@ -36,6 +37,7 @@ use crate::config::{Config, StatusConfig};
 use crate::control::{Interruption, Measures, News, Subscription};
 use crate::model::{Fate, Letter, LetterOp, LetterState, Op};
 use crate::net::Tasks;
+use crate::status::irc::Bots;
 use crate::store::read::{LetterFilter, LetterRow};
 use crate::store::{State, StoreError, Writer};
 
@@ -67,6 +69,8 @@ pub struct Outbox {
     pub changed: Arc<Notify>,
     /// Counts what letters come to.
     pub measures: Arc<Measures>,
+    /// The bots that tell channels.
+    pub bots: Bots,
 }
 
 /// An attempt that has ended.
@@ -88,6 +92,7 @@ impl Outbox {
                     config: Arc::clone(&self.config.borrow()),
                     identity: Arc::clone(&identity),
                     connections: Arc::clone(&connections),
+                    bots: self.bots.clone(),
                 };
                 let failed = match post.has_target(&letter.target) {
                     true => stale(&letter, now),

@@ -7,6 +7,7 @@ mod acts;
 mod builders;
 mod builds;
 pub(super) mod changes;
+mod ending;
 pub(super) mod held;
 mod letters;
 mod lines;
@@ -30,12 +31,11 @@ mod walk;
 pub(super) use acts::KEPT_ACTS;
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
+pub(super) use ending::{EndedBuild, ended_build, previous_of};
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
-pub(super) use of_line::{
-    origin_of_requests, result_before, results_before, sets_of_requests, tree,
-};
+pub(super) use of_line::{origin_of_requests, result_before, sets_of_requests, tree};
 pub use people::{AuditFilter, AuditRow, SessionRow, TokenRow};
 pub use problems::{ProblemEventRow, ProblemFilter, ProblemRow};
 pub(super) use problems::{

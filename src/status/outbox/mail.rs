@@ -16,6 +16,7 @@ use super::{attachments, lookup};
 use crate::config::{Config, MailNotifierConfig, MailTransport};
 use crate::control::read_password;
 use crate::model::{BuildFacts, LetterFacts, Results, SetId, Timestamp};
+use crate::status::irc::Bots;
 use crate::store::read::LetterRow;
 use crate::store::{Reader, State, StoreError};
 use crate::view;
@@ -28,6 +29,7 @@ pub(super) struct Post {
     /// The identity of the state.
     pub(super) identity: Arc<str>,
     pub(super) connections: Arc<Connections>,
+    pub(super) bots: Bots,
 }
 
 /// A mail about builds before its recipients are known.
@@ -59,6 +61,14 @@ impl Post {
             return self
                 .give(&self.config.mail.transport(), parts, letter)
                 .await;
+        }
+        if let LetterFacts::IrcCode { bot, person, nick } = &letter.facts {
+            let parts = self.code(letter, (bot, person, nick)).await?;
+            let transport = self.config.mail.transport();
+            return self.give(&transport, parts, letter).await;
+        }
+        if self.config.irc(&letter.target).is_some() {
+            return self.tell_channels(letter, now).await;
         }
         let mut targets = self.config.status.iter();
         let found = targets.find_map(|target| {
@@ -129,7 +139,7 @@ impl Post {
         Ok(parts)
     }
 
-    async fn give(
+    pub(super) async fn give(
         &self,
         transport: &MailTransport,
         parts: Parts,
@@ -180,7 +190,10 @@ fn draft(
             let about = (*count, letter.facts.to_string());
             return Ok(Ok(digest(about, config, notifier, (letter, identity))));
         }
-        LetterFacts::SlaveMissing { .. } | LetterFacts::Commit(_) | LetterFacts::Problems(_) => {
+        LetterFacts::SlaveMissing { .. }
+        | LetterFacts::Commit(_)
+        | LetterFacts::Problems(_)
+        | LetterFacts::IrcCode { .. } => {
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }
     };

@@ -113,9 +113,10 @@ fn prepare(
                 body,
             }))
         }
-        StatusConfig::PbListener(_) | StatusConfig::Mail(_) | StatusConfig::CommitStatus(_) => {
-            Err(unfit())
-        }
+        StatusConfig::PbListener(_)
+        | StatusConfig::Mail(_)
+        | StatusConfig::CommitStatus(_)
+        | StatusConfig::Irc(_) => Err(unfit()),
     }
 }
 
@@ -223,6 +224,7 @@ fn facts(
         LetterFacts::SlaveMissing { .. }
         | LetterFacts::Digest { .. }
         | LetterFacts::Commit(_)
-        | LetterFacts::Problems(_) => Ok(("text", json!({ "text": letter.facts.to_string() }))),
+        | LetterFacts::Problems(_)
+        | LetterFacts::IrcCode { .. } => Ok(("text", json!({ "text": letter.facts.to_string() }))),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::model::{Fate, LetterFacts, Timestamp};
+use crate::model::{Fate, Letter, LetterFacts, Timestamp};
 use crate::store::read::LetterRow;
 
 /// Letters of a target that are on their way at once (OUT-07).
@@ -29,6 +29,9 @@ const LONGEST: Duration = Duration::from_secs(3 * 86_400);
 /// A letter is sent so long after it was written (OUT-09). The state of a commit is sent however
 /// old it is: nothing else would correct it.
 const FRESH: Duration = Duration::from_secs(7 * 86_400);
+
+/// A letter for channels is sent so long after it was written (OUT-09).
+pub(super) const FRESH_FOR_CHANNELS: Duration = Duration::from_mins(10);
 
 /// Letters of a target that is gone are kept for so long (OUT-11).
 const KEPT: Duration = Duration::from_secs(86_400);
@@ -211,7 +214,11 @@ pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Time
 /// Why a letter is not sent any more at `now`, if it is too old (OUT-09).
 pub(super) fn stale(letter: &LetterRow, now: Timestamp) -> Option<Failure> {
     let is_state = matches!(letter.facts, LetterFacts::Commit(_));
-    let is_stale = !is_state && now.since(letter.made_at) > FRESH;
+    let age = now.since(letter.made_at);
+    if letter.order == Letter::CHANNELS && age >= FRESH_FOR_CHANNELS {
+        return Some(Failure::Stale("it was older than 10 minutes".to_owned()));
+    }
+    let is_stale = !is_state && age > FRESH;
     is_stale.then(|| Failure::Stale("it was older than 7 days".to_owned()))
 }
 

@@ -386,13 +386,13 @@ type = "PBListener"
 port = 1
 password = "x"
 [[status]]
-type = "IRC""#,
+type = "WebStatus""#,
         r#"20:1: status target needs `port` (add `port = 9988`)
 20:1: status target needs a password (add `password = "…"`, `password_file = "FILE"` or `password_env = "VARIABLE"`)
 25:8: the user `bot` logs in at the slave port, where a slave has this name (choose another name, or use a port of its own)
 30:1: unknown key `passwd` of status target (it is called `password` here)
 33:8: `port` of status target is the port of another PBListener (give each a port of its own)
-36:8: `type = "IRC"` of status target is not available yet (remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails)"#,
+36:8: `type = "WebStatus"` of status target is not available yet (remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails)"#,
     );
 }
 

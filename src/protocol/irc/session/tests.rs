@@ -59,7 +59,10 @@ impl Scene {
         heard
             .filter_map(|heard| match heard {
                 Heard::Said { text, account, .. } => Some((text, account)),
-                _ => None,
+                Heard::Renamed { .. }
+                | Heard::Gone { .. }
+                | Heard::Reached { .. }
+                | Heard::Failed { .. } => None,
             })
             .collect()
     }
@@ -67,7 +70,10 @@ impl Scene {
     fn failure(&mut self) -> Option<String> {
         self.heard().into_iter().find_map(|heard| match heard {
             Heard::Failed { why } => Some(why),
-            _ => None,
+            Heard::Said { .. }
+            | Heard::Renamed { .. }
+            | Heard::Gone { .. }
+            | Heard::Reached { .. } => None,
         })
     }
 }

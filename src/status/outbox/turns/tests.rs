@@ -190,3 +190,13 @@ fn out_11_letters_of_a_target_that_is_gone_wait_a_day_for_its_return() {
     assert_eq!(turns.returned(|_| true), [""; 0]);
     assert_eq!(turns.gone_since("mail", NOW + day), NOW + day);
 }
+
+#[test]
+fn out_09_letters_for_channels_are_stale_after_ten_minutes() {
+    let letter = letter(1, Letter::CHANNELS);
+    let fresh = NOW + Duration::from_secs(599);
+    assert_eq!(stale(&letter, fresh), None);
+    let failure = stale(&letter, NOW + Duration::from_secs(600)).unwrap();
+    let dropped = fate(Err(failure), &letter, NOW);
+    assert!(matches!(dropped, Fate::Dropped { why } if why.contains("10 minutes")));
+}

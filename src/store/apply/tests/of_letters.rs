@@ -13,6 +13,7 @@ fn told(build: u64, modes: &[NewsMode], (previous, by_set): (PreviousBuild, bool
         modes: modes.to_vec(),
         previous,
         by_set,
+        events: Vec::new(),
     };
     let ended = BuildTold {
         build: BuildId(build),
@@ -80,6 +81,7 @@ fn out_02_a_letter_has_what_the_end_and_the_build_before_it_say() {
         }
         LetterFacts::BuildSet { .. }
         | LetterFacts::SlaveMissing { .. }
+        | LetterFacts::IrcCode { .. }
         | LetterFacts::Commit(_)
         | LetterFacts::Problems(_)
         | LetterFacts::Digest { .. } => panic!("{letter:?}"),

@@ -1,0 +1,115 @@
+//! Problems, who is on duty, and why something waits (IRC-04).
+
+use super::sight::ProblemSight;
+use super::{Answer, Chat, Kind, Order, Sight};
+
+pub(super) fn problems(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    let is_mine = match order.rest.as_str() {
+        "" => false,
+        "mine" if sight.person.is_none() => {
+            return order.answer(Kind::WhoAreYou, "I do not know you; say `i am NAME`");
+        }
+        "mine" => true,
+        _ => return order.usage(),
+    };
+    let wanted = sight.problems.iter().filter(|problem| {
+        let is_open = !problem.is_over;
+        let who = sight.person.as_deref();
+        is_open && (!is_mine || problem.suspects.iter().any(|s| Some(s.as_str()) == who))
+    });
+    let replies: Vec<_> = wanted
+        .map(|problem| order.reply(Kind::Problem, &brief(problem)))
+        .collect();
+    if replies.is_empty() {
+        return order.answer(Kind::Problem, "no problem is open");
+    }
+    Answer { replies, act: None }
+}
+
+pub(super) fn problem(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    let Ok(number) = order.rest.parse::<u64>() else {
+        return order.usage();
+    };
+    let found = sight
+        .problems
+        .iter()
+        .find(|problem| problem.number.0 == number);
+    let text = match found {
+        None => format!("there is no problem {number}"),
+        Some(problem) => {
+            let url = sight.url.trim_end_matches('/');
+            format!(
+                "{}; {}; {url}/problems/{number}",
+                brief(problem),
+                suspects(problem)
+            )
+        }
+    };
+    order.answer(Kind::Problem, &text)
+}
+
+pub(super) fn blame(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    let name = order.first_word();
+    if name.is_empty() {
+        return order.usage();
+    }
+    let open = sight.problems.iter();
+    let open = open.filter(|p| !p.is_over && p.builder.as_str() == name);
+    let replies: Vec<_> = open
+        .map(|problem| {
+            let text = format!("{}: {}", brief(problem), suspects(problem));
+            order.reply(Kind::Problem, &text)
+        })
+        .collect();
+    if replies.is_empty() {
+        let text = format!("no problem of {name} is open");
+        return order.answer(Kind::Problem, &text);
+    }
+    Answer { replies, act: None }
+}
+
+fn brief(problem: &ProblemSight) -> String {
+    let state = if problem.is_over { " (over)" } else { "" };
+    let since = problem.first.map(|first| format!(" since change {first}"));
+    let since = since.unwrap_or_default();
+    let text = format!("problem {}{state}: {}{since}", problem.number, problem.what);
+    text
+}
+
+fn suspects(problem: &ProblemSight) -> String {
+    let who = &problem.suspects;
+    match (&problem.sole_suspect, who.is_empty()) {
+        (Some(who), _) => format!("only {who} can have caused it"),
+        (None, true) => "nobody is suspected".to_owned(),
+        (None, false) => format!("caused by one of: {}", crate::text::and_more(who, 5)),
+    }
+}
+
+pub(super) fn on_duty(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    if order.rest != "duty" {
+        return Answer::default();
+    }
+    let duties = sight.duties.iter();
+    let replies: Vec<_> = duties
+        .map(|duty| {
+            let text = format!("on duty ({}): {}", duty.rota, duty.person);
+            order.reply(Kind::Duty, &text)
+        })
+        .collect();
+    if replies.is_empty() {
+        return order.answer(Kind::Duty, "there is no [[duty]]");
+    }
+    Answer { replies, act: None }
+}
+
+pub(super) fn why(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    if order.rest.is_empty() {
+        return order.usage();
+    }
+    let reasons = sight.reasons.iter();
+    let replies = reasons.map(|reason| order.reply(Kind::Reason, reason));
+    Answer {
+        replies: replies.collect(),
+        act: None,
+    }
+}

@@ -1,0 +1,386 @@
+//! Answers commands and tells of builds: the chat, with the master around it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::chat::{Act, Chat, Done, Kind, Order, Reply, Said, Settings, lines};
+use super::link::{FromLink, ToLink};
+use super::looking;
+use super::{Announcement, CodeAsked};
+use crate::botmaster::{Ask, BuildEvent, Event};
+use crate::config::IrcConfig;
+use crate::control::{Caller, Control, Interruption, News, NotDone, Request, Subscription, Topic};
+use crate::model::{Action, BuildId, Letter, LetterOp, Mono, Op, RequestId};
+use crate::protocol::irc::Heard;
+
+/// How long an act may take before the asker hears that it takes long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Letters of a code (IRC-06), and those that it may have: none that look alike.
+const CODE_LETTERS: usize = 6;
+const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+/// The desk of a target.
+pub(super) struct Desk {
+    config: Arc<IrcConfig>,
+    control: Control,
+    says: mpsc::Sender<ToLink>,
+    chat: Chat,
+    is_settled: bool,
+    /// The letter that is on its way, with its mark.
+    sending: Option<(String, oneshot::Sender<()>)>,
+    marks: u64,
+}
+
+impl Desk {
+    pub(super) fn new(
+        config: Arc<IrcConfig>,
+        control: Control,
+        says: mpsc::Sender<ToLink>,
+    ) -> Self {
+        let chat = Chat::new(Settings {
+            nick: config.nick.clone(),
+            channels: config
+                .channels
+                .iter()
+                .map(|channel| channel.name.clone())
+                .collect(),
+            pm_to_nicks: config.pm_to_nicks.clone(),
+            events: config.notify_events.clone(),
+            use_revisions: config.use_revisions,
+            show_blame_list: config.show_blame_list,
+            use_colors: config.use_colors,
+        });
+        Self {
+            config,
+            control,
+            says,
+            chat,
+            is_settled: false,
+            sending: None,
+            marks: 0,
+        }
+    }
+
+    /// Serves until `leaving` is cancelled.
+    pub(super) async fn run(
+        mut self,
+        mut heard: mpsc::Receiver<FromLink>,
+        (mut letters, mut codes): (mpsc::Receiver<Announcement>, mpsc::Receiver<CodeAsked>),
+        leaving: CancellationToken,
+    ) {
+        let mut news = self.control.newsroom().subscribe_to(Topic::Letters);
+        loop {
+            let can_send = self.is_settled && self.sending.is_none();
+            let due = self.chat.due().unwrap_or(Mono(Duration::MAX));
+            let due = self.control.clock().instant(due.min(self.now() + PATIENCE));
+            tokio::select! {
+                biased;
+                () = leaving.cancelled() => return,
+                heard = heard.recv() => match heard {
+                    Some(heard) => self.on_link(heard).await,
+                    None => return,
+                },
+                event = next_event(&mut news) => match event {
+                    Some(event) => self.on_build(&event).await,
+                    None => return,
+                },
+                Some(letter) = letters.recv(), if can_send => self.send(letter).await,
+                Some(asked) = codes.recv() => {
+                    let code = self.chat.code_for(&asked.person, &asked.nick, self.now());
+                    asked.answer.send(code.map(str::to_owned)).unwrap_or_default();
+                }
+                () = sleep_until(due) => {
+                    let replies = self.chat.tick(self.now());
+                    self.announce(replies);
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Mono {
+        self.control.clock().now().mono
+    }
+
+    /// Says replies. What the connection does not take is lost, as on a connection that breaks.
+    fn say(&self, replies: &[Reply]) {
+        for (to, kind, text) in lines(replies, &self.control.config().buildbot_url) {
+            let is_told = matches!(kind, Kind::BuildStarted | Kind::BuildEnded);
+            let is_notice = is_told && self.config.notice_on_channel && to.starts_with(['#', '&']);
+            let command = if is_notice { "NOTICE" } else { "PRIVMSG" };
+            let text = match kind {
+                Kind::Action => format!("\u{1}ACTION {text}\u{1}"),
+                _ => text,
+            };
+            self.pass(ToLink::Say { to, command, text });
+        }
+    }
+
+    /// Says what is said by itself: each to its own place.
+    fn announce(&self, replies: Vec<Reply>) {
+        for reply in replies {
+            self.say(&[reply]);
+        }
+    }
+
+    fn pass(&self, wish: ToLink) {
+        if let Err(error) = self.says.try_send(wish) {
+            debug!("not said: {error}");
+        }
+    }
+
+    async fn on_link(&mut self, heard: FromLink) {
+        match heard {
+            FromLink::Settled(is_settled) => self.is_settled = is_settled,
+            FromLink::Lost => {
+                self.is_settled = false;
+                self.sending = None;
+                self.chat.gone(None);
+            }
+            FromLink::Heard(Heard::Reached { mark }, _) => {
+                if let Some((_, taken)) = self.sending.take_if(|(sent, _)| *sent == mark) {
+                    // The outbox may have given it up.
+                    taken.send(()).unwrap_or_default();
+                }
+            }
+            FromLink::Heard(Heard::Renamed { nick, new }, _) => self.chat.renamed(&nick, &new),
+            FromLink::Heard(Heard::Gone { nick }, _) => self.chat.gone(Some(&nick)),
+            FromLink::Heard(
+                Heard::Said {
+                    nick,
+                    address,
+                    account,
+                    channel,
+                    text,
+                    is_action,
+                },
+                is_seen,
+            ) => {
+                let said = Said {
+                    nick,
+                    address,
+                    channel,
+                    text,
+                    is_action,
+                    is_seen,
+                };
+                self.on_said(said, account).await;
+            }
+            FromLink::Heard(Heard::Failed { .. }, _) => {}
+        }
+    }
+
+    async fn on_said(&mut self, said: Said, account: Option<String>) {
+        let order = match self.chat.hear(said) {
+            Ok(order) => order,
+            Err(replies) => return self.say(&replies),
+        };
+        let caller = self.caller(&order.said, account.as_deref()).await;
+        let sight = looking::sight(&self.control, &self.config, &order, &caller).await;
+        let sight = match sight {
+            Ok(sight) => sight,
+            Err(why) => {
+                let why = format!("the state cannot be read now: {why}");
+                return self.say(&[failed(&order.said, &why)]);
+            }
+        };
+        let answer = self.chat.answer(&order, &sight);
+        self.say(&answer.replies);
+        if let Some(act) = answer.act {
+            let doing = timeout(PATIENCE, self.act(&caller, &order, &act)).await;
+            let done = doing.unwrap_or_else(|_| Done::Failed("that takes long".to_owned()));
+            let now = self.now();
+            let replies = self.chat.done(&order, &act, done, now);
+            self.say(&replies);
+        }
+    }
+
+    /// Who asks (IRC-05): the person whose account at the services it is, or who has confirmed the
+    /// nick. What is said in a channel is said to everybody there.
+    async fn caller(&self, said: &Said, account: Option<&str>) -> Caller {
+        let confirmed = self.chat.confirmed(&said.nick, &said.address);
+        let person = looking::person(&self.control, confirmed, account).await;
+        let address = format!("{}!{}", said.nick, said.address);
+        let caller = match person {
+            Some((name, roles)) => Caller::person(&name, roles, crate::model::Door::Irc, &address),
+            None => Caller::stranger(crate::model::Door::Irc, &address),
+        };
+        let mut granted = Vec::new();
+        if self.config.allow_force {
+            granted.extend([
+                (Action::Force, "allow_force"),
+                (Action::Stop, "allow_force"),
+            ]);
+        }
+        if self.config.allow_shutdown {
+            granted.push((Action::Shutdown, "allow_shutdown"));
+        }
+        caller.granted(granted)
+    }
+
+    async fn act(&mut self, caller: &Caller, order: &Order, act: &Act) -> Done {
+        let done = match act {
+            Act::Force(forced) => {
+                let ask = Request::Core(Ask::Force(forced.clone()));
+                let done = self.control.act(caller, ask).await;
+                return match done {
+                    Ok(answer) => match answer["request"].as_u64() {
+                        Some(request) => Done::Queued(RequestId(request)),
+                        None => Done::Yes,
+                    },
+                    Err(why) => not_done(why),
+                };
+            }
+            Act::Stop {
+                builder,
+                numbers,
+                reason,
+            } => {
+                let mut done = Ok(());
+                for &number in numbers {
+                    let ask = Ask::StopBuild {
+                        builder: builder.clone(),
+                        number,
+                        reason: reason.clone(),
+                    };
+                    let stopped = self.control.act(caller, Request::Core(ask)).await;
+                    done = done.and(stopped.map(|_| ()));
+                }
+                done
+            }
+            Act::Shutdown => self.control.begin_clean_stop(caller).await,
+            Act::CancelShutdown => {
+                let ask = Request::Core(Ask::CancelShutdown);
+                self.control.act(caller, ask).await.map(|_| ())
+            }
+            Act::ShutdownNow => match self.control.begin_clean_stop(caller).await {
+                Ok(()) => stop_now(),
+                Err(why) => Err(why),
+            },
+            Act::Join { channel } => {
+                self.pass(ToLink::Join(channel.clone()));
+                Ok(())
+            }
+            Act::Leave { channel } => {
+                self.pass(ToLink::Leave(channel.clone()));
+                Ok(())
+            }
+            Act::SendCode { person } => {
+                self.send_code(&order.said, person).await;
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => Done::Yes,
+            Err(why) => not_done(why),
+        }
+    }
+
+    /// Has a code sent to the person whom somebody says to be.
+    async fn send_code(&mut self, said: &Said, person: &str) {
+        let code = new_code();
+        let now = self.now();
+        if self.chat.has_code(said, person, code, now) {
+            let (bot, at) = (&self.config.telling.name, self.control.clock().wall());
+            let letter = Letter::of_irc_code(bot, person, &said.nick, at);
+            let op = Op::Letter(Box::new(LetterOp::Written(letter)));
+            self.control.writer().write_and_wait(vec![op]).await;
+            self.control.letters_changed().notify_one();
+        }
+    }
+
+    async fn on_build(&mut self, event: &BuildEvent) {
+        match event {
+            BuildEvent::Started(start) if self.chat.follows_starts() => {
+                let started = looking::started(&self.control, &self.config, start).await;
+                let replies = self.chat.started(&started);
+                self.announce(replies);
+            }
+            BuildEvent::Finished { build, .. } if self.chat.follows(*build) => {
+                self.control.settled().await;
+                if let Some(ended) = self.ended(*build).await {
+                    let replies = self.chat.ended(&ended);
+                    self.announce(replies);
+                }
+            }
+            BuildEvent::Started(_)
+            | BuildEvent::Finished { .. }
+            | BuildEvent::StartFailed { .. }
+            | BuildEvent::LocksAwaited(_)
+            | BuildEvent::LocksGranted { .. }
+            | BuildEvent::Interrupted { .. } => {}
+        }
+    }
+
+    async fn ended(&self, build: BuildId) -> Option<super::chat::Ended> {
+        looking::ended(&self.control, &self.config, build, None).await
+    }
+
+    /// Says what a letter has to say, and waits for the server to have taken it.
+    async fn send(&mut self, letter: Announcement) {
+        if letter.taken.is_closed() {
+            // It was given up: it is too old.
+            return;
+        }
+        let build = letter.facts.build;
+        let ending = Some(letter.facts.ending);
+        let ended = looking::ended(&self.control, &self.config, build, ending).await;
+        let replies = ended.map_or_else(Vec::new, |ended| self.chat.letter(&ended));
+        if replies.is_empty() {
+            // Nobody wants it any more, or the build was pruned.
+            letter.taken.send(()).unwrap_or_default();
+            return;
+        }
+        self.announce(replies);
+        self.marks += 1;
+        let mark = format!("letter-{}", self.marks);
+        self.pass(ToLink::Mark(mark.clone()));
+        self.sending = Some((mark, letter.taken));
+    }
+}
+
+/// A code that nobody guesses.
+fn new_code() -> String {
+    let mut rng = rand::rng();
+    let letters = (0..CODE_LETTERS).map(|_| ALPHABET[rng.random_range(0..ALPHABET.len())]);
+    letters.map(char::from).collect()
+}
+
+fn not_done(why: NotDone) -> Done {
+    match why {
+        NotDone::NotAllowed { .. } => Done::Denied(crate::protocol::irc::safe(&why.to_string())),
+        other => Done::Failed(crate::protocol::irc::safe(&other.to_string())),
+    }
+}
+
+fn failed(said: &Said, why: &str) -> Reply {
+    Reply {
+        to: said.to().to_owned(),
+        kind: Kind::Failed,
+        text: crate::protocol::irc::safe(why),
+    }
+}
+
+/// Stops this process as the system does.
+fn stop_now() -> Result<(), NotDone> {
+    let own = rustix::process::getpid();
+    let stopped = rustix::process::kill_process(own, rustix::process::Signal::TERM);
+    stopped.map_err(|error| NotDone::Rejected(error.to_string()))
+}
+
+/// The next event of a build; absent if the master ends.
+async fn next_event(news: &mut Subscription) -> Option<BuildEvent> {
+    loop {
+        match news.next().await.as_deref().map(|told| &told.news) {
+            Ok(News::Event(Event::Build(event))) => return Some(event.clone()),
+            Ok(News::Event(_) | News::Build(_)) | Err(Interruption::Missed(_)) => {}
+            Err(Interruption::Ended) => return None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What a build came to, beside the build before it (MAL-03).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::of_line::{origin_of_requests, results_before};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Earlier, Ending, Judgement, PreviousBuild,
+    RequestId, Results, previous_result,
+};
+use crate::store::StoreError;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
+
+impl State {
+    /// What a build came to; absent unless it has ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn ending(
+        &self,
+        build: BuildId,
+        rule: PreviousBuild,
+    ) -> Result<Option<Ending>, StoreError> {
+        self.read(|conn| {
+            let Some(build) = ended_build(conn, build)? else {
+                return Ok(None);
+            };
+            Ok(Some(Ending {
+                result: build.result,
+                previous: previous_of(conn, &build, rule)?,
+                judgement: build.judgement,
+            }))
+        })
+    }
+}
+
+/// A build that has ended.
+pub(in crate::store) struct EndedBuild {
+    pub(in crate::store) builder: BuilderName,
+    pub(in crate::store) number: BuildNumber,
+    pub(in crate::store) result: Results,
+    pub(in crate::store) judgement: Option<Judgement>,
+    pub(in crate::store) newest: Option<ChangeNumber>,
+    pub(in crate::store) requests: Vec<RequestId>,
+}
+
+/// The build as it is on record; absent unless it has ended. Its judgement is the one that was
+/// recorded with its end (GRD-02).
+pub(in crate::store) fn ended_build(
+    conn: &Connection,
+    build: BuildId,
+) -> rusqlite::Result<Option<EndedBuild>> {
+    let found = conn
+        .prepare_cached(BUILD)?
+        .query_row([int(build.0)], |row| {
+            let news: Option<String> = row.get(3)?;
+            Ok(EndedBuild {
+                builder: row.get::<_, Col<_>>(0)?.0,
+                number: row.get::<_, Col<_>>(1)?.0,
+                result: row.get::<_, Col<_>>(2)?.0,
+                judgement: news.and_then(|name| Judgement::named(&name)),
+                newest: row.get::<_, Option<Col<_>>>(4)?.map(|newest| newest.0),
+                requests: row.get::<_, Json<_>>(5)?.0,
+            })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+/// The result of the previous build (MAL-03).
+pub(in crate::store) fn previous_of(
+    conn: &Connection,
+    build: &EndedBuild,
+    rule: PreviousBuild,
+) -> rusqlite::Result<Option<Results>> {
+    if rule == PreviousBuild::Number {
+        return conn
+            .prepare_cached(NUMBER_BEFORE)?
+            .query_row(
+                params![build.builder.as_str(), int(build.number.0)],
+                |row| Ok(row.get::<_, Col<_>>(0)?.0),
+            )
+            .optional();
+    }
+    let Some(origin) = origin_of_requests(conn, &build.requests)? else {
+        return Ok(None);
+    };
+    let earlier: Vec<Earlier> = results_before(conn, &build.builder, build.number, &origin.line)?;
+    Ok(previous_result(&earlier, build.newest))
+}
+
+const BUILD: &str = "SELECT builder, number, result, news, changes ->> '$[#-1]', requests
+    FROM build WHERE id = ?1 AND result IS NOT NULL";
+const NUMBER_BEFORE: &str = "SELECT result FROM build WHERE builder = ?1 AND result IS NOT NULL
+    AND number = (SELECT max(number) FROM build WHERE builder = ?1 AND number < ?2)";
