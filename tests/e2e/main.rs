@@ -13,6 +13,7 @@
 
 mod builds;
 mod changes;
+mod channels;
 mod codebases;
 mod configuration;
 mod control;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 20] = [
+const RULES: [(&str, &[u32]); 21] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -27,6 +27,7 @@ const RULES: [(&str, &[u32]); 20] = [
     ("OUT", &[2, 5, 6, 7, 8, 9, 10, 11, 12, 14]),
     ("MSG", &[1, 2, 3, 4]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
+    ("IRC", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
     ("PSH", &[1, 2, 3, 4, 6]),
     ("PRB", &[1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 13, 15, 17]),
     ("FLK", &[1, 2, 3, 6]),
@@ -36,7 +37,7 @@ const RULES: [(&str, &[u32]); 20] = [
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 17] = [
+const CASES: [(&str, u32); 18] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -50,6 +51,7 @@ const CASES: [(&str, u32); 17] = [
     ("mailconf", 9),
     ("recipient", 11),
     ("mailtext", 24),
+    ("irc", 129),
     ("outbox", 41),
     ("report", 63),
     ("problem", 27),

@@ -1,0 +1,236 @@
+//! A bot on IRC, at a real server with somebody who talks to it (IRC-01 to IRC-10).
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{Master, Process, Sandbox, Setup, free_port, run, shell, wait_until};
+
+/// An IRC server; absent if the program is not installed.
+fn serve(sandbox: &Sandbox, port: u16) -> Option<Process> {
+    let program = ["/usr/sbin/ngircd", "/usr/bin/ngircd"].map(PathBuf::from);
+    let Some(program) = program.into_iter().find(|program| program.exists()) else {
+        eprintln!("skipped: ngircd is not installed");
+        return None;
+    };
+    let settings = format!(
+        "[Global]\nName = irc.test.local\nInfo = test\nListen = 127.0.0.1\nPorts = {port}\n\
+         AdminInfo1 = test\n[Limits]\nMaxConnectionsIP = 0\nMaxJoins = 10\nMaxPenaltyTime = 0\n\
+         [Options]\nDNS = no\nIdent = no\nPAM = no\n[Channel]\nName = #keyed\nKey = sesame\n\
+         Modes = k\n"
+    );
+    let file = sandbox.file("ngircd.conf", settings);
+    let mut command = Command::new(program);
+    command.arg("-n").arg("-f").arg(file);
+    let server = Process::start("ngircd", &mut command);
+    wait_until("the IRC server", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    Some(server)
+}
+
+/// Somebody in `#dev`.
+struct Human {
+    stream: BufReader<TcpStream>,
+    heard: Vec<String>,
+}
+
+impl Human {
+    fn join(port: u16, nick: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let mut human = Self {
+            stream: BufReader::new(stream),
+            heard: Vec::new(),
+        };
+        human.send(&format!("NICK {nick}\r\nUSER {nick} 0 * :{nick}"));
+        human.waits_for(" 001 ");
+        human.send("JOIN #dev");
+        human.waits_for(" 366 ");
+        human
+    }
+
+    fn send(&mut self, line: &str) {
+        let stream = self.stream.get_mut();
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+    }
+
+    fn says(&mut self, text: &str) {
+        self.send(&format!("PRIVMSG #dev :{text}"));
+    }
+
+    /// Reads up to a line with this text.
+    fn waits_for(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.stream.read_line(&mut line).unwrap_or(0);
+            assert!(read > 0, "no {text:?} in {:#?}", self.heard);
+            if let Some(rest) = line.strip_prefix("PING ") {
+                self.send(&format!("PONG {}", rest.trim_end()));
+            }
+            self.heard.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// How often it has heard a text, after everything that was said before is heard.
+    fn count(&mut self, text: &str) -> usize {
+        self.says("bb: help version");
+        self.waits_for("usage: version");
+        self.heard.iter().filter(|line| line.contains(text)).count()
+    }
+}
+
+struct Scene<'a> {
+    sandbox: &'a Sandbox,
+    master: Master<'a>,
+    port: u16,
+    mails: PathBuf,
+    server: Process,
+}
+
+impl<'a> Scene<'a> {
+    fn prepare(sandbox: &'a Sandbox, lines: &str) -> Option<Self> {
+        let port = free_port();
+        let server = serve(sandbox, port)?;
+        let mails = sandbox.private_dir("mails");
+        let take = format!("cat > {}/$$.mail", mails.display());
+        let target = format!(
+            "[[status]]\ntype = \"IRC\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\n\
+             nick = \"bb\"\nchannels = [\"#dev\", {{ name = \"#keyed\", key = \"sesame\" }}]\n\
+             lost_delay = \"1s\"\nfailed_delay = \"1s\"\n{lines}\n\
+             [people.ann]\nemail = [\"ann@example.org\"]\n\
+             [[permissions]]\nwho = [\"ann\"]\nmay = [\"force\"]\n\
+             [[permissions]]\nwho = [\"anyone\"]\nmay = [\"view\"]\n"
+        );
+        let setup = Setup::new(&[shell("make", "true", "")])
+            .local_slave("bot")
+            .settings(&format!("mail_command = [\"sh\", \"-c\", {take:?}]\n"))
+            .tables(&target);
+        Some(Self {
+            sandbox,
+            master: Master::prepare(sandbox, &setup),
+            port,
+            mails,
+            server,
+        })
+    }
+
+    /// Runs the master until its bot is in the channel, where somebody is already.
+    fn run(&mut self, human: &mut Human) {
+        self.master.run();
+        self.master.wait_until_attached("bot");
+        human.waits_for(":bb!");
+    }
+
+    /// The code that was mailed to ann.
+    fn code(&self) -> String {
+        let find = || {
+            let files = fs::read_dir(&self.mails).unwrap();
+            let mut texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+            texts.find_map(|text| {
+                let (_, rest) = text.split_once("i am ann ")?;
+                rest.split_whitespace().next().map(str::to_owned)
+            })
+        };
+        wait_until("the mail with the code", || find().is_some());
+        find().unwrap()
+    }
+
+    fn outbox(&self) -> String {
+        let mut command = self.master.program();
+        command.args(["outbox", "list", "--all", "--basedir"]);
+        command.arg(self.master.dir());
+        run(&mut command).ok()
+    }
+}
+
+#[test]
+fn irc_02_irc_05_irc_06_somebody_asks_and_forces_with_the_right_to_do_so() {
+    let sandbox = Sandbox::new();
+    let Some(mut scene) = Scene::prepare(&sandbox, "") else {
+        return;
+    };
+    let mut ann = Human::join(scene.port, "ann");
+    scene.run(&mut ann);
+    ann.says("bb: version");
+    ann.waits_for(&format!("buildmaster {}", env!("CARGO_PKG_VERSION")));
+    ann.says("BB, list builders");
+    ann.waits_for("builders: full");
+    ann.says("bb: status full");
+    ann.waits_for("full: idle");
+    ann.says("bb: force build full because");
+    ann.waits_for("may not force");
+    assert!(scene.master.build("full", 0).is_none());
+    ann.says("bb: i am user ann");
+    ann.waits_for("ann can be found as ann");
+    let code = scene.code();
+    assert_eq!(code.len(), 6, "{code}");
+    assert!(!scene.outbox().contains(&code));
+    ann.send("PRIVMSG bb :i am ann WRONGX");
+    ann.waits_for("that is not the code");
+    ann.send(&format!("PRIVMSG bb :i am ann {code}"));
+    ann.waits_for("ann is ann as long as");
+    ann.says("bb: force build --branch=rel full because of this");
+    ann.waits_for("build 0 of full forced");
+    ann.waits_for("I will tell you when it ends");
+    ann.waits_for("build 0 of full ended");
+    ann.waits_for("details: ");
+    let build = scene.master.finished_build("full", 0);
+    assert!(
+        build
+            .reason
+            .is_some_and(|reason| reason.contains("because of this"))
+    );
+    ann.says("bb: last full");
+    ann.waits_for("last build 0 ended");
+    // Who comes back with the same nick is not known.
+    ann.send("PART #dev");
+    ann.waits_for("PART #dev");
+    ann.send("JOIN #dev");
+    ann.waits_for(" 366 ");
+    ann.says("bb: force build full again");
+    ann.waits_for("may not force");
+    ann.send("PRIVMSG bb :\u{1}VERSION\u{1}");
+    ann.waits_for("NOTICE ann :\u{1}VERSION buildmaster");
+}
+
+#[test]
+fn irc_10_announcements_survive_the_server_and_a_kill_and_come_once() {
+    let sandbox = Sandbox::new();
+    let events = "notify_events = [\"finished\"]\nuse_colors = false";
+    let Some(mut scene) = Scene::prepare(&sandbox, events) else {
+        return;
+    };
+    let mut ann = Human::join(scene.port, "ann");
+    scene.run(&mut ann);
+    scene.master.send_change("r1");
+    ann.waits_for("build 0 of full ended: success");
+    assert_eq!(ann.count("build 0 of full ended"), 1);
+    // The server is gone while a build ends, and then the master is killed.
+    scene.server.kill();
+    scene.master.send_change("r2");
+    scene.master.finished_build("full", 1);
+    wait_until("the letter", || {
+        scene.outbox().contains("build full/1 ended")
+    });
+    scene.master.kill();
+    scene.server = serve(scene.sandbox, scene.port).unwrap();
+    let mut ann = Human::join(scene.port, "ann");
+    scene.run(&mut ann);
+    ann.waits_for("build 1 of full ended: success");
+    scene.master.send_change("r3");
+    ann.waits_for("build 2 of full ended: success");
+    assert_eq!(ann.count("build 1 of full ended"), 1);
+    assert_eq!(ann.count("build 0 of full ended"), 0);
+    wait_until("all letters are delivered", || {
+        !scene.outbox().contains("waiting")
+    });
+}
