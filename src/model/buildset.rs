@@ -84,3 +84,11 @@ pub struct BuildRequest {
     /// Number of builds that were started for the request (BRQ-06).
     pub start_count: u32,
 }
+
+impl BuildRequest {
+    /// Whether it is one of a culprit search, which stands behind all others (SRH-11).
+    #[must_use]
+    pub fn is_of_search(&self) -> bool {
+        self.properties.are_of_search()
+    }
+}

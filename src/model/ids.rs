@@ -94,6 +94,10 @@ number!(
     ProblemNumber
 );
 number!(
+    /// Number of a culprit search, never used again (SRH-01).
+    SearchNumber
+);
+number!(
     /// Number of a build set ("bsid"), from 1 (BST-10).
     SetId
 );

@@ -16,7 +16,7 @@ use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
     ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin, LetterOp,
     LoginRecord, OfferTaken, PatchBody, Pause, Properties, Remark, RequestId, Results,
-    SchedulerName, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome, TestsReport,
+    SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome, TestsReport,
     Timestamp, WaitingChange,
 };
 
@@ -175,8 +175,7 @@ pub enum Op {
         /// The state, in the scheduler's own format.
         state: Option<Value>,
     },
-    /// One more change waits with a scheduler that has a state. With many that wait, the state is
-    /// large, so it is not written for each.
+    /// One more change waits with a scheduler, whose state is too large to be written for each.
     SchedulerWaits {
         /// Name of the scheduler.
         scheduler: SchedulerName,
@@ -246,8 +245,7 @@ pub enum Op {
         /// The pause; `None` if the builder was resumed.
         pause: Option<Pause>,
     },
-    /// The new expectations for the steps of a builder, which replace the old ones (PRG-03,
-    /// PRG-04).
+    /// The new expectations for the steps of a builder, in place of the old ones (PRG-03, PRG-04).
     StepsExpected {
         /// Name of the builder.
         builder: BuilderName,
@@ -270,6 +268,8 @@ pub enum Op {
     Letter(Box<LetterOp>),
     /// Somebody has said something of a problem (PRB-16).
     ProblemRemarked(Box<Remark>),
+    /// A culprit search has come further.
+    Search(SearchOp),
     /// A user did something, or was refused (MAY-05).
     Audited(Box<AuditRecord>),
     /// A master has started on the state.

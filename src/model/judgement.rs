@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::{ChangeNumber, Properties, Property, Results};
 
 /// The tree of a build. Only builds of the same tree are compared.
-#[derive(Clone, Debug, Default, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Debug, Default, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 pub struct Line {
     /// The branch; absent: the default one.
     pub branch: Option<String>,
@@ -18,7 +20,7 @@ pub struct Line {
     /// The codebase.
     pub codebase: String,
     /// The trees of the further codebases, in their order (PRB-02).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more: Vec<Self>,
 }
 

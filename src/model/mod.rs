@@ -36,6 +36,7 @@ pub mod properties;
 pub mod refusal;
 pub mod remark;
 pub mod results;
+mod search;
 mod sender;
 pub mod stamp;
 pub mod stamps;
@@ -64,7 +65,7 @@ pub use happening::{Facts, Happening, HappeningName};
 pub use held_pulls::{HeldPull, HeldPulls, Holding};
 pub use ids::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, CommandId, LetterId, LockName, ProblemNumber,
-    RequestId, SchedulerName, SetId, SlaveName, SourceName, Ticket,
+    RequestId, SchedulerName, SearchNumber, SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use journal::{Op, Pruned, Recovered};
@@ -94,6 +95,7 @@ pub use properties::{Properties, Property};
 pub use refusal::Refusal;
 pub use remark::{Remark, RemarkKind};
 pub use results::Results;
+pub use search::{Said, SearchOp, SearchRecord, Verdict};
 pub use sender::{HookDialect, MailFormat};
 pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use stamps::SourceStamps;

@@ -63,6 +63,12 @@ impl Properties {
         self.0.get(name).map(|p| &p.value)
     }
 
+    /// The source of `name`.
+    #[must_use]
+    pub fn source_of(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|p| p.source.as_str())
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

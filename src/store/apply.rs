@@ -15,6 +15,7 @@ mod lines;
 mod people;
 mod problems;
 mod remarks;
+mod searches;
 mod sets;
 mod slaves;
 mod sources;
@@ -178,6 +179,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::Person(op) => people::write(conn, op),
         Op::Letter(op) => letters::write(conn, op),
         Op::ProblemRemarked(remark) => remarks::made(conn, remark),
+        Op::Search(op) => searches::write(conn, op),
         Op::Audited(record) => people::audited(conn, record),
         Op::Pruned(pruned) => prune::write(conn, pruned),
         Op::EpochBegun { epoch } => conn

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Results,
-    SchedulerName, SetId, SlaveName, SourceName, Timestamp,
+    SchedulerName, SearchNumber, SetId, SlaveName, SourceName, Timestamp,
 };
 
 /// A column that holds JSON text.
@@ -52,7 +52,7 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(ChangeNumber SetId RequestId BuildId BuildNumber ProblemNumber);
+numbers!(ChangeNumber SetId RequestId BuildId BuildNumber ProblemNumber SearchNumber);
 
 macro_rules! names {
     ($($name:ident)*) => {$(

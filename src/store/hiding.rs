@@ -43,6 +43,10 @@ const VIEWS: &str = "
                 AND hides_source(builder, tree ->> 1));
     CREATE TEMP VIEW problem_remark AS SELECT * FROM main.problem_remark r
         WHERE EXISTS (SELECT 1 FROM temp.problem p WHERE p.number = r.problem);
+    CREATE TEMP VIEW search AS SELECT * FROM main.search
+        WHERE builder NOT IN (SELECT builder FROM temp.hidden)
+            AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
+                AND hides_source(builder, tree ->> 1));
     CREATE TEMP VIEW slave AS SELECT * FROM main.slave
         WHERE name NOT IN (SELECT slave FROM temp.hidden_slave);
     CREATE TEMP VIEW slave_visit AS SELECT * FROM main.slave_visit

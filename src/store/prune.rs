@@ -252,7 +252,9 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
             conn.prepare_cached(REMOVE_LETTERS)?.execute([before.0])?;
         }
         Pruned::Problems(before) => {
-            conn.prepare_cached(REMOVE_PROBLEMS)?.execute([before.0])?;
+            for sql in [REMOVE_PROBLEMS, REMOVE_SEARCHES] {
+                conn.prepare_cached(sql)?.execute([before.0])?;
+            }
         }
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
@@ -375,6 +377,8 @@ const REMOVE_PROBLEMS: &str = "DELETE FROM problem WHERE number IN
         (SELECT 1 FROM subject s
             WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step
                 AND s.test = p.test) LIMIT 200)";
+const REMOVE_SEARCHES: &str = "DELETE FROM search WHERE number IN
+    (SELECT number FROM search WHERE ended_at < ?1 AND problem IS NULL LIMIT 200)";
 const NEWEST_BUILD: &str = "SELECT max(number) FROM build WHERE builder = ?1";
 const LAST_ENDED_BUILD: &str = "SELECT (SELECT number FROM build
     WHERE builder = ?1 AND finished_at IS NOT NULL AND result IS NOT NULL

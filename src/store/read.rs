@@ -20,6 +20,7 @@ mod pruned;
 mod queue;
 mod remarks;
 mod requests;
+mod searches;
 mod sets;
 mod sourced;
 pub(super) mod sources;
@@ -43,6 +44,7 @@ pub(super) use problems::{
 };
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
+pub use searches::{AskRow, Finding, SearchRow};
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
 pub use sources::KnownIdentity;

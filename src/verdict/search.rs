@@ -4,22 +4,16 @@
 //! or the verdict. So a search goes on after any end of the master, and asks again what was not
 //! answered.
 
+mod going;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use self::going::{go_on, stopped};
+use crate::model::{Said, Verdict};
 
 /// A step that has passed fewer times in a row may have failed by accident: both ends of a search
 /// are built twice (SRH-05).
 const LONG_RECORD: u64 = 50;
-
-/// What a build at a point says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Said {
-    /// The subject passes.
-    Pass,
-    /// It fails with the symptom in question.
-    Fail,
-    /// It cannot be told: it does not build, or fails otherwise.
-    Unclear,
-}
 
 /// A search among the changes of a line. Point 0 is the last one that passed, point `changes` the
 /// first one that failed.
@@ -46,44 +40,6 @@ pub enum Next {
     Ask(Vec<usize>),
     /// It is over.
     Over(Verdict),
-}
-
-/// What a search has found (SRH-17). Of two points, the changes after the first one up to the
-/// second one are meant.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// The change at `bad` is guilty: the point before it passes.
-    Found {
-        /// The last point that passes.
-        good: usize,
-        /// The first one that fails.
-        bad: usize,
-        /// Whether an earlier point failed, too (SRH-09).
-        is_not_monotone: bool,
-    },
-    /// One of these changes; the points between them cannot be told (SRH-07).
-    Range {
-        /// The last point that passes.
-        good: usize,
-        /// The first one that fails.
-        bad: usize,
-    },
-    /// The red end passed when it was built again.
-    Flaky,
-    /// The green end fails now, with the same sources.
-    Environment,
-    /// An end could not be built again.
-    Unknown {
-        /// The point of that end.
-        end: usize,
-    },
-    /// It may not ask for more builds (SRH-10).
-    Stopped {
-        /// The last point that passes.
-        good: usize,
-        /// The first one that fails.
-        bad: usize,
-    },
 }
 
 impl Search {

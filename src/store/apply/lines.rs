@@ -39,7 +39,7 @@ pub(super) fn finished(
     };
     infrastructure::finished(conn, end, &build, &origin.line)?;
     problems::finished(conn, end, &build, &origin.line)?;
-    if !Judgement::is_evidence(end.result) {
+    if !Judgement::is_evidence(end.result) || is_of_search(conn, &build)? {
         return Ok(None);
     }
     let tree = tree(&origin.line);
@@ -68,6 +68,15 @@ pub(super) fn finished(
     }
     move_line(conn, &build, &tree, end, Some(&before))?;
     Ok(Judgement::of(end.result, Some(before.result)))
+}
+
+/// Whether a culprit search has asked for a build: it says nothing about today.
+fn is_of_search(conn: &Connection, build: &EndedBuild) -> rusqlite::Result<bool> {
+    let Some(request) = build.requests.first() else {
+        return Ok(false);
+    };
+    conn.prepare_cached("SELECT 1 FROM search_ask WHERE request = ?1")?
+        .exists([int(request.0)])
 }
 
 /// Where a line stood.

@@ -119,6 +119,19 @@ pub(in crate::store) fn tree(line: &Line) -> Value {
     Value::Array(parts)
 }
 
+/// A line of which this is the stored tree.
+pub(super) fn line_of(tree: &Value) -> Option<Line> {
+    let text = |at: usize| tree.get(at).and_then(Value::as_str).map(str::to_owned);
+    let more = tree.as_array()?.iter().skip(4);
+    Some(Line {
+        branch: text(0),
+        repository: text(1)?,
+        project: text(2)?,
+        codebase: text(3)?,
+        more: more.map(line_of).collect::<Option<_>>()?,
+    })
+}
+
 /// Reads a stamp and whether it has a patch, from the column `at` on.
 pub(super) fn origin_of(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
     let mut stamp: StoredStamp<'static> = row.get::<_, Json<_>>(at)?.0;
@@ -135,16 +148,19 @@ pub(super) const ORIGIN: &str = "SELECT s.stamp, p.build_set IS NOT NULL
     FROM request r JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE r.id = ?1";
-/// Results other than success, warnings and failure say nothing; nor does a try.
+/// Results other than success, warnings and failure say nothing; nor does a try, or a build of a
+/// search.
 pub(super) const EVIDENCE: &str =
     "SELECT b.result, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE b.builder = ?1 AND b.number < ?2 AND b.result IN (0, 1, 2) AND p.build_set IS NULL
+        AND NOT EXISTS (SELECT 1 FROM search_ask a WHERE a.request = r.id)
     ORDER BY b.number DESC";
 pub(super) const EARLIER: &str =
     "SELECT b.result, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE b.builder = ?1 AND b.number < ?2 AND b.result IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM search_ask a WHERE a.request = r.id)
     ORDER BY b.number DESC LIMIT ?3";

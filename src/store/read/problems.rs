@@ -336,7 +336,8 @@ pub(super) const OPEN_PROBLEMS: &str = concat!(
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
 pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
     (SELECT 1 FROM subject s WHERE s.builder = p.builder AND s.tree = p.tree AND s.step = p.step
-        AND s.test = p.test)";
+        AND s.test = p.test)
+    UNION ALL SELECT 1 FROM search WHERE ended_at < ?1 AND problem IS NULL";
 pub(super) const PROBLEM_EVENTS: &str = "SELECT at, event, build FROM problem_event
     WHERE problem = ?1 ORDER BY at DESC, rowid DESC LIMIT 100";
 pub(super) const STEP_ANSWERS: &str = "SELECT s.name, s.result, s.outcome ->> '$.contribution',
