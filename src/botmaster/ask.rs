@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{BotMaster, ReplyId};
 use crate::model::{
-    BuildNumber, BuildSet, BuilderName, Properties, RequestId, SchedulerName, SlaveName,
-    SourceStamps, TakenChange, TryJob,
+    BuildNumber, BuildSet, BuilderName, Properties, RequestId, SchedulerName, SearchNumber,
+    SlaveName, SourceStamps, TakenChange, TryJob,
 };
 
 /// A question to the core. Each is answered once, and when the answer is yes, what it says is on
@@ -30,6 +30,10 @@ pub enum Ask {
     },
     /// Build something on one builder (BLD-16); answered with its set when that is on disk.
     Force(Box<Forced>),
+    /// Build something for a culprit search (SRH-03); answered with its set when that is on disk.
+    /// Only the master itself asks for that.
+    #[serde(skip)]
+    Probe(Box<Probe>),
     /// Stop a build that has a number (BUI-10). When it is stopped again, the command that it runs
     /// by then is interrupted.
     StopBuild {
@@ -137,6 +141,21 @@ pub struct Forced {
     pub priority: i32,
 }
 
+/// A build at a point of a culprit search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// The search.
+    pub search: SearchNumber,
+    /// The point, from 0.
+    pub point: u32,
+    /// The builder.
+    pub builder: BuilderName,
+    /// The sources at the point.
+    pub stamps: SourceStamps,
+    /// The last step that is run; absent: all are.
+    pub step: Option<String>,
+}
+
 /// The source of properties that are given with a forced build.
 pub const FORCED: &str = "Force";
 
@@ -178,6 +197,7 @@ impl Ask {
         match self {
             Self::SubmitTry { .. } => Some("the try job was not accepted"),
             Self::Force(_) => Some("nothing was forced"),
+            Self::Probe(_) => Some("the search did not go on"),
             Self::StopBuild { .. }
             | Self::StopRequest { .. }
             | Self::Cancel { .. }
@@ -207,6 +227,12 @@ impl Ask {
                 });
                 let (builder, why) = (&forced.builder, Self::because(&forced.reason));
                 format!("asked for a build on {builder}{owner}{why}")
+            }
+            Self::Probe(probe) => {
+                let Probe {
+                    search, builder, ..
+                } = &**probe;
+                format!("asked for a build of search {search} on {builder}")
             }
             Self::StopBuild {
                 builder,
@@ -295,6 +321,7 @@ impl BotMaster {
                 user,
             } => self.on_try_submitted(&scheduler, *job, user.as_deref(), reply),
             Ask::Force(forced) => self.on_force(*forced, reply),
+            Ask::Probe(probe) => self.on_probe(*probe, reply),
             Ask::StopBuild {
                 builder,
                 number,

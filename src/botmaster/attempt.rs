@@ -26,6 +26,8 @@ pub(super) struct Attempt {
     pub(super) since: Timestamp,
     /// When its start was handed in to be recorded, if it was.
     pub(super) started: Option<Now>,
+    /// Whether it is a build of a culprit search.
+    pub(super) is_of_search: bool,
     /// Its slave is lost: no attachment is to be freed.
     pub(super) slave_gone: bool,
     /// Somebody wants it to stop.
@@ -57,6 +59,9 @@ pub(super) enum Stop {
     Asked(String),
     /// The master stops: it will be built again (MAS-05).
     Shutdown,
+    /// It is of a search, and another request could start only in its place: it will be built again
+    /// (SRH-11).
+    Yields,
 }
 
 impl Attempt {
@@ -104,8 +109,10 @@ impl Attempt {
                 };
                 (result, has_stopped.then(|| reason.clone()))
             }
-            Some(Stop::Shutdown) if stop_reason.is_some() => (Results::Retry, stop_reason),
-            Some(Stop::Shutdown) | None => (result, stop_reason),
+            Some(Stop::Shutdown | Stop::Yields) if stop_reason.is_some() => {
+                (Results::Retry, stop_reason)
+            }
+            Some(Stop::Shutdown | Stop::Yields) | None => (result, stop_reason),
         }
     }
 
@@ -137,7 +144,7 @@ impl Attempt {
                 let reason = reason.clone();
                 Some(Op::BuildStopped { build, reason })
             }
-            Some(Stop::Shutdown) | None => None,
+            Some(Stop::Shutdown | Stop::Yields) | None => None,
         }
     }
 }
@@ -148,6 +155,7 @@ impl Stop {
         match self {
             Self::Asked(reason) => reason,
             Self::Shutdown => "master shutdown",
+            Self::Yields => "another request could start only on this slave",
         }
     }
 }

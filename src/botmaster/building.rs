@@ -7,6 +7,7 @@ use super::buildset::{Place, RequestEnd};
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::outcome::{Act, Counted};
+use super::searching::MOST_REPEATS;
 use super::telling;
 use super::{BotMaster, BuildEvent, BuildOutcome, BuildPlan, Epoch, Event, IntakeEvent, SessionId};
 use crate::config::EndedBuild;
@@ -138,9 +139,14 @@ impl BotMaster {
             properties,
             at,
         })];
-        ops.extend(told);
-        ops.extend(self.tell_commits(&attempt, CommitState::of(result), (build, number), at));
-        if result == Results::Success {
+        // Nobody is told of the builds of a search: its verdict says what they have found.
+        if !attempt.is_of_search {
+            ops.extend(told);
+            let state = CommitState::of(result);
+            ops.extend(self.tell_commits(&attempt, state, (build, number), at));
+        }
+        // A build of a search may be cut short.
+        if result == Results::Success && !attempt.is_of_search {
             ops.extend(self.builds.learn(builder.clone(), took));
         }
         let mut effects = vec![Effect::Announce(
@@ -201,6 +207,10 @@ impl BotMaster {
         let (mut retried, mut finished) = (Vec::new(), Vec::new());
         // A stop of the master does not count as a retry (BUI-14).
         let is_free = matches!(attempt.stop, Some(Stop::Shutdown));
+        let most = match attempt.stop {
+            Some(Stop::Yields) => MOST_REPEATS,
+            _ => self.out.layout.config().max_retries,
+        };
         for &request in &attempt.requests {
             let mut end = RequestEnd {
                 request,
@@ -210,7 +220,7 @@ impl BotMaster {
             };
             if result == Results::Retry {
                 let unwanted = self.intake.unwanted(request).map(str::to_owned);
-                if unwanted.is_none() && self.intake.retry(&self.out, request, is_free) {
+                if unwanted.is_none() && (is_free || self.intake.retry(request, most)) {
                     retried.push(request);
                     continue;
                 }

@@ -11,7 +11,7 @@
 //! ```
 //! Invariants: a build has numbers exactly while it is recorded or runs; no number is given twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Stage, Stop};
@@ -45,6 +45,8 @@ pub(super) struct Builds {
     next_in: BTreeMap<String, BuildNumber>,
     /// What is expected of builders, also of builders that may come back (PRG-04).
     expectations: BTreeMap<BuilderName, Expectations>,
+    /// Those of culprit searches.
+    searches: BTreeSet<AttemptId>,
 }
 
 /// A build that is over.
@@ -77,6 +79,7 @@ impl Builds {
             next_of: next.build_of.clone(),
             next_in: next.build_in.clone(),
             expectations,
+            searches: BTreeSet::new(),
         }
     }
 
@@ -86,11 +89,14 @@ impl Builds {
         &mut self,
         out: &Out,
         found: Match,
-        stage: Stage,
-        session: Option<SessionId>,
+        (stage, session): (Stage, Option<SessionId>),
+        is_of_search: bool,
     ) -> AttemptId {
         self.last_attempt += 1;
         let id = AttemptId(self.last_attempt);
+        if is_of_search {
+            self.searches.insert(id);
+        }
         let attempt = Attempt {
             builder: found.builder,
             slave: found.slave,
@@ -105,6 +111,7 @@ impl Builds {
             stage,
             since: out.now.wall,
             started: None,
+            is_of_search,
             slave_gone: false,
             stop: None,
             when_started: Vec::new(),
@@ -187,6 +194,7 @@ impl Builds {
             buildbot_url: config.buildbot_url.clone(),
             interrupt_grace: config.interrupt_grace,
         };
+        let planned = expecting::planned(builder, &plan.properties);
         let start = Arc::new(BuildStart {
             build,
             builder: builder.name.clone(),
@@ -198,9 +206,12 @@ impl Builds {
             blamelist: plan.stamps.blamelist(),
             reason: plan.reason.clone(),
             properties: plan.properties.clone(),
-            forecast: expecting::forecast(self.expectations.get(&builder.name), builder),
+            forecast: expecting::forecast(
+                self.expectations.get(&builder.name),
+                (builder, &planned),
+            ),
             choice: std::mem::take(&mut attempt.choice),
-            planned: expecting::step_names(builder),
+            planned,
             at: out.now.wall,
         });
         attempt.configs.0 = Arc::clone(builder);
@@ -214,10 +225,11 @@ impl Builds {
         ];
         effects.append(&mut attempt.when_started);
         let stopped = attempt.stop_op();
+        let told = requests.iter().filter(|request| !request.is_of_search());
         let told = telling::commits(
             config,
             builder,
-            requests.iter().map(|request| &*request.stamps),
+            told.map(|request| &*request.stamps),
             (CommitState::Running, Some((build, number))),
             out.now.wall,
         );
@@ -246,7 +258,7 @@ impl Builds {
             (Some(stop), _) => {
                 let result = match stop {
                     Stop::Asked(_) => Results::Exception,
-                    Stop::Shutdown => Results::Retry,
+                    Stop::Shutdown | Stop::Yields => Results::Retry,
                 };
                 let text = [result.as_str(), "interrupted"];
                 (result, text, Some(stop.reason().to_owned()))
@@ -267,7 +279,7 @@ impl Builds {
         let Stage::Running(build, number) = self.attempts.get(&id)?.stage else {
             return None;
         };
-        let attempt = self.attempts.remove(&id)?;
+        let attempt = self.give_up(id)?;
         self.by_build.remove(&build);
         self.by_number.remove(&(attempt.builder, number));
         let (result, stop_reason) = attempt.judge(outcome.result, outcome.stop_reason);
@@ -292,6 +304,7 @@ impl Builds {
 
     /// A start has come to nothing: the build leaves the list.
     pub(super) fn give_up(&mut self, id: AttemptId) -> Option<Attempt> {
+        self.searches.remove(&id);
         self.attempts.remove(&id)
     }
 
@@ -364,6 +377,29 @@ impl Builds {
         expectations.learn(took);
         let expected = expectations.clone();
         Some(Op::StepsExpected { builder, expected })
+    }
+
+    /// The builds of searches, the oldest first.
+    pub(super) fn searches(&self) -> impl Iterator<Item = (AttemptId, &Attempt)> {
+        let searches = self.searches.iter();
+        searches.filter_map(|&id| Some((id, self.attempts.get(&id)?)))
+    }
+
+    /// A build of a search makes way for another request; answers whether it was not stopped
+    /// already.
+    pub(super) fn make_way(&mut self, id: AttemptId) -> bool {
+        let attempt = self.attempts.get_mut(&id);
+        let attempt = attempt.filter(|attempt| attempt.stop.is_none());
+        attempt.is_some_and(|attempt| attempt.stop.replace(Stop::Yields).is_none())
+    }
+
+    /// What a build that runs is expected to take in all, in seconds; absent if a step is unknown.
+    pub(super) fn expected_secs(&self, attempt: &Attempt, last_step: Option<&str>) -> Option<f64> {
+        let builder = &attempt.configs.0;
+        let steps = expecting::up_to(builder, last_step);
+        let expected = &self.expectations.get(&builder.name)?.0;
+        let mut each = steps.iter().map(|step| Some(expected.get(step)?.secs));
+        each.try_fold(0.0, |sum, secs| Some(sum + secs?))
     }
 
     /// A build that starts or runs.

@@ -16,10 +16,13 @@
 //!   that can be taken;
 //! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
 //!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
-//! - a call costs a logarithm of what there is.
+//! - a call costs a logarithm of what there is;
+//! - requests of culprit searches have no turns: they are looked at only when nothing else can
+//!   start (`searching.rs`), and cost nothing where there are none.
 
 mod pool;
 mod queue;
+mod searching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,6 +46,8 @@ pub(super) struct Dispatch {
     startable: BTreeSet<(Turn, BuilderIx)>,
     /// Available slaves with parked pairs, by the first bound of these.
     wakeable: BTreeSet<(Turn, SlaveIx)>,
+    /// Builders for which requests of searches wait.
+    searching: BTreeSet<BuilderIx>,
 }
 
 /// A build that is to be started.
@@ -74,6 +79,8 @@ pub(super) struct Rules {
     pub(super) choice: SlaveChoice,
     /// Whether its locks differ by slave, so that slaves with free ones are preferred (LCK-10).
     pub(super) locks_differ: bool,
+    /// Whether searches leave it its last free slave (SRH-11).
+    pub(super) reserve: bool,
 }
 
 /// The side of a builder.
@@ -119,6 +126,7 @@ impl Dispatch {
             supplies: Vec::new(),
             startable: BTreeSet::new(),
             wakeable: BTreeSet::new(),
+            searching: BTreeSet::new(),
         }
     }
 
@@ -181,6 +189,10 @@ impl Dispatch {
     /// Puts a request into the queue, at the place of its priority and age (BLD-10).
     pub(super) fn enqueue(&mut self, builder: BuilderIx, request: &BuildRequest) {
         self.change_builder(builder, |demand| demand.queue.insert(request));
+        if request.is_of_search() {
+            self.searching.insert(builder);
+            return;
+        }
         self.lower_bounds(builder);
     }
 
@@ -220,14 +232,14 @@ impl Dispatch {
     }
 
     /// Takes the first turn for which a slave is available: its requests leave the queue, and the
-    /// pair is busy. `fits` says whether a build of the builder would find its own locks free on
-    /// the slave.
+    /// pair is busy. If nothing else can start, the first request of a search that may. `fits` says
+    /// whether a build of the builder would find its own locks free on the slave.
     pub(super) fn next(&mut self, fits: impl Fn(BuilderIx, SlaveIx) -> bool) -> Option<Match> {
         loop {
             let startable = self.startable.first().copied();
             let wakeable = self.wakeable.first().copied();
             match (startable, wakeable) {
-                (None, None) => return None,
+                (None, None) => return self.next_search(&fits),
                 (Some((turn, _)), Some((bound, slave))) if bound <= turn => self.wake(slave),
                 (Some((turn, builder)), _) => {
                     let found = self.try_start(builder, turn, &fits);
@@ -449,6 +461,12 @@ impl Demand {
         } else {
             &self.attached
         }
+    }
+
+    /// The slaves that do nothing for the builder.
+    fn slaves(&self) -> impl Iterator<Item = SlaveIx> {
+        let pools = self.attached.iter().chain(self.latent.iter());
+        pools.chain(self.parked.iter().copied())
     }
 
     fn pool_of(&mut self, way: Way) -> &mut Pool {

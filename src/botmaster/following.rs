@@ -22,6 +22,7 @@ impl BotMaster {
         while self.give_up_vain_waits() {
             self.come_to_rest();
         }
+        self.make_way();
         self.states.settle(&mut self.out);
         self.exit_if_over();
     }
@@ -169,7 +170,9 @@ impl BotMaster {
                 (Stage::Pinging, session)
             }
         };
-        let attempt = self.builds.begin(&self.out, found, stage, session);
+        let is_of_search = self.are_of_search(&requests);
+        let at = (stage, session);
+        let attempt = self.builds.begin(&self.out, found, at, is_of_search);
         self.intake.start(&requests, attempt);
         self.states.add(builder, Counted::Build);
         let taken = self.locks.take_slave(attempt, slave);

@@ -18,8 +18,8 @@ use super::{Answer, BuildCommand, IntakeEvent, ReplyId};
 use crate::model::journal::NextNumbers;
 use crate::model::{
     BuildRequest, BuildSet, BuilderName, ChangeNumber, CommitState, Moment, Op, ParentBuild,
-    PatchBody, Properties, Recovered, RequestId, Results, SchedulerName, SetId, SourceStamps,
-    Timestamp, TryJob,
+    PatchBody, Properties, Recovered, RequestId, Results, SchedulerName, SearchNumber, SearchOp,
+    SetId, SourceStamps, Timestamp, TryJob,
 };
 use crate::schedulers::{Due, Effects, Registry, SchedulerIx, Submission};
 
@@ -46,6 +46,8 @@ pub(super) struct Wanted {
     pub(super) priority: i32,
     /// The build that triggers it.
     pub(super) parent: Option<ParentBuild>,
+    /// The culprit search and its point for which it is.
+    pub(super) probe: Option<(SearchNumber, u32)>,
 }
 
 impl From<Submission> for Wanted {
@@ -59,6 +61,7 @@ impl From<Submission> for Wanted {
             external_id: submission.external_id,
             priority: submission.priority,
             parent: None,
+            probe: None,
         }
     }
 }
@@ -257,15 +260,12 @@ impl Intake {
         }
     }
 
-    /// Counts a retry, unless it is free; answers whether the request had one left (BUI-14).
-    pub(super) fn retry(&mut self, out: &Out, id: RequestId, is_free: bool) -> bool {
+    /// Counts a retry; answers whether the request had one of `most` left (BUI-14).
+    pub(super) fn retry(&mut self, id: RequestId, most: u32) -> bool {
         let Some(open) = self.open.request_mut(id) else {
             return false;
         };
-        if is_free {
-            return true;
-        }
-        if open.request.retries >= out.layout.config().max_retries {
+        if open.request.retries >= most {
             return false;
         }
         open.request.retries += 1;
@@ -464,7 +464,16 @@ impl Intake {
 
         ops.push(Op::SetSubmitted(Arc::clone(&set)));
         ops.extend(diff.map(|body| Op::PatchKept { set: id, body }));
-        ops.extend(telling::queued(out.layout.config(), &set));
+        match (submission.probe, set.requests.first()) {
+            (Some((search, point)), Some(&(request, _))) => {
+                ops.push(Op::Search(SearchOp::Asked {
+                    search,
+                    point,
+                    request,
+                }));
+            }
+            _ => ops.extend(telling::queued(out.layout.config(), &set)),
+        }
         effects.push(Effect::Announce(
             IntakeEvent::SetSubmitted(Arc::clone(&set)).into(),
         ));

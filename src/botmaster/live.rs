@@ -186,7 +186,7 @@ impl BotMaster {
             let queue = self.dispatch.queue(ix);
             let ((_, first), oldest) = (queue.first()?, queue.oldest()?);
             let queued = Queued {
-                count: u64::try_from(queue.len()).unwrap_or(u64::MAX),
+                count: u64::try_from(queue.turns()).unwrap_or(u64::MAX),
                 first,
                 since: self.intake.request(oldest)?.request.submitted_at,
             };

@@ -30,6 +30,7 @@ impl BotMaster {
                 priority: builder.config.priority,
                 choice: self.out.layout.config().slave_choice(&builder.config),
                 locks_differ: locks.any(|l| of_slaves.contains(&&l.lock)),
+                reserve: builder.config.reserve,
             };
             self.dispatch.set_rules(ix, rules);
         }

@@ -68,6 +68,7 @@ mod reconfiguration;
 mod recovery;
 mod relating;
 mod roster;
+mod searching;
 mod stopping;
 mod submitting;
 mod substantiating;
@@ -99,7 +100,7 @@ use self::timers::Timer;
 use crate::config::Config;
 use crate::model::{Mono, Now, Recovered, Timestamp, begin_epoch, end_last_run};
 
-pub use ask::{Answer, Ask, FORCED, Forced, Pinged};
+pub use ask::{Answer, Ask, FORCED, Forced, Pinged, Probe};
 pub use asked::{
     BuilderPattern, MOST_TRIGGERED, NotTriggered, Related, RelatedEnds, StampField, Trigger,
     TriggerOver, TriggerWish, Triggered, TriggeredBuild, Wished,

@@ -120,7 +120,7 @@ impl BotMaster {
                     self.states.touch(builder);
                 }
                 Relay::Removed => {
-                    if self.dispatch.queue(builder).first().is_some() {
+                    if self.dispatch.queue(builder).len() > 0 {
                         self.await_return(builder);
                     }
                 }

@@ -61,12 +61,13 @@ impl BotMaster {
             external_id: None,
             priority,
             parent: None,
+            probe: None,
         };
         self.intake.submit_for(&mut self.out, wanted, reply);
     }
 
     /// Whether changes are taken; answers the sender if not.
-    fn takes_changes(&mut self, reply: ReplyId) -> bool {
+    pub(super) fn takes_changes(&mut self, reply: ReplyId) -> bool {
         let takes = self.phase.takes_changes();
         if !takes {
             let why = "the master is shutting down".to_owned();

@@ -60,6 +60,8 @@ pub enum BlockerKind {
     BuilderRemoved,
     /// Its builder is paused.
     BuilderPaused,
+    /// It is of a culprit search, which stands behind all others.
+    Search,
     /// Older requests of its builder go first.
     Queue,
     /// Its builder has no slaves.
@@ -237,6 +239,18 @@ impl BotMaster {
             let blocker = Blocker::new(BlockerKind::BuilderPaused, pause.since, text);
             let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
             all.push(blocker.by(by));
+        }
+        if request.is_of_search() {
+            let text = format!(
+                "{} asks for it: it starts only on a slave on which no other request could start, \
+                 with its locks free",
+                request.reason
+            );
+            all.push(Blocker::new(
+                BlockerKind::Search,
+                request.submitted_at,
+                text,
+            ));
         }
         let queue = self.dispatch.queue(builder);
         let (ahead, next) = queue.ahead_of(request);

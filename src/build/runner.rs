@@ -145,6 +145,7 @@ impl RunningBuild {
         if !self.take_locks(around).await {
             return;
         }
+        let last_step = self.properties.last_step().map(ToOwned::to_owned);
         let mut list = StepList::new(steps, names);
         while let Some((index, config, name)) = list.next() {
             if self.has_command {
@@ -182,6 +183,9 @@ impl RunningBuild {
             self.has_patched |= end.has_patched;
             if !end.added.is_empty() {
                 self.add_steps(around, &mut list, end.added).await;
+            }
+            if last_step.as_ref() == Some(&name) {
+                break;
             }
             if !list.is_at_end() {
                 self.controls.catch_up();

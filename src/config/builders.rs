@@ -54,6 +54,11 @@ pub struct BuilderConfig {
     pub priority: i32,
     /// Whether a build whose steps do not apply the patch of its try job goes on without it.
     pub ignore_patch: bool,
+    /// Whether the master may search for culprits by itself; absent: if no step has effects outside
+    /// the build (SRH-03).
+    pub search: Option<bool>,
+    /// Whether searches leave it its last free slave (SRH-11).
+    pub reserve: bool,
 }
 
 impl BuilderConfig {
@@ -91,6 +96,8 @@ pub(super) static SHAPE: Shape = Shape {
         "next_slave",
         "priority",
         "ignore_patch",
+        "search",
+        "reserve",
     ],
     kinds: Vec::new,
 };
@@ -185,6 +192,8 @@ fn read_one<'a>(
     });
     table.set_some("next_slave", &mut builder.next_slave, Value::slave_choice);
     table.set("ignore_patch", &mut builder.ignore_patch, Value::flag);
+    table.set_some("search", &mut builder.search, Value::flag);
+    table.set("reserve", &mut builder.reserve, Value::flag);
     table.finish();
     builder.name = BuilderName::from(name?.0);
     builder.factory = factory?;

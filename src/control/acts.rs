@@ -129,6 +129,7 @@ fn need_of(ask: &Ask) -> (Action, Target, &str) {
             let target = Target::Builder(forced.builder.clone());
             (Action::Force, target, &forced.reason)
         }
+        Ask::Probe(probe) => (Action::Search, Target::Builder(probe.builder.clone()), ""),
         Ask::StopBuild {
             builder,
             number,

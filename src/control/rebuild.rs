@@ -8,8 +8,9 @@ use crate::model::{
 };
 use crate::store::State;
 
-/// Where the master itself sets properties of each build, so that a rebuild gets its own.
-const SET_FOR_EACH_BUILD: [&str; 3] = ["Build", "Builder", "BuildSlave"];
+/// Where the master itself sets properties of each build, so that a rebuild gets its own, and one
+/// of a build of a search runs all steps.
+const SET_FOR_EACH_BUILD: [&str; 4] = ["Build", "Builder", "BuildSlave", "Search"];
 
 impl Control {
     /// What to ask the core for, to build again what a finished build has built: the same revision,

@@ -34,7 +34,7 @@ impl Table {
         };
         let session = Some(SessionId(1));
         let builds = &mut self.builds;
-        builds.begin(&self.out, found, Stage::Pinging, session)
+        builds.begin(&self.out, found, (Stage::Pinging, session), false)
     }
 
     /// Lets the slave agree to the build; answers with the plan.

@@ -37,6 +37,8 @@ pub(in crate::botmaster) struct RequestQueue {
     /// Each request with the key of its bucket; none if it merges with no other.
     waiting: BTreeMap<RequestKey, Option<Arc<MergeKey>>>,
     buckets: HashMap<Arc<MergeKey>, BTreeSet<RequestKey>>,
+    /// Requests of culprit searches, which stand behind all others and have no turns (SRH-11).
+    searches: BTreeSet<RequestId>,
 }
 
 /// What requests that can be merged have in common.
@@ -126,12 +128,17 @@ impl RequestQueue {
 
     /// Puts `request` at its place.
     pub(super) fn insert(&mut self, request: &BuildRequest) {
+        if request.is_of_search() {
+            self.searches.insert(request.id);
+            return;
+        }
         let bucket = self.put_in_bucket(request);
         self.waiting.insert(key_of(request), bucket);
     }
 
     /// Takes `request` out.
     pub(super) fn remove(&mut self, request: &BuildRequest) {
+        self.searches.remove(&request.id);
         let key = key_of(request);
         if let Some(Some(bucket)) = self.waiting.remove(&key)
             && let Some(members) = self.buckets.get_mut(&bucket)
@@ -155,6 +162,16 @@ impl RequestQueue {
             self.waiting.remove(key);
         }
         members.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Takes out the first request of a search.
+    pub(super) fn take_search(&mut self) -> Option<RequestId> {
+        self.searches.pop_first()
+    }
+
+    /// The first request of a search.
+    pub(super) fn first_search(&self) -> Option<RequestId> {
+        self.searches.first().copied()
     }
 
     /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are
@@ -188,6 +205,13 @@ impl RequestQueue {
         &self,
         request: &BuildRequest,
     ) -> (usize, Option<RequestKey>) {
+        if request.is_of_search() {
+            let before = self.searches.range(..request.id).count();
+            return (
+                self.waiting.len() + before,
+                self.iter().next().filter(|&(_, id)| id != request.id),
+            );
+        }
         let first = self.bucket_of(request).and_then(|bucket| bucket.first());
         let key = first.copied().unwrap_or_else(|| key_of(request));
         let ahead = self.waiting.range(..key).count();
@@ -209,12 +233,13 @@ impl RequestQueue {
         self.buckets.get(bucket)
     }
 
-    /// The place of the first request.
+    /// The place of the first request, those of searches aside.
     pub(in crate::botmaster) fn first(&self) -> Option<RequestKey> {
         self.waiting.first_key_value().map(|(&key, _)| key)
     }
 
-    /// The request that was submitted first, at the cost of a look at each priority.
+    /// The request that was submitted first, those of searches aside, at the cost of a look at each
+    /// priority.
     pub(in crate::botmaster) fn oldest(&self) -> Option<RequestId> {
         let (mut priority, mut oldest) = self.first()?;
         loop {
@@ -232,12 +257,19 @@ impl RequestQueue {
 
     /// How many wait.
     pub(in crate::botmaster) fn len(&self) -> usize {
+        self.waiting.len() + self.searches.len()
+    }
+
+    /// How many wait that are of no search.
+    pub(in crate::botmaster) fn turns(&self) -> usize {
         self.waiting.len()
     }
 
     /// All of them, in the order of their places.
     pub(in crate::botmaster) fn iter(&self) -> impl Iterator<Item = RequestKey> {
-        self.waiting.keys().copied()
+        let searches = self.searches.iter();
+        let searches = searches.map(|&id| (Reverse(i32::MIN), id));
+        self.waiting.keys().copied().chain(searches)
     }
 }
 

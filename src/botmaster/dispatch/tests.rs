@@ -279,6 +279,7 @@ impl Pair {
                     priority,
                     choice,
                     locks_differ,
+                    reserve: false,
                 };
                 dispatch.set_rules(BuilderIx(builder), rules);
                 model.rules[builder] = rules;

@@ -52,6 +52,7 @@ impl Intake {
                     external_id: None,
                     priority: 0,
                     parent: None,
+                    probe: None,
                 }),
             }
             for mut wanted in sets {

@@ -22,6 +22,7 @@ mod properties;
 mod reconfiguration;
 mod scale;
 mod scheduling;
+mod searching;
 mod short;
 mod slaves;
 mod stopping;
