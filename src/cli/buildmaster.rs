@@ -4,6 +4,7 @@ mod asking;
 mod audit;
 mod backup;
 mod base_dir;
+mod bisect;
 mod checkconfig;
 mod completions;
 mod configuration;
@@ -100,6 +101,7 @@ enum Verb {
     Sources(sources::Sources),
     Outbox(outbox::Outbox),
     Problems(problems::Problems),
+    Bisect(bisect::Bisect),
     /// Print the hash of a password for a try user.
     HashPassword(hash_password::HashPassword),
     Backup(backup::Backup),
@@ -154,6 +156,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Sources(verb) => verb.run(),
         Verb::Outbox(verb) => verb.run(),
         Verb::Problems(verb) => verb.run(),
+        Verb::Bisect(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Backup(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Verify(verb) => verb.run(),

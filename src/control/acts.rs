@@ -105,6 +105,12 @@ impl Request {
                     };
                     (action, Target::Problem(act.problem), act.text.as_str())
                 }
+                Service::Search { act } => {
+                    let target = act
+                        .builder()
+                        .map(|builder| Target::Builder(builder.clone()));
+                    (Action::Search, target.unwrap_or(Target::Master), "")
+                }
                 Service::SubmitChange { .. } => (Action::Submit, Target::Master, ""),
                 Service::User { act } => {
                     let target = Target::User(act.name().to_owned());
@@ -200,6 +206,10 @@ impl Control {
                 }
                 Err(why) => Err(why),
             },
+            Request::Service(Service::Search { act }) => {
+                let done = self.search(*act, caller.name()).await;
+                done.map(|number| json!(number))
+            }
             Request::Service(Service::User { act }) => {
                 return match self.user(*act, record.clone()).await {
                     Ok(answer) => Ok(answer),

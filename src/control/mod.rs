@@ -25,6 +25,7 @@ mod rebuild;
 mod reconfigure;
 mod remarks;
 mod request;
+mod searches;
 mod settings;
 mod sight;
 mod snapshot;
@@ -51,6 +52,7 @@ use crate::store::{Events, Reader, Writer};
 
 use self::choices::ChoiceLists;
 use self::claims::Claims;
+use self::searches::Searches;
 use self::strangers::Strangers;
 
 pub use acts::{Need, NotDone};
@@ -71,6 +73,7 @@ pub use pokes::{Approval, Poked, Pokes};
 pub use reconfigure::{Reconfigure, Reconfigured};
 pub use remarks::RemarkAct;
 pub use request::{Request, Service};
+pub use searches::{SearchAct, SearchWish};
 pub use snapshot::Snapshots;
 
 /// What the core answers: what was done, or why not.
@@ -124,6 +127,7 @@ pub struct Control {
     held: Arc<Mutex<()>>,
     /// Told when somebody has changed what waits in the outbox.
     letters: Arc<Notify>,
+    searches: Searches,
 }
 
 impl Control {
@@ -155,6 +159,7 @@ impl Control {
             pokes: Pokes::default(),
             held: Arc::default(),
             letters: Arc::default(),
+            searches: Searches::default(),
         }
     }
 

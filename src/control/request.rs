@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::{Control, LetterAct, RemarkAct, UserAct};
+use super::{Control, LetterAct, RemarkAct, SearchAct, UserAct};
 use crate::botmaster::Ask;
 use crate::model::{
     BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId, SourceName,
@@ -78,6 +78,11 @@ pub enum Service {
         /// What is said.
         act: Box<RemarkAct>,
     },
+    /// Begin or stop a culprit search (SRH-16); answered with its number.
+    Search {
+        /// What is done.
+        act: Box<SearchAct>,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -116,6 +121,7 @@ impl Service {
                 | "approve"
                 | "letters"
                 | "problem"
+                | "search"
                 | "user"
                 | "status"
                 | "live"
@@ -146,6 +152,7 @@ impl Service {
             Self::User { act } => Some(act.act()),
             Self::Letters { act } => Some(act.act()),
             Self::Problem { act } => Some(act.act()),
+            Self::Search { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
                 None
@@ -212,7 +219,10 @@ impl Control {
                     OfferAnswer::Redelivered => Value::Null,
                 }
             }
-            Service::Rebuild { .. } | Service::User { .. } | Service::Problem { .. } => Value::Null,
+            Service::Rebuild { .. }
+            | Service::User { .. }
+            | Service::Problem { .. }
+            | Service::Search { .. } => Value::Null,
         })
     }
 }

@@ -23,7 +23,7 @@ use super::reconfigure::{self, Load, Reconfigurer};
 use super::signals::Wish;
 use super::web_ports::WebPorts;
 use super::web_thread::WebThread;
-use super::{jobdirs, logins, pruning};
+use super::{jobdirs, logins, pruning, searches};
 use crate::botmaster::{BotMaster, STOP_TIME};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -212,6 +212,8 @@ fn start_control(
     tally::start(control, tasks);
     let looking = people::run(control.clone(), in_force.subscribe(), tasks.clone());
     tasks.spawn(info_span!("people"), looking);
+    let searching = searches::run(control.clone(), tasks.clone());
+    tasks.spawn(info_span!("searches"), searching);
 }
 
 /// Starts what sends letters.

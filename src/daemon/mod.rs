@@ -27,6 +27,7 @@ mod people;
 pub mod preflight;
 mod pruning;
 mod reconfigure;
+mod searches;
 mod sessions;
 mod signals;
 mod sources;

@@ -49,6 +49,7 @@ mod pushes;
 mod readme;
 mod reconfiguration;
 mod refusals;
+mod searches;
 mod secrets;
 mod service;
 mod slaves;

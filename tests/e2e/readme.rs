@@ -266,8 +266,10 @@ fn verbs_and_options_in_the_readme_exist() {
         let (program, verb) = (program(words[0]), words[1]);
         let mut command = sandbox.command(program);
         command.arg(verb);
-        let has_verbs_of_its_own =
-            ["show", "hook", "user", "sources", "outbox", "problems"].contains(&verb);
+        let has_verbs_of_its_own = [
+            "show", "hook", "user", "sources", "outbox", "problems", "bisect",
+        ]
+        .contains(&verb);
         if let (true, Some(what)) = (has_verbs_of_its_own, words.get(2)) {
             command.arg(what);
         }
