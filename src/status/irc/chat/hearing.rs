@@ -59,7 +59,7 @@ pub(super) fn watch(chat: &mut Chat, order: &Order, sight: &Sight) -> Answer {
     let mut answer = Answer::default();
     for running in &builder.running {
         if !chat.watch(order.to(), running.build) {
-            return order.answer(Kind::Failed, "too many builds are watched here");
+            return order.answer(Kind::Failed, "too many nicks hear of builds");
         }
         let text = format!("watching build {} of {name} until it ends", running.number);
         answer.replies.push(order.reply(Kind::Watching, &text));
@@ -85,9 +85,17 @@ pub(super) fn unmute(chat: &mut Chat, order: &Order, _: &Sight) -> Answer {
 }
 
 impl Chat {
-    fn watch(&mut self, to: &str, build: BuildId) -> bool {
-        let place = self.place(to).filter(|place| place.watched.len() < MOST);
-        place.map(|place| place.watched.insert(build)).is_some()
+    /// A place is told when a build ends; of too many builds, the oldest is watched no more. False
+    /// if too many places hear of builds.
+    pub(super) fn watch(&mut self, to: &str, build: BuildId) -> bool {
+        let Some(place) = self.place(to) else {
+            return false;
+        };
+        if place.watched.len() >= MOST {
+            place.watched.pop_first();
+        }
+        place.watched.insert(build);
+        true
     }
 
     /// Whether somebody wants to be told of ends by no letter.

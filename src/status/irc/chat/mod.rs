@@ -10,6 +10,7 @@
 mod acting;
 mod asking;
 mod hearing;
+mod kind;
 mod persons;
 mod problems;
 mod sight;
@@ -22,6 +23,7 @@ use crate::botmaster::Forced;
 use crate::model::{BuildId, BuildNumber, BuilderName, Mono, NotifyEvent, RequestId};
 use crate::protocol::irc::{CaseMapping, cut, safe};
 
+pub(super) use self::kind::Kind;
 pub(super) use self::sight::{
     BuilderSight, Ended, LastSight, ProblemSight, RunningSight, Sight, Started,
 };
@@ -61,55 +63,6 @@ pub(super) struct Reply {
     pub(super) to: String,
     pub(super) kind: Kind,
     pub(super) text: String,
-}
-
-/// What a reply is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
-    Greeting,
-    Version,
-    Source,
-    Commands,
-    Usage,
-    NoUsage,
-    NoSuchCommand,
-    Builders,
-    Status,
-    TooMany,
-    Last,
-    NoSuchBuilder,
-    Events,
-    Watching,
-    NothingRuns,
-    Forced,
-    WillTell,
-    Queued,
-    BadBranch,
-    BadRevision,
-    BadProperty,
-    BadQuoting,
-    BuildStarted,
-    BuildEnded,
-    WatchedEnded,
-    Address,
-    Stopped,
-    Denied,
-    Failed,
-    Muted,
-    Unmuted,
-    ShutdownStatus,
-    Joined,
-    Left,
-    Fun,
-    Action,
-    Claimed,
-    Unclaimed,
-    Confirmed,
-    NoSuchUser,
-    WhoAreYou,
-    Problem,
-    Reason,
-    Duty,
 }
 
 /// What a command wants done.
@@ -422,9 +375,11 @@ impl Chat {
             Done::Denied(why) => vec![order.reply(Kind::Denied, &why)],
             Done::Failed(why) => vec![order.reply(Kind::Failed, &why)],
             Done::Queued(request) => {
-                if let Act::Force(forced) = act
-                    && self.awaited.len() < MOST
-                {
+                if let Act::Force(forced) = act {
+                    // The oldest may be of a request that was cancelled.
+                    if self.awaited.len() >= MOST {
+                        self.awaited.remove(0);
+                    }
                     self.awaited.push(Awaited {
                         request,
                         builder: forced.builder.clone(),

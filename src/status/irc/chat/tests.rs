@@ -488,6 +488,17 @@ fn irc_06_a_code_confirms_a_nick_as_long_as_it_is_seen() {
 }
 
 #[test]
+fn grd_08_only_so_many_builds_are_watched() {
+    let mut chat = World::new().chat;
+    let most = u64::try_from(MOST).unwrap();
+    for number in 0..=most {
+        assert!(chat.watch("#dev", BuildId(number)));
+    }
+    assert!(!chat.follows(BuildId(0)));
+    assert!(chat.follows(BuildId(1)) && chat.follows(BuildId(most)));
+}
+
+#[test]
 fn irc_06_five_wrong_codes_need_another() {
     let mut world = World::new();
     let now = world.now;
