@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{BuildId, ComparedTests, Op, Patch, PatchBody, TestHash, TestTable};
+use crate::model::{
+    BuildId, BuilderName, ComparedTests, Op, Patch, PatchBody, TestHash, TestName, TestTable,
+    Timestamp,
+};
 use crate::store::{State, StoreError, Writer};
 
 /// Takes the ops of a running build, in order. Cheap to clone.
@@ -41,6 +44,29 @@ impl Journal {
     ) -> Result<(ComparedTests, Vec<TestHash>), StoreError> {
         let look = move |state: &State| state.compare_tests(build, &step, &table, is_complete);
         self.state.reader().read(look).await
+    }
+
+    /// Whether all these tests of a builder are in quarantine (FLK-07). If that cannot be found
+    /// out, they are not.
+    pub(super) async fn are_in_quarantine(
+        &self,
+        builder: BuilderName,
+        tests: Vec<TestName>,
+        now: Timestamp,
+    ) -> bool {
+        let look = move |state: &State| {
+            for test in &tests {
+                if state.quarantine_of(test, &builder, now)?.is_none() {
+                    return Ok::<_, StoreError>(false);
+                }
+            }
+            Ok(true)
+        };
+        let found = self.state.reader().read(look).await;
+        found.unwrap_or_else(|error| {
+            tracing::warn!("cannot read which tests are in quarantine: {error}");
+            false
+        })
     }
 
     /// The diff of `patch`, which the state has.

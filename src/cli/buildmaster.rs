@@ -24,6 +24,7 @@ mod nth;
 mod outbox;
 mod pause;
 mod problems;
+mod quarantine;
 mod reconfig;
 mod show;
 mod simulate;
@@ -95,6 +96,7 @@ enum Verb {
     CancelStop(control::CancelStop),
     May(may::May),
     User(user::User),
+    Quarantine(quarantine::QuarantineArgs),
     Duty(duty::DutyArgs),
     Audit(audit::AuditArgs),
     /// Have change sources look for changes now.
@@ -151,6 +153,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::CancelStop(verb) => verb.run(),
         Verb::May(verb) => verb.run(),
         Verb::User(verb) => verb.run(),
+        Verb::Quarantine(verb) => verb.run(),
         Verb::Duty(verb) => verb.run(),
         Verb::Audit(verb) => verb.run(),
         Verb::Sources(verb) => verb.run(),

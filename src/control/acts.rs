@@ -96,6 +96,13 @@ impl Request {
                 Service::Reconfigure { .. } => (Action::Reconfigure, Target::Master, ""),
                 Service::Poke { .. } => (Action::Poll, Target::Master, ""),
                 Service::Approve { .. } => (Action::Try, Target::Master, ""),
+                Service::Quarantine { act } => {
+                    let target = match &act.builder {
+                        Some(builder) => Target::Builder(builder.clone()),
+                        None => Target::Master,
+                    };
+                    (Action::Problem, target, "")
+                }
                 Service::Letters { .. } => (Action::Outbox, Target::Master, ""),
                 Service::Problem { act } => {
                     // Whoever sees a problem says for themselves what concerns them alone.
@@ -221,6 +228,10 @@ impl Control {
                     Ok(()) => Ok(Value::Null),
                     Err(why) => Err(self.failed(record, why.into())),
                 };
+            }
+            Request::Service(Service::Quarantine { act }) => {
+                let done = self.quarantine(*act, caller.name()).await;
+                done.map(|()| Value::Null)
             }
             Request::Service(service) => self.serve(service).await,
         };

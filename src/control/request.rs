@@ -4,7 +4,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use super::{Control, LetterAct, RemarkAct, SearchAct, UserAct};
+use super::{Control, LetterAct, QuarantineAct, RemarkAct, SearchAct, UserAct};
 use crate::botmaster::Ask;
 use crate::model::{
     BuildNumber, BuilderName, NewChange, Offer, OfferAnswer, RequestId, SourceName,
@@ -83,6 +83,11 @@ pub enum Service {
         /// What is done.
         act: Box<SearchAct>,
     },
+    /// Put a test in quarantine, or take it out (FLK-07).
+    Quarantine {
+        /// What is done, and with which test.
+        act: Box<QuarantineAct>,
+    },
     /// Change the register of people.
     User {
         /// The change.
@@ -122,6 +127,7 @@ impl Service {
                 | "letters"
                 | "problem"
                 | "search"
+                | "quarantine"
                 | "user"
                 | "status"
                 | "live"
@@ -153,6 +159,7 @@ impl Service {
             Self::Letters { act } => Some(act.act()),
             Self::Problem { act } => Some(act.act()),
             Self::Search { act } => Some(act.act()),
+            Self::Quarantine { act } => Some(act.act()),
             Self::Reconfigure { dry_run: false } => Some("asked to reconfigure".to_owned()),
             Self::Reconfigure { dry_run: true } | Self::Status | Self::Live | Self::Why { .. } => {
                 None
@@ -222,7 +229,8 @@ impl Control {
             Service::Rebuild { .. }
             | Service::User { .. }
             | Service::Problem { .. }
-            | Service::Search { .. } => Value::Null,
+            | Service::Search { .. }
+            | Service::Quarantine { .. } => Value::Null,
         })
     }
 }

@@ -15,9 +15,9 @@ pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
     ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin, LetterOp,
-    LoginRecord, OfferTaken, PatchBody, Pause, Properties, Remark, RequestId, Results,
-    SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome, TestsReport,
-    Timestamp, WaitingChange,
+    LoginRecord, OfferTaken, PatchBody, Pause, Properties, QuarantineOp, Remark, RequestId,
+    Results, SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome,
+    TestsReport, Timestamp, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -270,6 +270,8 @@ pub enum Op {
     ProblemRemarked(Box<Remark>),
     /// A culprit search has come further.
     Search(SearchOp),
+    /// A test was put in quarantine, or taken out (FLK-07).
+    Quarantine(Box<QuarantineOp>),
     /// A user did something, or was refused (MAY-05).
     Audited(Box<AuditRecord>),
     /// A master has started on the state.

@@ -14,6 +14,7 @@ mod letters;
 mod lines;
 mod people;
 mod problems;
+mod quarantine;
 mod remarks;
 mod searches;
 mod sets;
@@ -178,6 +179,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
         Op::Person(op) => people::write(conn, op),
         Op::Letter(op) => letters::write(conn, op),
+        Op::Quarantine(op) => quarantine::changed(conn, op),
         Op::ProblemRemarked(remark) => remarks::made(conn, remark),
         Op::Search(op) => searches::write(conn, op),
         Op::Audited(record) => people::audited(conn, record),

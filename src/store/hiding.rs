@@ -33,6 +33,8 @@ const VIEWS: &str = "
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
                 AND hides_source(builder, tree ->> 1));
+    CREATE TEMP VIEW quarantine AS SELECT * FROM main.quarantine
+        WHERE builder NOT IN (SELECT builder FROM temp.hidden);
     CREATE TEMP VIEW subject AS SELECT * FROM main.subject
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)

@@ -17,6 +17,7 @@ mod of_line;
 mod people;
 mod problems;
 mod pruned;
+mod quarantine;
 mod queue;
 mod remarks;
 mod requests;

@@ -267,7 +267,14 @@ fn verbs_and_options_in_the_readme_exist() {
         let mut command = sandbox.command(program);
         command.arg(verb);
         let has_verbs_of_its_own = [
-            "show", "hook", "user", "sources", "outbox", "problems", "bisect",
+            "show",
+            "hook",
+            "user",
+            "sources",
+            "outbox",
+            "problems",
+            "bisect",
+            "quarantine",
         ]
         .contains(&verb);
         if let (true, Some(what)) = (has_verbs_of_its_own, words.get(2)) {

@@ -1,11 +1,12 @@
 //! Reports of tests, from real programs on slaves of every generation, until they are on pages.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::harness::web::whole;
-use crate::harness::{Kind, Master, Sandbox, Setup, Slave, free_port, shell};
+use crate::harness::{Kind, Master, Sandbox, Setup, Slave, free_port, run, shell};
 
 /// Runs tests of Rust: a program that the compiler of this project makes.
 const RUST: &str = "printf '#[test] fn adds() { assert_eq!(1 + 1, 2); }\\n\
@@ -116,5 +117,65 @@ fn check(tests: &[Value], number: u64, kind: Kind) {
         (&slow["result"], &slow["secs"]),
         (&json!("passed"), &json!(1.5)),
         "{kind:?}"
+    );
+}
+
+#[test]
+fn flk_07_a_failing_test_in_quarantine_leaves_a_warning_and_excuses_nothing_else() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("flags");
+    let command = format!(
+        "echo 1..2; echo 'ok 1 - opens'; echo 'not ok 2 - closes'; \
+         test ! -e {0}/crash || kill -9 $$; test ! -e {0}/cut || exec echo 'Bail out!'; exit 1",
+        dir.display()
+    );
+    let step = shell(
+        "tap",
+        &command,
+        "warn_on_warnings = true, tests = [{ format = \"tap\", log = \"stdio\" }]",
+    );
+    let setup = Setup::new(&[step]).local_slave("here");
+    let master = Master::start(&sandbox, &setup);
+    let quarantine = |words: &[&str]| {
+        let mut command = master.program();
+        command.arg("quarantine").args(words);
+        command.arg("--basedir").arg(master.dir());
+        run(&mut command)
+    };
+    let mut number = 0;
+    let mut build = || {
+        master.send_change(&format!("r{number}"));
+        let build = master.finished_build("full", number);
+        number += 1;
+        build.result.unwrap()
+    };
+    assert_eq!(build(), "failure");
+    let add = [
+        "add",
+        "closes",
+        "--owner",
+        "ann",
+        "--reason",
+        "slow machine",
+    ];
+    quarantine(&add).ok();
+    let listed = quarantine(&[]).ok();
+    assert!(
+        listed.contains("closes") && listed.contains("owner ann"),
+        "{listed}"
+    );
+    assert_eq!(build(), "warnings");
+    for flag in ["crash", "cut"] {
+        fs::write(dir.join(flag), "").unwrap();
+        assert_eq!(build(), "failure", "{flag}");
+        fs::remove_file(dir.join(flag)).unwrap();
+    }
+    quarantine(&["remove", "closes"]).ok();
+    assert_eq!(build(), "failure");
+    let unknown = ["add", "nope", "--owner", "ann", "--reason", "why"];
+    let refused = quarantine(&unknown).fails_with(1);
+    assert!(
+        refused.contains("no report has had a test nope"),
+        "{refused}"
     );
 }

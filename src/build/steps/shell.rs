@@ -89,7 +89,7 @@ pub(super) async fn run(
     let args = CommandArgs::Shell(Box::new(args));
     let report = step.complete_heard(&args, listening).await?;
     let ended = conclude(step, config, &report, reader).await?;
-    let ended = reports::judge(step, config, taps, ended).await?;
+    let ended = reports::judge(step, config, (taps, report.rc), ended).await?;
     Ok((report, ended))
 }
 

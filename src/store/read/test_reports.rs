@@ -241,6 +241,20 @@ impl State {
         })
     }
 
+    /// The test that people see by this name; of several, the first.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn test_shown(&self, shown: &str) -> Result<Option<TestName>, StoreError> {
+        self.read(|conn| {
+            conn.prepare_cached(SHOWN)?
+                .query_row([shown], |row| {
+                    Ok(TestName::from_stored(row.get_ref(0)?.as_str()?))
+                })
+                .optional()
+        })
+    }
+
     /// The name of a test.
     ///
     /// # Errors
@@ -280,6 +294,8 @@ pub(super) const LINE: &str = "SELECT id, reports, last FROM test_line
     WHERE builder = ?1 AND tree = ?2 AND step = ?3";
 pub(super) const LAST: &str = "SELECT hash, outcome FROM test_last WHERE line = ?1 ORDER BY hash";
 pub(super) const NAME: &str = "SELECT name FROM test_name WHERE hash = ?1";
+pub(super) const SHOWN: &str =
+    "SELECT name FROM test_name WHERE replace(name, char(31), '.') = ?1 LIMIT 1";
 /// Steps that report are named by their rows.
 pub(super) const REPORTS: &str =
     "SELECT s.name, t.counts, t.is_complete, t.notes, t.told, t.line, t.results, b.number

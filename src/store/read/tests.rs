@@ -36,7 +36,7 @@ use super::test_reports::{
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use super::{telling, tested};
+use super::{quarantine, telling, test_reports, tested};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -155,6 +155,9 @@ const QUERIES: &[&str] = &[
     STEP_ANSWERS,
     tested::REPORTS,
     tested::TABLE,
+    quarantine::ALL,
+    quarantine::OF_TEST,
+    test_reports::SHOWN,
     telling::STILL_OPEN,
     telling::ENDED,
     telling::SAID,

@@ -4,12 +4,12 @@ use askama::Template;
 
 use super::build::{missing, number};
 use super::common::not_found;
-use crate::model::{BuilderName, TestHash, TestName};
+use crate::model::{BuilderName, Quarantine, TestHash, TestName};
 use crate::store::State;
 use crate::view::{Build, StepTests, Test, TestChange};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Tone};
+use crate::web::parts::{Link, Outcome, Time, Tone};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -92,6 +92,8 @@ struct Row {
 struct History {
     builder: Link,
     name: String,
+    /// Who sees to it that it gets well, why it is in quarantine, and until when.
+    quarantine: Option<(String, String, Time)>,
     rows: Vec<(Link, String, String, Link, Outcome, &'static str)>,
 }
 
@@ -193,12 +195,14 @@ fn history(state: &State, scene: &Scene, builder: &BuilderName) -> Result<Shown,
     if changes.is_empty() {
         return Err(not_found("test", asked));
     }
-    page_of(builder, &name, &changes)
+    let quarantine = state.quarantine_of(&name, builder, scene.moment().now)?;
+    page_of((builder, scene), &name, quarantine, &changes)
 }
 
 fn page_of(
-    builder: &BuilderName,
+    (builder, scene): (&BuilderName, &Scene),
     name: &TestName,
+    quarantine: Option<Quarantine>,
     changes: &[TestChange],
 ) -> Result<Shown, Refusal> {
     let rows = changes.iter().map(|change| {
@@ -220,6 +224,10 @@ fn page_of(
     let contents = History {
         builder: Link::to(builder.as_str(), &address::builder(builder)),
         name: name.shown(),
+        quarantine: quarantine.map(|one| {
+            let until = scene.second(one.until);
+            (one.owner, one.reason, until)
+        }),
         rows: rows.collect(),
     };
     Shown::new(format!("{} · Test", contents.name), &contents)
