@@ -4,6 +4,7 @@
 //! database leaves: rows are made of the domain's values.
 
 mod acts;
+mod build_problems;
 mod builders;
 mod builds;
 pub(super) mod changes;
@@ -31,6 +32,7 @@ mod tested;
 mod walk;
 
 pub(super) use acts::KEPT_ACTS;
+pub(super) use build_problems::{Place, failing, point_of};
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub(super) use ending::{EndedBuild, ended_build, previous_of};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Log, Moment, Source, Step, json};
+use super::{BuildProblem, Log, Moment, Source, Step, json};
 use crate::logs::{Channel, LogReader};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::progress::StepState;
@@ -31,6 +31,9 @@ pub struct Build {
     /// How the result compares with the one before it on the same line (PRB-23); absent if it is as
     /// before, or says nothing.
     pub news: Option<Judgement>,
+    /// The problems that are new with it, that are there still, or that it has ended (PRB-23).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<BuildProblem>,
     /// Short text about the result (BUI-08).
     pub text: Vec<String>,
     /// The slave that runs or ran it.
@@ -157,6 +160,7 @@ impl Build {
             number: start.number,
             result: None,
             news: None,
+            problems: Vec::new(),
             text: Vec::new(),
             slave: start.slave.clone(),
             slave_choice: start.choice.clone(),
@@ -323,7 +327,15 @@ impl Build {
         let mut builds = Vec::with_capacity(rows.len());
         for row in rows {
             let origin = state.origin(&row)?;
+            let problems = match &origin {
+                Some(origin) => state.build_problems(&row, origin)?,
+                None => Vec::new(),
+            };
             let mut build = Self::from(row);
+            let problems = problems.into_iter();
+            build.problems = problems
+                .map(|one| BuildProblem::at(moment.now, one))
+                .collect();
             if let Some(origin) = origin {
                 build.came_from(origin);
             }
@@ -431,6 +443,7 @@ impl From<BuildRow> for Build {
             number: row.number,
             result: row.result,
             news: row.news,
+            problems: Vec::new(),
             text: row.text,
             slave: row.slave,
             slave_choice: row.choice,

@@ -13,6 +13,7 @@
 mod audit;
 mod brief;
 mod build;
+mod build_problem;
 mod builder;
 mod buildset;
 mod change;
@@ -39,6 +40,7 @@ mod trail;
 pub use audit::Audit;
 pub use brief::{Brief, Standing};
 pub use build::{Build, Left, build_of};
+pub use build_problem::BuildProblem;
 pub use builder::{Builder, LastBuild, Running};
 pub use buildset::{BuildSet, BuildSetPage};
 pub use change::{Change, ChangePage, Verdict};

@@ -185,7 +185,7 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
     assert_eq!(last["path"], "/api/v1/repos/o/widget/statuses/c0ffee");
     assert_eq!(last["headers"]["Authorization"], "token t0ken");
     assert_eq!(last["body"]["context"], "buildmaster/full");
-    assert_eq!(last["body"]["description"], "failed make new");
+    assert_eq!(last["body"]["description"], "failed make 1 new failure");
     assert_eq!(
         last["body"]["target_url"],
         "http://localhost/builders/full/builds/0"

@@ -12,6 +12,9 @@ use crate::view::{Build, Change, Moment, Step};
 /// Lines of the failing step (MAL-07).
 const LINES: u64 = 20;
 
+/// Problems of a build that are told.
+const MOST_PROBLEMS: usize = 20;
+
 /// Changes that are told of a build.
 const MOST_CHANGES: usize = 50;
 
@@ -36,7 +39,8 @@ pub(super) fn of_build(
 ) -> Result<Option<Told>, StoreError> {
     let moment = Moment {
         is_running: false,
-        now: crate::model::Timestamp(0),
+        // Claims of problems are of the past when a letter is read.
+        now: crate::model::Timestamp(i64::MAX),
     };
     let Some(build) = Build::of_id(state, facts.build, moment)? else {
         return Ok(None);
@@ -68,7 +72,7 @@ pub(super) fn of_build(
         "judgement": facts.ending.judgement.map(crate::model::Judgement::as_str),
         "opening": facts.ending.opening(modes),
         "since": since,
-        "problems": [],
+        "problems": problems(config, &build),
         "cause": null,
         "person": null,
         "links": { "build": url, "master": config.buildbot_url },
@@ -80,6 +84,18 @@ pub(super) fn of_build(
         told["result"] = json!(facts.ending.result.as_str());
     }
     Ok(Some(Told { build, objects }))
+}
+
+/// The problems that are new with a build, there still, or fixed by it (PRB-23).
+fn problems(config: &Config, build: &Build) -> Vec<Json> {
+    let base = config.buildbot_url.trim_end_matches('/');
+    let problems = build.problems.iter().take(MOST_PROBLEMS).map(|one| {
+        let mut problem = json!(one);
+        problem["words"] = json!(one.words());
+        problem["url"] = json!(format!("{base}/problems/{}", one.problem));
+        problem
+    });
+    problems.collect()
 }
 
 /// What is said of a set with these builds.

@@ -15,6 +15,7 @@ use crate::protocol::commit_status::CommitStatus;
 use crate::protocol::pulls::{PullHost, PullSite};
 use crate::store::read::LetterRow;
 use crate::store::{State, StoreError};
+use crate::view::{Build, BuildProblem, Moment};
 
 /// What is pushed, and where.
 enum Push {
@@ -149,10 +150,18 @@ fn commit(
             (page, facts.state.as_str().to_owned())
         }
         Some((id, number)) => {
-            let build = state.build_of_id(id);
+            let moment = Moment {
+                is_running: false,
+                now: Timestamp(i64::MAX),
+            };
+            let build = Build::of_id(state, id, moment);
             let build = build.map_err(|error| Failure::Later(error.to_string()))?;
             let text = build.map(|build| {
-                let news = build.news.map_or("", |news| news.as_str());
+                let problems = BuildProblem::count(&build.problems);
+                let news = match problems.as_str() {
+                    "" => build.news.map_or("", |news| news.as_str()),
+                    problems => problems,
+                };
                 format!("{} {news}", build.text.join(" "))
             });
             let text = text.filter(|_| facts.state != CommitState::Running);

@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::ended::EndedBuild;
 use super::{infrastructure, problems};
 use crate::model::journal::BuildFinish;
-use crate::model::{BuildNumber, ChangeNumber, Judgement, Results, Timestamp};
+use crate::model::{BuildNumber, ChangeNumber, Judgement, Line, Origin, Results, Timestamp};
 use crate::store::column::{Col, Json, int};
-use crate::store::read::{origin_of_requests, result_before, tree};
+use crate::store::read::{Place, failing, origin_of_requests, point_of, result_before, tree};
 
 /// Judges the steps of a build that ends, compares it with the one before it on its line, and moves
-/// the line. Nothing is said of tries, of results that say nothing, and of builds whose set was
-/// removed (PRB-23).
+/// the line. Where problems have the answer, they give it. Nothing is said of tries, of results
+/// that say nothing, and of builds whose set was removed (PRB-23).
 ///
 /// A build of older sources than the last one of its line, and one that started earlier, is
 /// compared and does not move the line: it changes nothing about today.
@@ -42,6 +42,45 @@ pub(super) fn finished(
     if !Judgement::is_evidence(end.result) || is_of_search(conn, &build)? {
         return Ok(None);
     }
+    let by_line = by_line(conn, end, &build, &origin)?;
+    Ok(match by_problems(conn, end, &build, &origin.line)? {
+        Some(judgement) => Some(judgement),
+        None => by_line,
+    })
+}
+
+/// What the problems say of a build that fails: new, if one of them is (PRB-23).
+fn by_problems(
+    conn: &Connection,
+    end: &BuildFinish,
+    build: &EndedBuild,
+    line: &Line,
+) -> rusqlite::Result<Option<Judgement>> {
+    let point = match end.result {
+        Results::Failure => point_of(conn, build.newest, line, &end.properties)?,
+        _ => None,
+    };
+    let Some(point) = point else { return Ok(None) };
+    let place = Place {
+        build: end.build,
+        builder: &build.builder,
+        line,
+        point,
+    };
+    let found = failing(conn, &place)?;
+    let has = |news| found.iter().any(|(is, _)| *is == news);
+    Ok([Judgement::New, Judgement::Still]
+        .into_iter()
+        .find(|news| has(*news)))
+}
+
+/// Compares a build with the one before it on its line, and moves the line.
+fn by_line(
+    conn: &Connection,
+    end: &BuildFinish,
+    build: &EndedBuild,
+    origin: &Origin,
+) -> rusqlite::Result<Option<Judgement>> {
     let tree = tree(&origin.line);
     let before = conn
         .prepare_cached(LINE)?
@@ -57,7 +96,7 @@ pub(super) fn finished(
         })
         .optional()?;
     let Some(before) = before else {
-        move_line(conn, &build, &tree, end, None)?;
+        move_line(conn, build, &tree, end, None)?;
         return Ok(Judgement::of(end.result, None));
     };
     let is_older = build.newest.is_some() && before.newest > build.newest;
@@ -66,7 +105,7 @@ pub(super) fn finished(
         let result = result_before(conn, &build.builder, build.number, of)?;
         return Ok(Judgement::of(end.result, result));
     }
-    move_line(conn, &build, &tree, end, Some(&before))?;
+    move_line(conn, build, &tree, end, Some(&before))?;
     Ok(Judgement::of(end.result, Some(before.result)))
 }
 

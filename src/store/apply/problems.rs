@@ -10,15 +10,14 @@ mod of;
 mod subject;
 mod tests;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 use self::of::Of;
 use self::subject::{Subject, Subjects};
 use super::ended::EndedBuild;
 use crate::model::journal::BuildFinish;
-use crate::model::{ChangeNumber, Line, ProblemSubject, Properties, Results, revision_built};
-use crate::store::column::Col;
-use crate::store::read::{answers_of_build, answers_so_far, tree};
+use crate::model::{Line, ProblemSubject, Results};
+use crate::store::read::{answers_of_build, answers_so_far, point_of, tree};
 use crate::verdict::Answer;
 
 /// Takes the answers of a build that ends and is not a try. One that is not known to be built of a
@@ -29,11 +28,7 @@ pub(super) fn finished(
     build: &EndedBuild,
     line: &Line,
 ) -> rusqlite::Result<()> {
-    let point = match build.newest {
-        Some(point) => Some(point),
-        None => point_of(conn, line, &end.properties)?,
-    };
-    let Some(point) = point else {
+    let Some(point) = point_of(conn, build.newest, line, &end.properties)? else {
         return Ok(());
     };
     let of = Of {
@@ -74,29 +69,3 @@ pub(super) fn finished(
     }
     tests.follow(&of)
 }
-
-/// The point of a build of the newest revision, or of one that was asked for: the change of the
-/// revision that it got. Of several codebases, that of the first one counts.
-fn point_of(
-    conn: &Connection,
-    line: &Line,
-    properties: &Properties,
-) -> rusqlite::Result<Option<ChangeNumber>> {
-    let Some(revision) = revision_built(properties) else {
-        return Ok(None);
-    };
-    let of = params![
-        revision,
-        line.branch,
-        line.repository,
-        line.project,
-        line.codebase
-    ];
-    conn.prepare_cached(CHANGE_OF_REVISION)?
-        .query_row(of, |row| Ok(row.get::<_, Col<_>>(0)?.0))
-        .optional()
-}
-
-const CHANGE_OF_REVISION: &str = "SELECT number FROM change
-    WHERE revision = ?1 AND branch IS ?2 AND repository = ?3 AND project = ?4 AND codebase = ?5
-    ORDER BY number DESC LIMIT 1";

@@ -163,7 +163,8 @@ pub(super) fn row_of(row: &Row<'_>) -> rusqlite::Result<ProblemRow> {
     })
 }
 
-fn with_remarks(conn: &Connection, row: ProblemRow) -> rusqlite::Result<ProblemRow> {
+/// Adds what people have said.
+pub(super) fn with_remarks(conn: &Connection, row: ProblemRow) -> rusqlite::Result<ProblemRow> {
     let remarks = remarks_of(conn, row.problem.number)?;
     Ok(ProblemRow { remarks, ..row })
 }
@@ -332,6 +333,17 @@ pub(super) const OPEN_PROBLEMS: &str = concat!(
             WHERE r.problem = number AND r.kind IN ('dismiss', 'reopen')
             ORDER BY r.id DESC LIMIT 1), '') <> 'dismiss'
     ORDER BY number DESC LIMIT ?3"
+);
+/// Those of a step or a test that may be there at a point.
+pub(super) const PROBLEMS_AT: &str = concat!(
+    problem_columns!(),
+    "WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND first <= ?5 AND kind = 0
+    ORDER BY first DESC LIMIT 8"
+);
+/// Those that were resolved by the build that ended at this time.
+pub(super) const FIXED_PROBLEMS: &str = concat!(
+    problem_columns!(),
+    "WHERE ended_at = ?1 AND +builder = ?2 AND +tree = ?3 AND state = 1 AND kind = 0 LIMIT 200"
 );
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
 pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS

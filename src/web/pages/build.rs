@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use askama::Template;
 
+use super::build_problems::{ProblemRow, began, count, links};
 use super::buttons::Buttons;
 use super::common::{
     Changes, Running, error_of, first_line, links_to, not_found, or_changes, owners_of,
     pill_of_builder, properties,
 };
 use super::tail::{self, Tail};
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, Judgement, Results};
+use crate::model::{BuildNumber, BuilderName, ChangeNumber, Results};
 use crate::store::State;
 use crate::store::read::{Among, FromEnd, Wanted};
 use crate::text::{and, size};
-use crate::view::{Brief, Build, BuildPage, Change, Log, Source, Sourced, Standing, Step};
+use crate::view::{Brief, Build, BuildPage, Change, Log, Source, Sourced, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{
@@ -48,6 +49,9 @@ struct Contents {
     previous: Option<(BuildNumber, String)>,
     next: Option<(BuildNumber, String)>,
     running: Option<Running>,
+    /// How many problems there are of which kind.
+    problem_count: String,
+    problems: Vec<ProblemRow>,
     steps: Vec<StepRow>,
     /// Steps that a running build has not begun.
     to_come: Vec<String>,
@@ -126,14 +130,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let before = Brief::newest(state, &builder, wanted, BEFORE)?;
     let good = last_good(build, &before);
     let numbers = changes_since(build, &before, good);
-    let began = match build.news {
-        Some(Judgement::New) => numbers.clone(),
-        Some(Judgement::Still) => {
-            let standing = Standing::all(state)?.remove(&builder);
-            standing.map_or_else(Vec::new, |line| line.began)
-        }
-        Some(Judgement::Fixed) | None => Vec::new(),
-    };
+    let began = began(state, build, &numbers)?;
     let whole = build.took.unwrap_or_default() + remaining(build);
     let running = build
         .result
@@ -156,6 +153,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .build(&builder, number.next())?
             .map(|row| (row.number, address::build(&builder, row.number))),
         running,
+        problem_count: count(build),
+        problems: ProblemRow::all(build),
         steps: build
             .steps
             .iter()
@@ -451,16 +450,7 @@ impl StepRow {
             href: address::step(&build.builder, build.number, &step.name),
             mark: Mark::new(outcome),
             text: step.text.join(" "),
-            links: step
-                .links
-                .iter()
-                .map(|link| {
-                    (
-                        link.name.clone(),
-                        address::outside(&link.url).map(str::to_owned),
-                    )
-                })
-                .collect(),
+            links: links(build, step),
             logs: logs.collect(),
             took: step.took.map_or_else(String::new, took),
             since: step
@@ -490,24 +480,6 @@ mod tests {
     use crate::logs::Channel;
     use crate::model::Results;
     use crate::web::testing::{Farm, ago};
-
-    #[test]
-    fn prb_23_a_build_says_whether_its_failure_is_news_and_which_change_began_it() {
-        let page = Farm::broken().page("/builders/linux/builds/1");
-        for text in [
-            r#"<span class="p fail new big">new failure</span>"#,
-            r#"/builds/0">0<b> success</b></a> was good, so change <a href="/changes/7">7</a> or <a href="/changes/8">8</a> began it."#,
-            "Failed in test, after 9 min 40 s.",
-            "no other slave was idle",
-            r#"href="/builders/linux/builds/2" rel="next""#,
-            "<title>✕ linux 1: new failure in test · Brindle</title>",
-        ] {
-            assert!(page.contains(text), "{text}: {page}");
-        }
-        let still = Farm::broken().page("/builders/linux/builds/2");
-        assert!(still.contains("still failing"), "{still}");
-        assert!(still.contains("since the last good build"), "{still}");
-    }
 
     #[test]
     fn a_running_build_names_the_steps_to_come() {
@@ -557,6 +529,24 @@ mod tests {
         let page = Farm::broken().page("/builders/linux/builds/3");
         assert!(page.contains("In test."), "{page}");
         assert!(page.contains(r#"<span data-since="2026-11-26T14:25:10+01:00">7 min</span>"#));
+    }
+
+    #[test]
+    fn prb_23_a_build_says_whether_its_failure_is_news_and_which_change_began_it() {
+        let page = Farm::broken().page("/builders/linux/builds/1");
+        for text in [
+            r#"<span class="p fail new big">new failure</span>"#,
+            r#"/builds/0">0<b> success</b></a> was good, so change <a href="/changes/7">7</a> or <a href="/changes/8">8</a> began it."#,
+            "Failed in test, after 9 min 40 s.",
+            "no other slave was idle",
+            r#"href="/builders/linux/builds/2" rel="next""#,
+            "<title>✕ linux 1: new failure in test · Brindle</title>",
+        ] {
+            assert!(page.contains(text), "{text}: {page}");
+        }
+        let still = Farm::broken().page("/builders/linux/builds/2");
+        assert!(still.contains("still failing"), "{still}");
+        assert!(still.contains("since the last good build"), "{still}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(super) mod about;
 pub(super) mod build;
+mod build_problems;
 pub(super) mod build_set;
 pub(super) mod builder;
 pub(super) mod builders;

@@ -16,7 +16,7 @@ use crate::store::State;
 use crate::store::read::Among;
 use crate::text::table::{Cell, Colour};
 use crate::text::{commas, duration, size};
-use crate::view::{Build, BuildPage, Log, Moment, Step, Trail};
+use crate::view::{Build, BuildPage, BuildProblem, Log, Moment, Step, Trail};
 
 /// Shows a build.
 pub(super) fn show(
@@ -58,6 +58,7 @@ fn page(screen: &mut Screen<'_>, page: &BuildPage, moment: Moment) -> io::Result
     let build = &page.build;
     screen.line(&format!("build {}/{}", build.builder, build.number))?;
     fields(screen, build, moment).print(screen)?;
+    problems(screen, build)?;
     steps(screen, build, moment)?;
     properties(screen, &build.properties)?;
     if page.logs_pruned {
@@ -154,6 +155,21 @@ fn more(screen: &mut Screen<'_>, steps: &[&Step]) -> io::Result<()> {
         return Ok(());
     }
     screen.line("  links and numbers of steps")?;
+    screen.table(&rows)
+}
+
+/// Prints what is new with a build, what fails still, and what it has fixed.
+fn problems(screen: &mut Screen<'_>, build: &Build) -> io::Result<()> {
+    if build.problems.is_empty() {
+        return Ok(());
+    }
+    let count = BuildProblem::count(&build.problems);
+    screen.line(&format!("  problems: {count}"))?;
+    let rows = build.problems.iter().map(|one| {
+        let words = format!("{} (problem {})", one.words(), one.problem);
+        vec![format!("    {}", one.what).into(), Cell::wrapped(words)]
+    });
+    let rows: Vec<_> = rows.collect();
     screen.table(&rows)
 }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::model::journal::StepFinish;
-use crate::model::{ProblemNumber, Pruned, Remark, RemarkKind, StepOutcome};
+use crate::model::{
+    BuildNumber, Judgement, ProblemNumber, Pruned, Remark, RemarkKind, StepOutcome,
+};
 use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
 
@@ -309,4 +311,47 @@ fn prb_16_remarks_go_with_their_problem() {
     // Whoever says something of it now is too late.
     apply_all(farm.dir.path(), &[remark(RemarkKind::Note, "", None)]);
     assert_eq!(count(&farm), 0);
+}
+
+/// What the problems are for the build of this number.
+fn of_build(farm: &Farm, number: u64) -> Vec<(Judgement, u64)> {
+    let state = open_state(farm.dir.path());
+    let build = state
+        .build(&"quick".into(), BuildNumber(number))
+        .unwrap()
+        .unwrap();
+    let origin = state.origin(&build).unwrap().unwrap();
+    let problems = state.build_problems(&build, &origin).unwrap();
+    let problems = problems.into_iter();
+    problems
+        .map(|(news, row)| (news, row.problem.number.0))
+        .collect()
+}
+
+#[test]
+fn prb_23_a_build_says_what_is_new_what_fails_still_and_what_is_fixed() {
+    use Judgement::{Fixed, New, Still};
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    let between = farm.change("eve");
+    farm.commit("bob", Results::Failure, &["a.c:#: error"]);
+    farm.commit("cid", Results::Failure, &["a.c:#: error"]);
+    farm.commit("dan", Results::Failure, &["a.c:#: error", "b.c:#: error"]);
+    farm.commit("fay", Results::Success, &[]);
+    assert_eq!(of_build(&farm, 1), []);
+    assert_eq!(of_build(&farm, 2), [(New, 1)]);
+    assert_eq!(of_build(&farm, 3), [(Still, 1)]);
+    assert_eq!(of_build(&farm, 4), [(Still, 1), (New, 2)]);
+    assert_eq!(of_build(&farm, 5), [(Fixed, 1), (Fixed, 2)]);
+    // The build in between was late: from now on, it is the first one.
+    farm.build(between, Results::Failure, &["a.c:#: error"]);
+    assert_eq!(of_build(&farm, 6), [(New, 1)]);
+    assert_eq!(of_build(&farm, 2), [(Still, 1)]);
+    let news = |number| {
+        let state = open_state(farm.dir.path());
+        let build = state.build(&"quick".into(), BuildNumber(number)).unwrap();
+        build.unwrap().news
+    };
+    // Another error is news, although the build before has failed, too.
+    assert_eq!([2, 3, 4, 5].map(news), [New, Still, New, Fixed].map(Some));
 }
