@@ -49,6 +49,7 @@ mod reading;
 mod report;
 mod repositories;
 pub mod schedulers;
+mod search;
 mod secret;
 mod shape;
 pub mod slaves;
@@ -105,6 +106,7 @@ pub use schedulers::{
     Parameter, ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
     TimedBuild, TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
 };
+pub use search::SearchConfig;
 pub use secret::Secret;
 pub use slaves::{
     CommandInstance, DockerInstance, InstanceKind, LatentConfig, MasterAddress, RemoteConfig,

@@ -117,6 +117,8 @@ pub struct StepConfig {
     pub secrets: Vec<SecretSource>,
     /// Whether words of its command that are empty are left out (CFL-103).
     pub drop_empty: bool,
+    /// Whether it has effects outside the build, as one that publishes something (SRH-03).
+    pub side_effects: bool,
     /// What the first line looks like that says why it failed; absent for usual errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_pattern: Option<WatchPattern>,
@@ -246,6 +248,7 @@ pub(super) static STEP: Shape = Shape {
         "set",
         "hide_step_if",
         "drop_empty",
+        "side_effects",
         "error_pattern",
         "infrastructure",
         "infrastructure_lines",
@@ -271,6 +274,7 @@ impl Default for StepConfig {
             description_suffix: None,
             secrets: Vec::new(),
             drop_empty: false,
+            side_effects: false,
             error_pattern: None,
             infrastructure: false,
             infrastructure_lines: None,
@@ -410,6 +414,22 @@ fn row(name: &str) -> &'static Kind {
 }
 
 impl StepConfig {
+    /// Whether it may have effects outside its build (SRH-03). What steps that are made while the
+    /// build runs have is not known.
+    #[must_use]
+    pub const fn has_effects(&self) -> bool {
+        self.side_effects
+            || matches!(
+                self.kind,
+                StepKind::MasterShell(_)
+                    | StepKind::Upload(_)
+                    | StepKind::Trigger(_)
+                    | StepKind::Http(_)
+                    | StepKind::Related(_)
+                    | StepKind::StepsFrom(_)
+            )
+    }
+
     /// The step with `command`, if its kind runs one.
     pub(super) fn with_command(mut self, command: CommandWords) -> Self {
         if let Some(shell) = self.kind.shell_mut() {
@@ -526,6 +546,7 @@ pub(super) fn read_step<'a>(
         ("always_run", &mut step.always_run),
         ("use_progress", &mut step.use_progress),
         ("drop_empty", &mut step.drop_empty),
+        ("side_effects", &mut step.side_effects),
         ("infrastructure", &mut step.infrastructure),
     ] {
         table.set(key, flag, Value::flag);

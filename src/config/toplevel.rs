@@ -36,6 +36,7 @@ use super::reader::{Table, Value};
 use super::repositories::{self, RepositoryConfig};
 use super::schedulers::try_userpass::Listeners;
 use super::schedulers::{self, Builders, SchedulerConfig};
+use super::search::SearchConfig;
 use super::secret::Secret;
 use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
@@ -141,6 +142,8 @@ pub struct Config {
     pub web: Option<WebConfig>,
     /// How people log in besides with a password of the master: not at all.
     pub login: Option<LoginConfig>,
+    /// How much the master searches for culprits by itself (SRH-10).
+    pub search: SearchConfig,
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -192,6 +195,7 @@ pub(super) static SHAPE: Shape = Shape {
         "mail_from",
         "web",
         "login",
+        "search",
     ],
     kinds: Vec::new,
 };
@@ -235,6 +239,7 @@ impl Default for Config {
             horizons: Horizons::default(),
             web: None,
             login: None,
+            search: SearchConfig::default(),
         }
     }
 }
@@ -496,5 +501,6 @@ impl Config {
         root.set_some("web", &mut self.web, |v| WebConfig::read(v, slave_port));
         let url = has_url.then_some(self.buildbot_url.as_str());
         root.set_some("login", &mut self.login, |v| LoginConfig::read(v, url));
+        root.set("search", &mut self.search, SearchConfig::read);
     }
 }

@@ -5,15 +5,17 @@
 //! that was killed goes on where it was: requests outlive it. One task runs all searches, so that
 //! no point is asked twice.
 
+mod automatic;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
-use crate::botmaster::{Answer, Ask, Event, IntakeEvent, Probe};
+use crate::botmaster::{Answer, Ask, BuildEvent, Event, IntakeEvent, Probe};
 use crate::control::{Control, Interruption, News, Subscription, Topic};
-use crate::model::{Op, RequestId, SearchOp};
+use crate::model::{Op, RequestId, Results, SearchOp};
 use crate::net::Tasks;
 use crate::store::read::SearchRow;
 use crate::store::{State, StoreError};
@@ -22,6 +24,9 @@ use crate::verdict::{Next, go_on};
 /// How long after a look that has failed the next one is.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// How long after a problem has gathered it is looked at, so that it surely has.
+const LATER: Duration = Duration::from_millis(100);
+
 /// Runs the searches until the master stops.
 pub(super) async fn run(control: Control, tasks: Tasks) {
     let mut news = control.newsroom().subscribe_to(Topic::Events);
@@ -29,6 +34,7 @@ pub(super) async fn run(control: Control, tasks: Tasks) {
         control,
         asked: BTreeSet::new(),
         ended: BTreeSet::new(),
+        due: None,
     };
     let work = async {
         loop {
@@ -55,17 +61,20 @@ struct Searcher {
     asked: BTreeSet<RequestId>,
     /// Those of them that are not needed any more and were ended.
     ended: BTreeSet<RequestId>,
+    /// When the next problem has gathered.
+    due: Option<Instant>,
 }
 
 impl Searcher {
     /// Goes on with each search.
     async fn look(&mut self) -> Result<(), String> {
+        self.begin().await?;
         let searches = self.control.reader().read(State::unsettled_searches).await;
         let searches = searches.map_err(|error| error.to_string())?;
         self.asked.clear();
         for mut search in searches {
             self.hear(&mut search).await?;
-            if search.verdict.is_none() {
+            if search.verdict.is_none() && !self.end_with_problem(&mut search).await? {
                 self.go_on(&mut search).await?;
             }
             let open = search.asks.iter().filter(|ask| ask.said.is_none());
@@ -192,14 +201,19 @@ impl Searcher {
     }
 
     /// Waits until there may be something to do.
-    async fn wait(&self, news: &mut Subscription, pause: Option<Duration>) {
+    async fn wait(&mut self, news: &mut Subscription, pause: Option<Duration>) {
         if let Some(pause) = pause {
             return sleep(pause).await;
         }
         loop {
+            let due = self.due;
             let heard = tokio::select! {
                 biased;
                 () = self.control.searches_changed().notified() => return,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.due = None;
+                    return;
+                }
                 heard = news.next() => heard,
             };
             match heard.as_deref().map(|told| &told.news) {
@@ -207,6 +221,12 @@ impl Searcher {
                     request, ..
                 }))) if self.asked.contains(request) => {
                     return;
+                }
+                Ok(News::Event(Event::Build(BuildEvent::Finished {
+                    result: Results::Failure,
+                    ..
+                }))) if self.due.is_none() => {
+                    self.due = Some(Instant::now() + self.control.config().search.gather + LATER);
                 }
                 Ok(News::Event(_) | News::Build(_)) => {}
                 Err(Interruption::Missed(_)) => return,

@@ -26,5 +26,5 @@ pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
 pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read};
 pub use runs::End;
-pub use search::{Next, Search, go_on, stopped};
+pub use search::{Candidate, Limits, Next, Search, Underway, choose, go_on, stopped};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due, is_quiet};

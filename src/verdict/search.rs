@@ -4,10 +4,12 @@
 //! or the verdict. So a search goes on after any end of the master, and asks again what was not
 //! answered.
 
+mod choosing;
 mod going;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::choosing::{Candidate, Limits, Underway, choose};
 pub use self::going::{go_on, stopped};
 use crate::model::{Said, Verdict};
 

@@ -76,6 +76,16 @@ struct Broken<'a> {
 impl<'a> Broken<'a> {
     /// Nothing if the slave cannot be had here.
     fn new(sandbox: &'a Sandbox, system: &System, kind: Kind, test: &str) -> Option<Self> {
+        Self::with(sandbox, system, kind, (test, ""))
+    }
+
+    /// The same with these tables in the configuration.
+    fn with(
+        sandbox: &'a Sandbox,
+        system: &System,
+        kind: Kind,
+        (test, tables): (&str, &str),
+    ) -> Option<Self> {
         let dir = sandbox.private_dir("source");
         let dir_text = dir.to_str().unwrap();
         let steps = [
@@ -83,7 +93,7 @@ impl<'a> Broken<'a> {
             shell("test", test, ""),
             shell("publish", "echo published", "always_run = true"),
         ];
-        let setup = Setup::new(&steps).slave("bot");
+        let setup = Setup::new(&steps).slave("bot").tables(tables);
         let master = Master::start(sandbox, &setup);
         let slave = Slave::start(kind, sandbox, "bot", master.port())?;
         let line = |line: &str, number: u32| {
@@ -238,4 +248,25 @@ fn srh_16_what_cannot_be_searched_is_refused_with_its_exit_code() {
     wait_until("the builds of the search to be ended", || {
         !waiting().iter().any(is_open)
     });
+}
+
+#[test]
+fn srh_02_the_master_searches_by_itself_when_a_problem_has_gathered() {
+    let sandbox = Sandbox::new();
+    let tables = (TEST, "[search]\ngather = 0\n");
+    let broken = Broken::with(&sandbox, &GIT, Kind::Native, tables).unwrap();
+    let first = || {
+        let shown = run(&mut broken.bisect(&["list", "--json"])).ok();
+        let line = shown.lines().next()?.to_owned();
+        Some(serde_json::from_str::<Value>(&line).unwrap())
+    };
+    wait_until("the verdict of the search", || {
+        first().is_some_and(|search| !search["verdict"].is_null())
+    });
+    let search = first().unwrap();
+    assert_eq!(search["verdict"]["bad"], 7, "{search}");
+    assert_eq!(search["who"], "");
+    assert_eq!(search["problem"], 1);
+    let shown = run(&mut program(&broken.master, &["problems", "1"])).ok();
+    assert!(shown.contains("search 1: found"), "{shown}");
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 21] = [
+const RULES: [(&str, &[u32]); 22] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -37,6 +37,7 @@ const RULES: [(&str, &[u32]); 21] = [
     ),
     ("FLK", &[1, 2, 3, 6, 7]),
     ("INF", &[1, 2, 3, 4]),
+    ("SRH", &[2, 3, 6, 7, 10, 11, 14, 15, 16, 18, 19, 20]),
     ("ESC", &[1, 2, 3, 4, 5, 6, 7, 11]),
     ("TST", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12]),
 ];

@@ -8,7 +8,7 @@ use crate::config::schedulers::{codebases, rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
     builders, change_sources, duty, factories, filter, horizons, locks, login, logs, owners,
-    people, permissions, problems, repositories, schedulers, slaves, status, steps, texts,
+    people, permissions, problems, repositories, schedulers, search, slaves, status, steps, texts,
     toplevel, user_managers, validation, web,
 };
 
@@ -80,6 +80,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("web", &web::SHAPE),
         ("web.comment_links", &web::COMMENT_LINK),
         ("login", &login::SHAPE),
+        ("search", &search::SHAPE),
         ("login.oidc", &login::OIDC),
         ("schedulers.parameters", &schedulers::PARAMETER),
         ("validation", &validation::SHAPE),
