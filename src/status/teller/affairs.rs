@@ -14,7 +14,7 @@ use crate::status::outbox::is_reachable;
 use crate::store::read::{ProblemRow, SaidRows};
 use crate::store::{State, StoreError};
 use crate::verdict::{
-    Affair, Due, Hands, ProblemState, Reminders, Standing, causes, due, is_quiet,
+    Affair, Due, Hands, ProblemState, Reminders, Standing, Suspect, causes, due, is_quiet,
 };
 use crate::view::{owners_of_files, register_at};
 
@@ -49,12 +49,21 @@ pub(super) fn letters(
     }
     let numbers: Vec<_> = rows.iter().map(|row| row.problem.number).collect();
     let said = state.said_of(&numbers, before(now, Duration::from_secs(86_400)))?;
-    let all: Vec<_> = rows.iter().map(|row| (&row.problem, None)).collect();
+    let mut guilty = BTreeMap::new();
+    for number in &numbers {
+        guilty.extend(state.guilty_of(*number)?.map(|found| (*number, found)));
+    }
+    let all = rows.iter().map(|row| {
+        let found = guilty.get(&row.problem.number);
+        (&row.problem, found.map(|found| found.change))
+    });
+    let all: Vec<_> = all.collect();
     let scene = Scene {
         state,
         config,
         register: register_at(state, config, now)?,
         causes: causes(&all),
+        guilty,
         is_quiet: is_quiet(now.0.div_euclid(1_000_000) + zone.offset_at(now.0 / 1_000_000)),
         now,
     };
@@ -86,6 +95,8 @@ struct Scene<'a> {
     config: &'a Config,
     register: Register,
     causes: BTreeMap<ProblemNumber, ProblemNumber>,
+    /// Whose change was proved to have caused a problem (SRH-17).
+    guilty: BTreeMap<ProblemNumber, Suspect>,
     is_quiet: bool,
     now: Timestamp,
 }
@@ -167,8 +178,17 @@ impl Scene<'_> {
         for who in hands.claims.keys() {
             add(who, Role::Responsible);
         }
+        let proved = self.guilty.get(&row.problem.number);
+        let proved = proved.filter(|found| !hands.is_freed(&found.who));
+        if let Some(found) = proved {
+            add(&found.who, Role::Guilty);
+        }
         let sole = hands.sole_suspect(&row.problem);
         for suspect in hands.suspects(&row.problem) {
+            // One is guilty, so the others are not (SRH-17).
+            if proved.is_some_and(|found| found.change != suspect.change) {
+                continue;
+            }
             if hands.cleared.contains_key(&self.name(&suspect.who)) {
                 continue;
             }
