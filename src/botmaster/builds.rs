@@ -26,8 +26,7 @@ use super::telling;
 use super::{BuildCommand, BuildEvent, BuildOutcome, BuildPlan, SessionId};
 use crate::model::journal::{BuildStart, NextNumbers};
 use crate::model::{
-    BuildId, BuildNumber, BuildRequest, BuilderName, CommitState, Effort, Expectations, Op,
-    Properties, Results,
+    BuildId, BuildNumber, BuildRequest, BuilderName, Effort, Expectations, Op, Properties, Results,
 };
 
 /// The builds that start or run.
@@ -225,14 +224,7 @@ impl Builds {
         ];
         effects.append(&mut attempt.when_started);
         let stopped = attempt.stop_op();
-        let told = requests.iter().filter(|request| !request.is_of_search());
-        let told = telling::commits(
-            config,
-            builder,
-            told.map(|request| &*request.stamps),
-            (CommitState::Running, Some((build, number))),
-            out.now.wall,
-        );
+        let told = telling::running(config, builder, requests, (build, number), out.now.wall);
         let ops = [Op::BuildStarted(start)].into_iter();
         out.persist_then(ops.chain(stopped).chain(told).collect(), effects);
     }

@@ -419,6 +419,19 @@ impl Intake {
             .1
     }
 
+    /// Numbers a request for each builder, however often it is listed (SCB-02).
+    fn requests_for(&mut self, builders: Vec<BuilderName>) -> Vec<(RequestId, BuilderName)> {
+        let mut requests = Vec::with_capacity(builders.len());
+        let mut listed = BTreeSet::new();
+        for builder in builders {
+            if listed.insert(builder.clone()) {
+                requests.push((self.next_request, builder));
+                self.next_request = self.next_request.next();
+            }
+        }
+        requests
+    }
+
     /// Makes a set of one request a builder (BST-01). If it is over at once, gives what follows
     /// from that.
     fn make_set(
@@ -432,15 +445,7 @@ impl Intake {
         let now = out.now.wall;
         let id = self.next_set;
         self.next_set = id.next();
-        let mut requests = Vec::with_capacity(submission.builders.len());
-        let mut listed = BTreeSet::new();
-        for builder in submission.builders {
-            // One request a builder, however often it is listed (SCB-02).
-            if listed.insert(builder.clone()) {
-                requests.push((self.next_request, builder));
-                self.next_request = self.next_request.next();
-            }
-        }
+        let requests = self.requests_for(submission.builders);
         let mut stamps = submission.stamps;
         let mut diff = None;
         if stamps.patched().is_some()

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::config::{BuilderConfig, Config, EndedBuild, StatusConfig};
 use crate::model::{
-    BuildId, BuildNumber, BuildSet, BuildTold, CommitFacts, CommitState, Letter, LetterOp, Op,
-    Results, SetId, SourceStamps, Timestamp, Told,
+    BuildId, BuildNumber, BuildRequest, BuildSet, BuildTold, CommitFacts, CommitState, Letter,
+    LetterOp, Op, Results, SetId, SourceStamps, Timestamp, Told,
 };
 
 /// What is written for the end of `build`; nothing if no target is about such builds.
@@ -48,6 +48,20 @@ pub(super) fn set_ended(config: &Config, set: SetId, at: Timestamp) -> Option<Op
     let is_wanted = !targets.is_empty();
     let ended = LetterOp::SetEnded { set, targets, at };
     is_wanted.then(|| Op::Letter(Box::new(ended)))
+}
+
+/// What code hosts are told when a build of `requests` runs. Those of searches are not told.
+pub(super) fn running(
+    config: &Config,
+    builder: &BuilderConfig,
+    requests: &[&BuildRequest],
+    build: (BuildId, BuildNumber),
+    at: Timestamp,
+) -> Vec<Op> {
+    let told = requests.iter().filter(|request| !request.is_of_search());
+    let stamps = told.map(|request| &*request.stamps);
+    let state = (CommitState::Running, Some(build));
+    commits(config, builder, stamps, state, at)
 }
 
 /// What code hosts are told of the commits in `stamps` (PSH-04): the state that `builder` gives

@@ -91,10 +91,8 @@ impl RemarkAct {
             false => names_of(&person, row, register),
         };
         self.check_person(row, &person, &also, at)?;
-        let until = match self.kind {
-            RemarkKind::Claim => self.until.or(Some(at + CLAIM)),
-            _ => self.until,
-        };
+        let usual = (self.kind == RemarkKind::Claim).then_some(at + CLAIM);
+        let until = self.until.or(usual);
         Ok(Remark {
             problem: self.problem,
             kind: self.kind,
@@ -129,17 +127,15 @@ impl RemarkAct {
         if text.chars().count() > LONGEST_TEXT {
             return Err(format!("a text can have {LONGEST_TEXT} characters"));
         }
-        match self.kind {
-            Kind::Dismiss if text.is_empty() => {
-                return Err("whoever dismisses a problem says why".to_owned());
-            }
-            Kind::Note if text.is_empty() => return Err("the note is empty".to_owned()),
-            Kind::Ticket if !(text.is_empty() || is_address(text)) => {
-                return Err(
-                    "a ticket is an address that begins with https:// or http://".to_owned(),
-                );
-            }
-            _ => {}
+        if self.kind == Kind::Dismiss && text.is_empty() {
+            return Err("whoever dismisses a problem says why".to_owned());
+        }
+        if self.kind == Kind::Note && text.is_empty() {
+            return Err("the note is empty".to_owned());
+        }
+        if self.kind == Kind::Ticket && !(text.is_empty() || is_address(text)) {
+            let why = "a ticket is an address that begins with https:// or http://";
+            return Err(why.to_owned());
         }
         let Some(until) = self.until else {
             return Ok(());
@@ -182,24 +178,21 @@ impl RemarkAct {
         let hands = Hands::at(at, &row.remarks);
         let problem = self.problem;
         let is_person = |who: &str| who == person || also.iter().any(|also| also == who);
-        match self.kind {
-            RemarkKind::Release if !hands.claims.contains_key(person) => {
-                Err(format!("{person} has not claimed problem {problem}"))
-            }
-            RemarkKind::Unmute if !hands.mutes.contains_key(person) => {
-                Err(format!("{person} has not muted problem {problem}"))
-            }
-            RemarkKind::NotMine => {
-                let mut suspects = row.problem.suspects.iter();
-                let is_accused = suspects.any(|suspect| is_person(&suspect.who))
-                    || hands.guilty.keys().any(|who| is_person(who));
-                match is_accused {
-                    true => Ok(()),
-                    false => Err(format!("{person} is not suspected of problem {problem}")),
-                }
-            }
-            _ => Ok(()),
+        let mut suspects = row.problem.suspects.iter();
+        let mut is_accused = || {
+            suspects.any(|suspect| is_person(&suspect.who))
+                || hands.guilty.keys().any(|who| is_person(who))
+        };
+        if self.kind == RemarkKind::Release && !hands.claims.contains_key(person) {
+            return Err(format!("{person} has not claimed problem {problem}"));
         }
+        if self.kind == RemarkKind::Unmute && !hands.mutes.contains_key(person) {
+            return Err(format!("{person} has not muted problem {problem}"));
+        }
+        if self.kind == RemarkKind::NotMine && !is_accused() {
+            return Err(format!("{person} is not suspected of problem {problem}"));
+        }
+        Ok(())
     }
 }
 

@@ -113,16 +113,13 @@ impl Daemon {
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
         let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
-        let addresses = ports.iter().map(|port| port.bound.clone()).collect();
-        newsroom.change_facts(|facts| *facts = first_facts(&config, &clock, ports));
+        let addresses = tell_ports(&newsroom, &config, &clock, ports);
         let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &in_force, &tasks);
-        let bots = Bots::default();
-        start_outbox(&control, &writer, in_force.subscribe(), &bots, &tasks);
-        start_teller(&control, &writer, in_force.subscribe(), parts.zone, &tasks);
+        let bots = start_letters(&control, &writer, &in_force, parts.zone, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
-        let (snapshots, measures) = (control.snapshots().clone(), Arc::clone(control.measures()));
+        let (snapshots, measures) = (control.snapshots().clone(), control.measures().clone());
         let reconfigurer = Reconfigurer::new(
             in_force,
             parts.load,
@@ -216,6 +213,20 @@ fn start_control(
     tasks.spawn(info_span!("searches"), searching);
 }
 
+/// Starts what writes letters about problems, and what sends letters.
+fn start_letters(
+    control: &Control,
+    writer: &Writer,
+    in_force: &watch::Sender<Arc<Config>>,
+    zone: Zone,
+    tasks: &Tasks,
+) -> Bots {
+    let bots = Bots::default();
+    start_outbox(control, writer, in_force.subscribe(), &bots, tasks);
+    start_teller(control, writer, in_force.subscribe(), zone, tasks);
+    bots
+}
+
 /// Starts what sends letters.
 fn start_outbox(
     control: &Control,
@@ -289,6 +300,18 @@ fn start_chores(
     tasks.spawn(info_span!("pruning"), pruning);
     let reconfiguring = reconfigurer.run(reconfigurations, tasks.clone());
     tasks.spawn(info_span!("reconfiguration"), reconfiguring);
+}
+
+/// Tells where the master listens. Gives the addresses.
+fn tell_ports(
+    newsroom: &Newsroom,
+    config: &Config,
+    clock: &Clock,
+    ports: Vec<OpenPort>,
+) -> Vec<String> {
+    let addresses = ports.iter().map(|port| port.bound.clone()).collect();
+    newsroom.change_facts(|facts| *facts = first_facts(config, clock, ports));
+    addresses
 }
 
 fn first_facts(config: &Config, clock: &Clock, ports: Vec<OpenPort>) -> Facts {

@@ -84,11 +84,8 @@ pub fn turns(builds: &[Ended], open: &[Trouble]) -> Vec<Turn> {
             turns.extend(is_seen.then_some(Turn::Seen(known.number)));
         }
         (_, Some(found)) => {
-            let same = |trouble: &&&Trouble| match &found {
-                ProblemSubject::Slave(_) | ProblemSubject::Master => trouble.subject == found,
-                _ => false,
-            };
-            if open.iter().any(|trouble| same(&trouble)) {
+            let is_larger = found != ProblemSubject::Builder;
+            if is_larger && open.iter().any(|trouble| trouble.subject == found) {
                 return turns;
             }
             let parts = open.iter();
@@ -113,16 +110,20 @@ fn is_about(trouble: &Trouble, build: &Ended) -> bool {
 
 /// Whether a problem is explained by a larger one.
 fn is_part(trouble: &Trouble, larger: &ProblemSubject, builds: &[Ended]) -> bool {
-    match (&trouble.subject, larger) {
-        (ProblemSubject::Builder, ProblemSubject::Slave(slave)) => {
+    let is_of_builder = trouble.subject == ProblemSubject::Builder;
+    match larger {
+        ProblemSubject::Slave(slave) if is_of_builder => {
             let mut its = builds
                 .iter()
                 .filter(|build| build.builder == trouble.builder)
                 .filter(|build| build.says != Says::Something);
             its.all(|build| build.slave == *slave)
         }
-        (ProblemSubject::Builder | ProblemSubject::Slave(_), ProblemSubject::Master) => true,
-        _ => false,
+        ProblemSubject::Master => trouble.subject != ProblemSubject::Master,
+        ProblemSubject::Step(_)
+        | ProblemSubject::Test { .. }
+        | ProblemSubject::Builder
+        | ProblemSubject::Slave(_) => false,
     }
 }
 
@@ -226,7 +227,9 @@ mod tests {
             let subject = match &trouble.subject {
                 ProblemSubject::Builder => format!("builder {}", trouble.builder),
                 ProblemSubject::Slave(slave) => format!("slave {slave}"),
-                other => other.kind().to_owned(),
+                ProblemSubject::Step(_) | ProblemSubject::Test { .. } | ProblemSubject::Master => {
+                    trouble.subject.kind().to_owned()
+                }
             };
             let mut told = json!({"kind": "infrastructure", "subject": subject});
             if !is_open {
@@ -255,7 +258,7 @@ mod tests {
             builds.push(json!({"builder": builder, "slave": slave, "end": "exception"}));
         }
         let master = json!({"kind": "infrastructure", "subject": "master"});
-        assert_eq!(problems(&builds), [master.clone()]);
+        assert_eq!(problems(&builds), std::slice::from_ref(&master));
         builds.push(json!({"builder": "b1", "slave": "s1", "end": "exception"}));
         assert_eq!(problems(&builds), [master]);
         builds.push(json!({"builder": "b2", "slave": "s9", "end": "failure"}));

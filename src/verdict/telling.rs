@@ -129,7 +129,11 @@ fn say(
         }
         // Of several, only the search says something (ESC-01).
         _ if standing.role == Role::Suspect => None,
-        _ => Some(Say::Ended),
+        ProblemState::Resolved
+        | ProblemState::Gone
+        | ProblemState::Dismissed
+        | ProblemState::Flaky
+        | ProblemState::Withdrawn => Some(Say::Ended),
     }
 }
 
@@ -141,23 +145,17 @@ fn reminder(
 ) -> Option<Say> {
     if standing.role == Role::Responsible {
         let days = u16::try_from(passed.as_secs() / 86_400).unwrap_or(u16::MAX);
-        let told = said.iter().filter_map(|say| match say {
-            Say::Daily(day) => Some(*day),
-            _ => None,
-        });
-        return (days > told.max().unwrap_or_default()).then_some(Say::Daily(days));
+        let is_told = |say: &Say| matches!(say, Say::Daily(day) if *day >= days);
+        return (days > 0 && !said.iter().any(is_told)).then_some(Say::Daily(days));
     }
     let most = match (standing.role, standing.reminders) {
         (Role::Guilty, Reminders::All) => rules.most_reminders,
         (Role::SoleSuspect, Reminders::One) => 1,
         _ => return None,
     };
-    let told = said.iter().filter_map(|say| match say {
-        Say::Reminder(times) => Some(*times),
-        _ => None,
-    });
     let times = times_by(rules, passed).min(most);
-    (times > told.max().unwrap_or_default()).then_some(Say::Reminder(times))
+    let is_told = |say: &Say| matches!(say, Say::Reminder(told) if *told >= times);
+    (times > 0 && !said.iter().any(is_told)).then_some(Say::Reminder(times))
 }
 
 /// How many reminders are due by this time after the begin (ESC-02).

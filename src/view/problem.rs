@@ -136,9 +136,10 @@ impl Problem {
         let hands = Hands::at(now, &row.remarks);
         let sole_suspect = hands.sole_suspect(&row.problem).map(ToOwned::to_owned);
         let suspects = hands.suspects(&row.problem).cloned().collect();
-        let state = match row.problem.state {
-            ProblemState::Open if hands.dismissal.is_some() => ProblemState::Dismissed,
-            state => state,
+        let is_open = row.problem.state == ProblemState::Open;
+        let state = match is_open && hands.dismissal.is_some() {
+            true => ProblemState::Dismissed,
+            false => row.problem.state,
         };
         let found = row.problem.found;
         let is_of_sources = !row.subject.is_infrastructure();

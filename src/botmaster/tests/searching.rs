@@ -98,12 +98,12 @@ fn srh_11_requests_of_searches_stand_behind_all_others() {
 fn srh_14_what_is_asked_is_on_record_with_its_set() {
     let mut h = Harness::new(narrow());
     h.probe("a", 5);
-    let tickets = h.out.drain(..).filter_map(|command| match command {
+    let mut tickets = h.out.drain(..).filter_map(|command| match command {
         Command::Persist { ops, .. } => Some(ops),
         _ => None,
     });
     let with_set = |ops: &Vec<Op>| ops.iter().any(|op| matches!(op, Op::SetSubmitted(_)));
-    let ops = tickets.filter(with_set).next_back().unwrap();
+    let ops = tickets.rfind(with_set).unwrap();
     let asked = Op::Search(SearchOp::Asked {
         search: SearchNumber(7),
         point: 5,

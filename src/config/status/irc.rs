@@ -250,7 +250,7 @@ fn read_permission(table: &mut Table<'_>, key: &'static str, what: &str, setting
     if *setting {
         let message = format!("`{key} = true`: anyone may {what} by IRC");
         let help = "remove it, and say in [[permissions]] who may";
-        table.sink.warning(value.key_span.clone(), message, help);
+        table.sink.warning(value.key_span, message, help);
     }
 }
 

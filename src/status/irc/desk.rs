@@ -114,9 +114,9 @@ impl Desk {
             let is_told = matches!(kind, Kind::BuildStarted | Kind::BuildEnded);
             let is_notice = is_told && self.config.notice_on_channel && to.starts_with(['#', '&']);
             let command = if is_notice { "NOTICE" } else { "PRIVMSG" };
-            let text = match kind {
-                Kind::Action => format!("\u{1}ACTION {text}\u{1}"),
-                _ => text,
+            let text = match kind == Kind::Action {
+                true => format!("\u{1}ACTION {text}\u{1}"),
+                false => text,
             };
             self.pass(ToLink::Say { to, command, text });
         }
@@ -353,9 +353,10 @@ fn new_code() -> String {
 }
 
 fn not_done(why: NotDone) -> Done {
-    match why {
-        NotDone::NotAllowed { .. } => Done::Denied(crate::protocol::irc::safe(&why.to_string())),
-        other => Done::Failed(crate::protocol::irc::safe(&other.to_string())),
+    let text = crate::protocol::irc::safe(&why.to_string());
+    match matches!(why, NotDone::NotAllowed { .. }) {
+        true => Done::Denied(text),
+        false => Done::Failed(text),
     }
 }
 

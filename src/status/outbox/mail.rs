@@ -78,9 +78,10 @@ impl Post {
         let Some(notifier) = found else {
             return self.push(letter, now).await;
         };
-        let parts = match &letter.facts {
-            LetterFacts::Problems(told) => self.write_of_problems(letter, told, notifier).await?,
-            _ => self.write(letter, notifier).await?,
+        let parts = if let LetterFacts::Problems(told) = &letter.facts {
+            self.write_of_problems(letter, told, notifier).await?
+        } else {
+            self.write(letter, notifier).await?
         };
         self.give(&notifier.transport, parts, letter).await
     }

@@ -163,9 +163,10 @@ fn subject(config: &Config, told: &ProblemsTold) -> String {
         return title.clone();
     };
     let count = told.problems.len() as u64 + told.more;
-    let begin = match first.say {
-        Say::Reminder(times) => format!("reminder {times}: "),
-        _ => String::new(),
+    let begin = if let Say::Reminder(times) = first.say {
+        format!("reminder {times}: ")
+    } else {
+        String::new()
     };
     let what = format!("{}: {} {}", first.builder, first.what, news(first));
     let more = match count {

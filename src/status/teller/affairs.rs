@@ -86,7 +86,10 @@ pub(super) fn letters(
 }
 
 const fn before(now: Timestamp, time: Duration) -> Timestamp {
-    Timestamp(now.0.saturating_sub(time.as_micros() as i64))
+    Timestamp(
+        now.0
+            .saturating_sub_unsigned(time.as_secs().saturating_mul(1_000_000)),
+    )
 }
 
 /// What is the same for all problems.
@@ -116,17 +119,18 @@ impl Scene<'_> {
         }
         let mut affairs = Vec::new();
         for row in rows {
-            let hands = Hands::at(self.now, &self.state.remarks(row.problem.number)?);
+            let hands = Hands::at(self.now, &row.remarks);
             let opened_at = first.get(&self.cause(row)).copied();
-            let state = match (row.problem.state, &hands.dismissal) {
-                // It need not be mended (PRB-16).
-                (ProblemState::Open, Some(_)) => ProblemState::Gone,
-                (state, _) => state,
-            };
+            let state = row.problem.state;
+            let is_dismissed = state == ProblemState::Open && hands.dismissal.is_some();
             affairs.push(Affair {
                 number: row.problem.number,
                 opened_at: opened_at.unwrap_or(row.opened_at),
-                state,
+                state: if is_dismissed {
+                    ProblemState::Dismissed
+                } else {
+                    state
+                },
                 people: self.people(row, &hands)?,
             });
         }
@@ -274,9 +278,9 @@ impl Scene<'_> {
         if is_late || self.is_on_it(row, person, found.last)? {
             return Ok(Reminders::Later);
         }
-        Ok(match role {
-            Role::Guilty => Reminders::All,
-            _ => Reminders::One,
+        Ok(match role == Role::Guilty {
+            true => Reminders::All,
+            false => Reminders::One,
         })
     }
 

@@ -56,10 +56,10 @@ fn by_problems(
     build: &EndedBuild,
     line: &Line,
 ) -> rusqlite::Result<Option<Judgement>> {
-    let point = match end.result {
-        Results::Failure => point_of(conn, build.newest, line, &end.properties)?,
-        _ => None,
-    };
+    if end.result != Results::Failure {
+        return Ok(None);
+    }
+    let point = point_of(conn, build.newest, line, &end.properties)?;
     let Some(point) = point else { return Ok(None) };
     let place = Place {
         build: end.build,

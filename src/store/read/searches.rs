@@ -335,17 +335,19 @@ impl State {
             return Ok(None);
         };
         let searches = self.searches_of(problem)?;
-        let proved = searches
-            .iter()
-            .rev()
-            .find_map(|search| match search.verdict? {
-                Verdict::Found {
-                    bad,
-                    is_not_monotone: false,
-                    ..
-                } if !search.record.seeks_fix => search.record.points.get(bad).copied(),
-                _ => None,
-            });
+        let mut latest = searches.iter().rev();
+        let proved = latest.find_map(|search| {
+            let Verdict::Found {
+                bad,
+                is_not_monotone: false,
+                ..
+            } = search.verdict?
+            else {
+                return None;
+            };
+            let record = Some(&search.record).filter(|record| !record.seeks_fix)?;
+            record.points.get(bad).copied()
+        });
         let suspects = row.problem.suspects.into_iter();
         let has_doubt = row.problem.found.doubt.is_some();
         let mut proved_of = suspects.filter(|one| !has_doubt && Some(one.change) == proved);

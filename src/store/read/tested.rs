@@ -100,10 +100,17 @@ impl Tested {
 
 fn answer_of(outcome: TestOutcome, is_flaky: bool) -> Option<Answer> {
     match outcome {
-        _ if outcome.is_bad() => Some(Answer::Fail(Default::default())),
+        TestOutcome::Failed | TestOutcome::Error | TestOutcome::BadSuccess => {
+            Some(Answer::Fail(Default::default()))
+        }
         TestOutcome::Skipped => None,
-        _ if is_flaky => Some(Answer::Mixed),
-        _ => Some(Answer::Pass),
+        TestOutcome::Passed | TestOutcome::ExpectedFailure | TestOutcome::UnexpectedSuccess => {
+            Some(if is_flaky {
+                Answer::Mixed
+            } else {
+                Answer::Pass
+            })
+        }
     }
 }
 

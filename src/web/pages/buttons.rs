@@ -306,7 +306,10 @@ impl Buttons {
             ProblemState::Dismissed => {
                 all.add(form()?, at("reopen"), None, vec![plain("Take it up again")]);
             }
-            _ => {}
+            ProblemState::Resolved
+            | ProblemState::Gone
+            | ProblemState::Flaky
+            | ProblemState::Withdrawn => {}
         }
         match problem.hands.mute_of_all {
             Some(_) => all.add(

@@ -103,7 +103,6 @@ impl Session {
 
 /// What is said to `me`: what follows the nick with a colon or a comma (IRC-03).
 fn addressed<'t>(me: &str, text: &'t str, network: &Network) -> Option<&'t str> {
-    let end = text.find([':', ','])?;
-    let (nick, rest) = text.split_at(end);
-    network.same(nick, me).then(|| &rest[1..])
+    let (nick, rest) = text.split_once([':', ','])?;
+    network.same(nick, me).then_some(rest)
 }
