@@ -92,6 +92,8 @@ pub struct ProblemStory {
     /// The problem.
     #[serde(flatten)]
     pub problem: Problem,
+    /// The change that a search has proved to have caused it (SRH-17); null without a proof.
+    pub guilty: Option<Suspect>,
     /// What has happened to it, oldest first.
     pub events: Vec<ProblemNews>,
     /// What people have said of it, oldest first.
@@ -112,7 +114,9 @@ impl ProblemStory {
             return Ok(None);
         };
         let events = state.problem_events(number)?;
+        let guilty = state.guilty_of(number)?;
         Ok(Some(Self {
+            guilty,
             remarks: row
                 .remarks
                 .iter()

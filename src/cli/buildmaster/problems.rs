@@ -149,6 +149,10 @@ fn line(problem: &Problem, zone: Zone) -> String {
 fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     let problem = &story.problem;
     let mut lines = vec![line(problem, zone)];
+    lines.extend(story.guilty.as_ref().map(|guilty| {
+        let Suspect { change, who } = guilty;
+        format!("  proved by a search: change {change} by {who}")
+    }));
     let build = |word: &str, build: Option<_>| {
         build.map(|number| format!("  {word}: build {}/{number}", problem.builder))
     };

@@ -81,7 +81,10 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         classes: if is_open { "fail" } else { "skip" },
         since: scene.second(problem.opened_at),
         ended: problem.ended_at.map(|at| scene.second(at)),
-        cause: cause(problem),
+        cause: match &found.guilty {
+            Some(guilty) => proved(guilty),
+            None => cause(problem),
+        },
         symptoms: errors(problem),
         suspects: problem.suspects.iter().map(suspect).collect(),
         fixed_in: problem.fixed_in.iter().map(suspect).collect(),
@@ -117,6 +120,12 @@ pub(super) fn tree(problem: &Problem) -> String {
         .as_deref()
         .filter(|branch| !branch.is_empty());
     branch.map_or_else(String::new, |branch| format!(" on {branch}"))
+}
+
+/// What a search has found, in a sentence.
+fn proved(guilty: &Suspect) -> String {
+    let Suspect { change, who } = guilty;
+    format!("A search has found that change {change} by {who} has caused it.")
 }
 
 /// Who can have done it, in a sentence.
