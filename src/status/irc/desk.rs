@@ -15,7 +15,9 @@ use super::looking;
 use super::{Announcement, CodeAsked};
 use crate::botmaster::{Ask, BuildEvent, Event};
 use crate::config::IrcConfig;
-use crate::control::{Caller, Control, Interruption, News, NotDone, Request, Subscription, Topic};
+use crate::control::{
+    Caller, Control, Interruption, News, NotDone, RemarkAct, Request, Service, Subscription, Topic,
+};
 use crate::model::{Action, BuildId, Letter, LetterOp, Mono, Op, RequestId};
 use crate::protocol::irc::Heard;
 
@@ -253,6 +255,22 @@ impl Desk {
                     done = done.and(stopped.map(|_| ()));
                 }
                 done
+            }
+            Act::Remark {
+                problem,
+                kind,
+                lasts,
+            } => {
+                let now = self.control.clock().wall();
+                let act = Box::new(RemarkAct {
+                    problem: *problem,
+                    kind: *kind,
+                    person: None,
+                    until: lasts.map(|lasts| now + lasts),
+                    text: String::new(),
+                });
+                let ask = Request::Service(Service::Problem { act });
+                self.control.act(caller, ask).await.map(|_| ())
             }
             Act::Shutdown => self.control.begin_clean_stop(caller).await,
             Act::CancelShutdown => {

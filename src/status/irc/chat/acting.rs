@@ -2,7 +2,7 @@
 
 use super::{Act, Answer, Chat, Kind, Order, Reply, Sight};
 use crate::botmaster::{FORCED, Forced};
-use crate::model::{Properties, SourceStamp, SourceStamps};
+use crate::model::{Properties, RemarkKind, SourceStamp, SourceStamps};
 use crate::protocol::irc::safe;
 
 pub(super) const FORCE: &str = "force build [--branch=BRANCH] [--revision=REVISION] \
@@ -240,6 +240,17 @@ pub(super) fn done(order: &Order, act: &Act) -> Vec<Reply> {
         ),
         Act::CancelShutdown => reply(Kind::ShutdownStatus, "the master goes on".to_owned()),
         Act::ShutdownNow => reply(Kind::ShutdownStatus, "the master stops now".to_owned()),
+        Act::Remark { problem, kind, .. } => {
+            let (kind, text) = if *kind == RemarkKind::Claim {
+                (Kind::Claimed, format!("problem {problem} is yours"))
+            } else if *kind == RemarkKind::Release {
+                (Kind::Released, format!("you released problem {problem}"))
+            } else {
+                let text = format!("you hear no more of problem {problem}");
+                (Kind::MutedForYou, text)
+            };
+            reply(kind, text)
+        }
         Act::Join { channel } => reply(Kind::Joined, format!("coming to {channel}")),
         Act::Leave { channel } => reply(Kind::Left, format!("leaving {channel}")),
     }

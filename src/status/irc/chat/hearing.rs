@@ -67,7 +67,10 @@ pub(super) fn watch(chat: &mut Chat, order: &Order, sight: &Sight) -> Answer {
     answer
 }
 
-pub(super) fn mute(chat: &mut Chat, order: &Order, _: &Sight) -> Answer {
+pub(super) fn mute(chat: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    if !order.rest.is_empty() {
+        return super::problems::mute(order, sight);
+    }
     if let Some(place) = chat.place(order.to()) {
         place.is_muted = true;
     }

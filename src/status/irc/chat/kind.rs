@@ -40,6 +40,8 @@ pub(in crate::status::irc) enum Kind {
     Fun,
     Action,
     Claimed,
+    Released,
+    MutedForYou,
     Unclaimed,
     Confirmed,
     NoSuchUser,

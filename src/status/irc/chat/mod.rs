@@ -20,7 +20,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::botmaster::Forced;
-use crate::model::{BuildId, BuildNumber, BuilderName, Mono, NotifyEvent, RequestId};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, Mono, NotifyEvent, ProblemNumber, RemarkKind, RequestId,
+};
 use crate::protocol::irc::{CaseMapping, cut, safe};
 
 pub(super) use self::kind::Kind;
@@ -86,6 +88,12 @@ pub(super) enum Act {
     Join { channel: String },
     /// Leave a channel.
     Leave { channel: String },
+    /// Say something of a problem: until when, if that is said.
+    Remark {
+        problem: ProblemNumber,
+        kind: RemarkKind,
+        lasts: Option<Duration>,
+    },
     /// Send the code for a nick to a person.
     SendCode { person: String },
 }
@@ -140,12 +148,18 @@ struct Command {
 }
 
 /// All commands.
-static COMMANDS: [Command; 28] = [
+static COMMANDS: [Command; 30] = [
     row(
         "blame",
         "blame BUILDER - who may have broken it",
         Needs::Problems,
         problems::blame,
+    ),
+    row(
+        "claim",
+        "claim PROBLEM [TIME] - you see to a problem, for a day if you do not say how long",
+        Needs::People,
+        problems::claim,
     ),
     row(
         "commands",
@@ -190,8 +204,9 @@ static COMMANDS: [Command; 28] = [
     ),
     row(
         "mute",
-        "mute - say nothing here until somebody says unmute",
-        Needs::Nothing,
+        "mute [PROBLEM [TIME]] - say nothing here until somebody says unmute, or tell you nothing \
+         of a problem",
+        Needs::People,
         hearing::mute,
     ),
     row("notify", hearing::NOTIFY, Needs::Nothing, hearing::notify),
@@ -212,6 +227,12 @@ static COMMANDS: [Command; 28] = [
         "problems [mine] - the open problems, or those that may be yours",
         Needs::Problems,
         problems::problems,
+    ),
+    row(
+        "release",
+        "release PROBLEM - you do not see to a problem any more",
+        Needs::People,
+        problems::release,
     ),
     row(
         "shutdown",

@@ -1,7 +1,9 @@
 //! Problems, who is on duty, and why something waits (IRC-04).
 
 use super::sight::ProblemSight;
-use super::{Answer, Chat, Kind, Order, Sight};
+use super::{Act, Answer, Chat, Kind, Order, Sight};
+use crate::model::{ProblemNumber, RemarkKind};
+use crate::text::parse_duration;
 
 pub(super) fn problems(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
     let is_mine = match order.rest.as_str() {
@@ -66,6 +68,42 @@ pub(super) fn blame(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
         return order.answer(Kind::Problem, &text);
     }
     Answer { replies, act: None }
+}
+
+pub(super) fn claim(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    remark(order, sight, RemarkKind::Claim)
+}
+
+pub(super) fn release(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    remark(order, sight, RemarkKind::Release)
+}
+
+pub(super) fn mute(order: &Order, sight: &Sight) -> Answer {
+    remark(order, sight, RemarkKind::Mute)
+}
+
+/// What somebody says of a problem for themselves (PRB-20, PRB-22).
+fn remark(order: &Order, sight: &Sight, kind: RemarkKind) -> Answer {
+    let mut words = order.rest.split_whitespace();
+    let number = words.next().and_then(|word| word.parse().ok());
+    let (Some(number), time, None) = (number, words.next(), words.next()) else {
+        return order.usage();
+    };
+    let lasts = time.and_then(parse_duration);
+    if time.is_some() && (lasts.is_none() || kind == RemarkKind::Release) {
+        return order.usage();
+    }
+    if sight.person.is_none() {
+        return order.answer(Kind::WhoAreYou, "I do not know you; say `i am NAME`");
+    }
+    Answer {
+        replies: Vec::new(),
+        act: Some(Act::Remark {
+            problem: ProblemNumber(number),
+            kind,
+            lasts,
+        }),
+    }
 }
 
 fn brief(problem: &ProblemSight) -> String {
