@@ -14,6 +14,7 @@ mod demo;
 mod duty;
 mod force;
 mod hash_password;
+mod listing;
 mod man;
 mod may;
 mod moment;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::asking::answer;
 use super::base_dir::Master;
+use super::listing::write_list;
 use super::moment::local;
 use super::{complain, say, write_out};
 use crate::control::{SearchAct, SearchWish, Service};
@@ -193,18 +194,8 @@ impl List {
             say("no searches");
         }
         let zone = machine_zone().unwrap_or(Zone::UTC);
-        write_out(|out| {
-            for search in searches {
-                let search = Search::from(search);
-                let line = match self.json {
-                    true => printable_json(&serde_json::to_string(&search)?),
-                    false => printable(&line(&search, zone)),
-                };
-                writeln!(out, "{line}")?;
-            }
-            Ok(())
-        })?;
-        Ok(ExitCode::SUCCESS)
+        let searches = searches.into_iter().map(Search::from);
+        write_list(searches, self.json, |search| line(search, zone))
     }
 }
 

@@ -7,14 +7,15 @@ use clap::Subcommand;
 
 use super::asking::answer;
 use super::base_dir::Master;
+use super::listing::write_list;
 use super::moment::{self, local};
-use super::{say, write_out};
+use super::say;
 use crate::control::{LetterAct, LetterDeed, Service};
 use crate::daemon::machine_zone;
 use crate::model::{LetterId, Timestamp, Zone};
 use crate::store::State;
 use crate::store::read::LetterFilter;
-use crate::text::{printable, printable_json};
+use crate::text::printable_json;
 use crate::view::Letter;
 
 /// Letters that are listed if nothing else is said.
@@ -122,18 +123,8 @@ impl List {
             });
         }
         let zone = machine_zone().unwrap_or(Zone::UTC);
-        write_out(|out| {
-            for letter in letters {
-                let letter = Letter::from(letter);
-                let line = match self.json {
-                    true => printable_json(&serde_json::to_string(&letter)?),
-                    false => printable(&line(&letter, zone)),
-                };
-                writeln!(out, "{line}")?;
-            }
-            Ok(())
-        })?;
-        Ok(ExitCode::SUCCESS)
+        let letters = letters.into_iter().map(Letter::from);
+        write_list(letters, self.json, |letter| line(letter, zone))
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::bail;
 
 use self::hands::Hands;
 use super::base_dir::Master;
+use super::listing::write_list;
 use super::moment::local;
 use super::{say, write_out};
 use crate::clock::Clock;
@@ -94,18 +95,8 @@ impl List {
             });
         }
         let now = Clock::system().wall();
-        write_out(|out| {
-            for problem in problems {
-                let problem = Problem::at(now, problem);
-                let line = match self.json {
-                    true => printable_json(&serde_json::to_string(&problem)?),
-                    false => printable(&line(&problem, zone)),
-                };
-                writeln!(out, "{line}")?;
-            }
-            Ok(())
-        })?;
-        Ok(ExitCode::SUCCESS)
+        let problems = problems.into_iter().map(|row| Problem::at(now, row));
+        write_list(problems, self.json, |problem| line(problem, zone))
     }
 
     fn show(self, state: &State, number: ProblemNumber, zone: Zone) -> anyhow::Result<ExitCode> {

@@ -6,14 +6,15 @@ use clap::Subcommand;
 
 use super::asking::answer;
 use super::base_dir::Master;
+use super::listing::write_list;
 use super::moment::{self, local};
-use super::{say, write_out};
+use super::say;
 use crate::clock::Clock;
 use crate::control::{QuarantineAct, QuarantineBegin, Service};
 use crate::daemon::machine_zone;
 use crate::model::{Quarantine, Timestamp, Zone};
 use crate::store::State;
-use crate::text::{printable, printable_json};
+use crate::text::printable;
 
 /// Show tests in quarantine, put one there, or take it out
 ///
@@ -102,17 +103,7 @@ impl List {
             say("no test is in quarantine");
         }
         let zone = machine_zone().unwrap_or(Zone::UTC);
-        write_out(|out| {
-            for one in all {
-                let line = match self.json {
-                    true => printable_json(&serde_json::to_string(&one)?),
-                    false => printable(&line(&one, zone, now)),
-                };
-                writeln!(out, "{line}")?;
-            }
-            Ok(())
-        })?;
-        Ok(ExitCode::SUCCESS)
+        write_list(all.into_iter(), self.json, |one| line(one, zone, now))
     }
 }
 
