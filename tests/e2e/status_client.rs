@@ -34,6 +34,48 @@ fn liv_01_our_statuslog_follows_builds_to_their_end() {
     follows_builds(Sandbox::buildbot);
 }
 
+#[test]
+fn liv_02_every_method_of_the_classes_of_0814_answers() {
+    let Some(bin) = peer("bb0814") else { return };
+    answers_everything(&bin, None);
+}
+
+#[test]
+fn liv_02_every_method_of_the_classes_of_0712_answers() {
+    let Some(bin) = peer("bb0814") else { return };
+    answers_everything(&bin, Some(&clients_0712()));
+}
+
+/// A client made of the real classes of a Buildbot asks everything that they have.
+fn answers_everything(bin: &Path, library: Option<&str>) {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let mut master = Master::start(&sandbox, &three_builders(port, "true"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    master.send_change("r1");
+    master.finished_build("quick", 0);
+    force(&master, "away");
+    let walker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/status_walker.py");
+    let mut command = sandbox.command(bin.join("python"));
+    command.arg(walker).arg(port.to_string());
+    if let Some(library) = library {
+        command.env("PYTHONPATH", library);
+    }
+    let printed = run(&mut command).ok();
+    let failed = printed.lines().filter(|line| line.starts_with("failed"));
+    assert_eq!(failed.collect::<Vec<_>>(), [""; 0], "{printed}");
+    assert!(printed.contains("walked"), "{printed}");
+    for method in [
+        "RemoteEvent getText",
+        "RemoteSlave getHost",
+        "RemoteBuild getLogs",
+    ] {
+        assert!(printed.contains(&format!("ok {method}")), "{printed}");
+    }
+    master.terminate();
+}
+
 /// A slave of 0.8.14 builds, while a client is connected. The client prints what the case of the
 /// shared cases says, which was recorded from a real master.
 fn follows_builds(client: impl Fn(&Sandbox) -> Command) {

@@ -77,6 +77,10 @@ impl Scene {
     }
 
     fn start_build(&self, number: u64) {
+        self.start_build_with(number, Properties::new());
+    }
+
+    fn start_build_with(&self, number: u64, properties: Properties) {
         self.tell(BuildEvent::Started(Arc::new(BuildStart {
             build: BuildId(number),
             builder: "b".into(),
@@ -87,7 +91,7 @@ impl Scene {
             changes: Vec::new(),
             blamelist: Vec::new(),
             reason: String::new(),
-            properties: Properties::new(),
+            properties,
             forecast: Forecast::default(),
             choice: String::new(),
             planned: vec![],
@@ -278,6 +282,22 @@ async fn liv_02_a_client_that_has_unsubscribed_is_told_nothing() {
     let wrong = vec![Value::bytes("all"), Value::Int(5), Value::Mine(other)];
     let refused = scene.try_call(scene.avatar, "subscribe", wrong).await;
     assert!(refused.unwrap_err().contains("the mode must be builders"));
+}
+
+#[tokio::test]
+async fn liv_02_builds_of_culprit_searches_are_not_announced() {
+    let scene = Scene::new().await;
+    let mut observer = scene.subscribe("builds").await;
+    observer.until("builderChangedState").await;
+    scene.start_build_with(1, Properties::of_search(None));
+    scene.end_build();
+    scene.start_build(2);
+    let told = observer.next().await;
+    assert_eq!(&told.method[..], b"buildStarted");
+    let build = told.args[1].as_theirs().unwrap();
+    told.reply.value(Value::None);
+    let number = scene.call(build, "getNumber", Vec::new()).await;
+    assert_eq!(number, Value::Int(2));
 }
 
 #[tokio::test]

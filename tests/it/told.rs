@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::features::tests_below;
 
 /// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
-const RULES: [(&str, &[u32]); 22] = [
+const RULES: [(&str, &[u32]); 23] = [
     ("GRD", &[1, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
@@ -28,6 +28,7 @@ const RULES: [(&str, &[u32]); 22] = [
     ("MSG", &[1, 2, 3, 4]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
     ("IRC", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ("LIV", &[1, 2, 4, 6]),
     ("PSH", &[1, 2, 3, 4, 6]),
     (
         "PRB",
@@ -43,7 +44,7 @@ const RULES: [(&str, &[u32]); 22] = [
 ];
 
 /// The groups with the number of their cases.
-const CASES: [(&str, u32); 18] = [
+const CASES: [(&str, u32); 19] = [
     ("hook", 65),
     ("gitpoller", 14),
     ("commitmail", 43),
@@ -62,6 +63,7 @@ const CASES: [(&str, u32); 18] = [
     ("report", 63),
     ("problem", 27),
     ("fingerprint", 14),
+    ("live", 5),
 ];
 
 /// Whether the name of a test has the number of a rule, such as `pol_05`.

@@ -276,7 +276,7 @@ pub(super) async fn started(control: &Control, irc: &IrcConfig, start: &BuildSta
         number: start.number,
         requests: start.requests.clone(),
         revisions: revision.map(str::to_owned).into_iter().collect(),
-        is_told: is_told(control, irc, &start.builder).await,
+        is_told: !start.properties.are_of_search() && is_told(control, irc, &start.builder).await,
     }
 }
 
@@ -311,7 +311,7 @@ pub(super) async fn ended(
         revisions: build.revision.into_iter().collect(),
         blamelist: build.blamelist,
         url: build_url(&control.config().buildbot_url, &build.builder, build.number),
-        is_told: is_told(control, irc, &build.builder).await,
+        is_told: !build.properties.are_of_search() && is_told(control, irc, &build.builder).await,
         builder: build.builder,
     })
 }

@@ -99,6 +99,11 @@ impl Following {
         self.newest
     }
 
+    /// Nothing is told of a build.
+    pub(super) fn pass_over(&mut self, build: BuildId) {
+        self.newest = self.newest.max(build);
+    }
+
     /// The end of the build has been told.
     pub(super) fn forget(&mut self, id: BuildId) {
         self.running.remove(&id);

@@ -44,7 +44,7 @@ use crate::model::{BigState, BuildId, BuilderName, Door, RequestId, Unseen};
 use crate::net::{Activity, IncomingCall, LoginAnswer, Peer, Reply, idle_for};
 use crate::pb::{Failure, Luid, Value};
 use crate::protocol::TextStyle;
-use crate::store::read::BuilderRow;
+use crate::store::read::{BuildRow, BuilderRow};
 use crate::view::Build;
 
 pub use self::window::{MAX_UNANSWERED, PATIENCE, TEXT_PATIENCE};
@@ -257,7 +257,8 @@ impl Client {
             let mut running = Vec::new();
             for row in &builders {
                 for (number, _) in &row.building {
-                    running.extend(state.build(&row.name, *number)?);
+                    let build = state.build(&row.name, *number)?;
+                    running.extend(build.filter(is_announced));
                 }
             }
             let newest = state.builds(None, 1)?.first().map(|build| build.id);
@@ -416,8 +417,9 @@ impl Client {
             self.look_what_is_hidden().await;
         }
         if let News::Event(Event::Build(BuildEvent::Started(start))) = news
-            && !self.may_see(start).await
+            && (start.properties.are_of_search() || !self.may_see(start).await)
         {
+            self.following.pass_over(start.build);
             return;
         }
         let notices = self.following.on_news(news, self.control.clock().wall());
@@ -468,7 +470,11 @@ impl Client {
         self.is_behind = !is_all;
         let mut notices = Vec::new();
         for build in builds {
-            self.following.restore(Build::from(build), &mut notices);
+            if is_announced(&build) {
+                self.following.restore(Build::from(build), &mut notices);
+            } else {
+                self.following.pass_over(build.id);
+            }
         }
         for row in &builders {
             let (builder, state) = state_of(row);
@@ -521,6 +527,11 @@ fn answer(reply: Reply, done: Result<Value, Failure>) {
 
 fn unknown(what: &str, name: &str) -> Failure {
     Failure::new("builtins.KeyError", format!("there is no {what} {name:?}"))
+}
+
+/// Whether clients hear of a build: nobody waits for those of culprit searches.
+fn is_announced(build: &BuildRow) -> bool {
+    !build.properties.are_of_search()
 }
 
 fn state_of(row: &BuilderRow) -> (BuilderName, BigState) {

@@ -21,7 +21,12 @@ impl Client {
     pub(super) async fn on_object(&mut self, thing: Thing, call: Box<IncomingCall>) {
         let method = String::from_utf8_lossy(&call.method).into_owned();
         let IncomingCall { args, reply, .. } = *call;
-        if method == "waitUntilFinished" {
+        // In 0.7, a set has the second one, too; here a set has failed only when it has ended.
+        let waits = matches!(
+            (method.as_str(), thing),
+            ("waitUntilFinished", _) | ("waitUntilSuccess", Thing::Set(_))
+        );
+        if waits {
             return self.wait(thing, reply).await;
         }
         let done = match thing {

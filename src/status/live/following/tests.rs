@@ -158,6 +158,16 @@ fn builds_from_before_the_beginning_are_not_told_to_start() {
 }
 
 #[test]
+fn liv_06_a_build_that_is_passed_over_is_not_looked_for_again() {
+    let mut following = Following::default();
+    following.pass_over(BuildId(4));
+    assert_eq!(following.newest(), BuildId(4));
+    following.pass_over(BuildId(3));
+    assert_eq!(following.newest(), BuildId(4));
+    assert_eq!(hear(&mut following, &[started(4), finished(4)]), []);
+}
+
+#[test]
 fn liv_02_builders_are_told_with_their_states_and_what_changes() {
     let state = |builder: &str, state| {
         News::Event(Event::Builder(BuilderEvent::State {
