@@ -7,13 +7,16 @@ use crate::config::Config;
 use crate::logs::{Channel, LogReader};
 use crate::model::{BuildFacts, NewsMode, Results, SetId, build_url};
 use crate::store::{State, StoreError};
-use crate::view::{Build, Change, Moment, Step};
+use crate::view::{Build, Change, Moment, Step, StepTests};
 
 /// Lines of the failing step (MAL-07).
 const LINES: u64 = 20;
 
 /// Problems of a build that are told.
 const MOST_PROBLEMS: usize = 20;
+
+/// Failing tests of a build that are told (MAL-07).
+const MOST_TESTS: usize = 20;
 
 /// Changes that are told of a build.
 const MOST_CHANGES: usize = 50;
@@ -77,6 +80,7 @@ pub(super) fn of_build(
         "person": null,
         "links": { "build": url, "master": config.buildbot_url },
         "failing_step": failing_step(state, config, &build),
+        "failing_tests": failing_tests(state, &build)?,
     });
     if let Some(told) = objects.get_mut("build") {
         told["url"] = json!(url);
@@ -157,6 +161,32 @@ fn stamps(build: &Build) -> Json {
     }])
 }
 
+/// The tests that failed in a build: those that are new before the others.
+fn failing_tests(state: &State, build: &Build) -> Result<Json, StoreError> {
+    let mut tests = Vec::new();
+    for step in StepTests::of_build(state, build)? {
+        let failing = step.tests.iter().filter(|test| test.result.is_bad());
+        tests.extend(failing.map(|test| {
+            let text = test.text.as_deref().map(shortened);
+            let told = json!({
+                "step": step.step, "name": test.name.shown(), "text": text,
+                "is_new": test.is_new, "since": test.since,
+            });
+            (!test.is_new, told)
+        }));
+    }
+    tests.sort_by_key(|(is_old, _)| *is_old);
+    let more = tests.len().saturating_sub(MOST_TESTS);
+    let tests = tests.into_iter().take(MOST_TESTS).map(|(_, told)| told);
+    Ok(json!({ "tests": tests.collect::<Vec<_>>(), "more": more }))
+}
+
+/// A line as people can read it.
+fn shortened(line: &str) -> String {
+    let line = crate::text::printable(line);
+    line.chars().take(LONGEST_LINE).collect()
+}
+
 /// The last lines of the step that made the build fail.
 fn failing_step(state: &State, config: &Config, build: &Build) -> Json {
     let is_bad = |step: &&Step| {
@@ -196,12 +226,7 @@ fn last_lines(state: &State, path: &str) -> std::io::Result<Vec<String>> {
         let is_header = |piece: &crate::logs::reader::Piece| piece.channel == Channel::Header;
         if line.pieces.is_empty() || !line.pieces.iter().all(is_header) {
             let text = String::from_utf8_lossy(&line.text);
-            lines.push(
-                crate::text::printable(&text)
-                    .chars()
-                    .take(LONGEST_LINE)
-                    .collect(),
-            );
+            lines.push(shortened(&text));
         }
     }
     let extra = lines
@@ -249,6 +274,13 @@ pub(super) fn sample() -> Json {
         "failing_step": {
             "step": "test", "log": "stdio", "lines": ["1 failed"],
             "url": "https://ci.example.org/builders/full/builds/7/steps/test/logs/stdio",
+        },
+        "failing_tests": {
+            "tests": [{
+                "step": "test", "name": "net.connect", "text": "refused", "is_new": true,
+                "since": 7,
+            }],
+            "more": 0,
         },
         "not_attached": [],
     })
