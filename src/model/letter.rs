@@ -346,6 +346,11 @@ pub enum Fate {
         /// Who was refused, and why.
         why: String,
     },
+    /// It became one letter for each of these recipients (MAL-05).
+    Split {
+        /// Their addresses.
+        to: Vec<String>,
+    },
     /// It is tried again.
     Later {
         /// Why it was not taken.
@@ -372,6 +377,7 @@ impl Fate {
         match self {
             Self::Delivered => "delivered",
             Self::DeliveredInPart { .. } => "delivered_in_part",
+            Self::Split { .. } => "split",
             Self::Later { .. } => "later",
             Self::Dropped { .. } => "dropped",
             Self::Dead { .. } => "dead",

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::{error, info, info_span, warn};
+use tracing::{debug, error, info, info_span, warn};
 
 use self::mail::Post;
 use self::turns::{Failure, MOST_AT_ONCE, Turns, fate, stale};
@@ -234,6 +234,7 @@ fn tell(letter: &LetterRow, fate: &Fate) {
     match fate {
         Fate::Delivered => info!("told that {about}"),
         Fate::DeliveredInPart { why } => warn!("told that {about}, but not all: {why}"),
+        Fate::Split { to } => debug!("tell {} recipients, each alone, that {about}", to.len()),
         Fate::Later { why, next_at } => {
             let next_at = next_at.to_rfc3339();
             error!(next_at, "cannot tell that {about}: {why}");

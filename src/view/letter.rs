@@ -37,7 +37,10 @@ impl From<LetterRow> for Letter {
     fn from(row: LetterRow) -> Self {
         Self {
             number: row.id,
-            about: row.facts.to_string(),
+            about: match &row.recipient {
+                Some(recipient) => format!("{}, to {recipient}", row.facts),
+                None => row.facts.to_string(),
+            },
             state: row.state.as_str(),
             made_at: row.made_at,
             tries: row.tries,

@@ -43,6 +43,8 @@ pub struct MailNotifierConfig {
     pub extra_headers: BTreeMap<String, String>,
     /// Whether the mail has its text as HTML, too.
     pub html: bool,
+    /// Whether all recipients share a mail; otherwise each has one (MAL-05).
+    pub together: bool,
     /// Whether people are told of problems (ESC-12).
     pub problems: bool,
 }
@@ -85,6 +87,7 @@ pub(super) const KEYS: &[&str] = &[
     "template",
     "extra_headers",
     "html",
+    "together",
     "problems",
 ];
 
@@ -128,6 +131,7 @@ impl Default for MailNotifierConfig {
             template: None,
             extra_headers: BTreeMap::new(),
             html: false,
+            together: true,
             problems: false,
         }
     }
@@ -153,6 +157,7 @@ impl MailNotifierConfig {
         table.set_some("template", &mut self.template, read_template);
         table.set("extra_headers", &mut self.extra_headers, read_headers);
         table.set("html", &mut self.html, Value::flag);
+        table.set("together", &mut self.together, Value::flag);
         table.set("problems", &mut self.problems, Value::flag);
         if !self.to_interested && self.extra_recipients.is_empty() {
             let message = format!("{} has no recipients", table.label);

@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::message::{Parts, message_id, one_line};
 use super::objects;
 use super::program;
@@ -89,13 +91,15 @@ impl Post {
     /// The mail of a letter about builds, with its recipients.
     ///
     /// # Errors
-    /// There is nothing to send, or nobody to send it to.
+    /// There is nothing to send, or nobody to send it to, or each recipient is to have a mail of
+    /// their own (MAL-05).
     pub(super) async fn write(
         &self,
         letter: &LetterRow,
         notifier: &MailNotifierConfig,
     ) -> Result<Parts, Failure> {
         let (config, identity) = (Arc::clone(&self.config), Arc::clone(&self.identity));
+        let only = letter.recipient.clone();
         let (letter, wanted) = (letter.clone(), notifier.clone());
         let drafting = self.reader.read(move |state| {
             let draft = draft(state, &config, &wanted, (&letter, &identity))?;
@@ -108,6 +112,10 @@ impl Post {
             users,
             is_try,
         } = draft?;
+        if let Some(only) = only {
+            parts.recipients = Recipients::only(&only);
+            return Ok(parts);
+        }
         let users = if notifier.to_interested {
             users
         } else {
@@ -137,7 +145,11 @@ impl Post {
             };
             return Err(Failure::Never(why));
         }
-        Ok(parts)
+        let all: Vec<_> = parts.recipients.all().cloned().collect();
+        match notifier.together || all.len() == 1 {
+            true => Ok(parts),
+            false => Err(Failure::Split(all)),
+        }
     }
 
     pub(super) async fn give(
@@ -253,7 +265,7 @@ fn draft(
             .or(of_first.set)
             .map(|set| thread(identity, set, &notifier.from)),
         at: letter.made_at,
-        headers: headers(notifier, of_first, (set, result, &builder)),
+        headers: headers(notifier, of_first, (set, result, &builder), &objects),
         text: worded.text,
         html: worded.html,
         attachments: attached,
@@ -303,11 +315,17 @@ fn headers(
     notifier: &MailNotifierConfig,
     facts: &BuildFacts,
     (set, result, builder): (Option<SetId>, Results, &str),
+    objects: &Json,
 ) -> Vec<(String, String)> {
     let own = |name: &str, value: &str| (format!("X-Buildmaster-{name}"), value.to_owned());
     let mut headers = vec![own("Builder", builder), own("Result", result.as_str())];
     if let (None, Some(judgement)) = (set, facts.ending.judgement) {
         headers.push(own("Judgement", judgement.as_str()));
+    }
+    let problems = objects["problems"].as_array().into_iter().flatten();
+    let problems: Vec<_> = problems.map(|one| one["problem"].to_string()).collect();
+    if !problems.is_empty() {
+        headers.push(own("Problem", &problems.join(", ")));
     }
     let extra = notifier.extra_headers.iter();
     headers.extend(extra.map(|(name, value)| (name.clone(), value.clone())));

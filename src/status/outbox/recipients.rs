@@ -30,6 +30,19 @@ impl Recipients {
         Self { to, cc: extra }
     }
 
+    /// One recipient alone.
+    pub(super) fn only(address: &str) -> Self {
+        Self {
+            to: vec![address.to_owned()],
+            cc: Vec::new(),
+        }
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &String> {
+        self.to.iter().chain(&self.cc)
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.to.is_empty() && self.cc.is_empty()
     }
@@ -141,7 +154,7 @@ mod tests {
             }
             assert_eq!(json!(recipients.to), expect["to"], "{}", case["id"]);
             assert_eq!(json!(recipients.cc), expect["cc"], "{}", case["id"]);
-            let all = recipients.to.iter().chain(&recipients.cc);
+            let all = recipients.all();
             let envelope: Vec<_> = all.map(|address| bare(address)).collect();
             assert_eq!(json!(envelope), expect["envelope"], "{}", case["id"]);
         }

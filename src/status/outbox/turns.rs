@@ -53,6 +53,8 @@ pub(super) enum Failure {
     },
     /// It will never be taken.
     Never(String),
+    /// It becomes one for each of these recipients (MAL-05).
+    Split(Vec<String>),
     /// The target is not in the configuration, since this time.
     Gone(Timestamp),
     /// It is too old to be sent (OUT-09).
@@ -117,7 +119,7 @@ impl Turns {
                 target.probed_at = (target.failures >= BREAKING).then_some(*next_at);
             }
             // It says nothing of the target.
-            Fate::Dead { .. } | Fate::Dropped { .. } => {}
+            Fate::Split { .. } | Fate::Dead { .. } | Fate::Dropped { .. } => {}
         }
     }
 
@@ -185,6 +187,7 @@ pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Time
     match sent {
         Ok(None) => Fate::Delivered,
         Ok(Some(why)) => Fate::DeliveredInPart { why },
+        Err(Failure::Split(to)) => Fate::Split { to },
         Err(Failure::Never(why)) => Fate::Dead { why },
         Err(Failure::Stale(why)) => Fate::Dropped { why },
         Err(Failure::Gone(since)) if now.since(since.max(letter.made_at)) >= KEPT => {

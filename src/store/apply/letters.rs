@@ -56,6 +56,15 @@ fn tried(
         Fate::DeliveredInPart { why } => conn
             .prepare_cached(DELIVERED)?
             .execute(params![id, at.0, why])?,
+        Fate::Split { to } => {
+            let mut one = conn.prepare_cached(SPLIT)?;
+            for recipient in to {
+                one.execute(params![id, recipient, at.0])?;
+            }
+            let why = format!("became one letter for each of {} recipients", to.len());
+            conn.prepare_cached(GIVEN_UP)?
+                .execute(params![id, why, at.0])?
+        }
         Fate::Later { why, next_at } => conn
             .prepare_cached(LATER)?
             .execute(params![id, why, next_at.0])?,
@@ -79,6 +88,10 @@ const SAY: &str = "INSERT OR IGNORE INTO problem_said (problem, person, said, at
     SELECT number, ?2, ?3, ?4 FROM problem WHERE number = ?1";
 const DELIVERED: &str = "UPDATE letter SET state = 1, tries = tries + 1, error = ?3, ended_at = ?2
     WHERE id = ?1";
+/// The letters to one recipient leave one after the other, whatever those of the others do.
+const SPLIT: &str = "INSERT INTO letter (target, ordering, facts, made_at, next_at, recipient)
+    SELECT target, ordering || ' to ' || ?2, facts, made_at, ?3, ?2 FROM letter
+    WHERE id = ?1 AND state = 0";
 const LATER: &str = "UPDATE letter SET tries = tries + 1, error = ?2, next_at = ?3
     WHERE id = ?1 AND state = 0";
 const DEAD: &str = "UPDATE letter SET state = 2, tries = tries + 1, error = ?2, ended_at = ?3

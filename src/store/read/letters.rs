@@ -20,6 +20,8 @@ pub struct LetterRow {
     pub order: String,
     /// What it says.
     pub facts: LetterFacts,
+    /// The only recipient, if it is one of the letters that another became (MAL-05).
+    pub recipient: Option<String>,
     /// When it was written.
     pub made_at: Timestamp,
     /// When it is tried next, if it waits.
@@ -190,12 +192,14 @@ fn letter_of(row: &Row<'_>) -> rusqlite::Result<LetterRow> {
             .find(|known| known.number() == state)
             .unwrap_or(LetterState::Dropped),
         ended_at: row.get::<_, Option<Col<_>>>(9)?.map(|at| at.0),
+        recipient: row.get(10)?,
     })
 }
 
 macro_rules! letter_columns {
     () => {
-        "SELECT id, target, ordering, facts, made_at, next_at, tries, error, state, ended_at
+        "SELECT id, target, ordering, facts, made_at, next_at, tries, error, state, ended_at,
+            recipient
         FROM letter l"
     };
 }

@@ -22,6 +22,7 @@ fn letter(why: Option<&str>) -> LetterRow {
         error: None,
         state: LetterState::Waiting,
         ended_at: None,
+        recipient: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn letter(id: u64, order: &str) -> LetterRow {
         error: None,
         state: LetterState::Waiting,
         ended_at: None,
+        recipient: None,
     }
 }
 
