@@ -1,5 +1,7 @@
 //! How mail leaves: to a server by SMTP, or to a program (MAL-10).
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::needs::Needed;
@@ -26,6 +28,8 @@ pub struct SmtpConfig {
     pub port: u16,
     /// When the connection is encrypted.
     pub tls: SmtpTls,
+    /// A file with certificates of authorities that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// User and password, if it wants a login.
     pub login: Option<(String, Secret)>,
 }
@@ -49,6 +53,7 @@ pub(super) const KEYS: &[&str] = &[
     "relayhost",
     "smtp_port",
     "tls",
+    "ca_file",
     "smtp_user",
     "smtp_password",
     "smtp_password_file",
@@ -116,6 +121,9 @@ impl MailTransport {
             SmtpTls::None | SmtpTls::Offered | SmtpTls::StartTls => 25,
         };
         table.set("smtp_port", &mut smtp.port, |v| v.integer(1..=u16::MAX));
+        table.set_some("ca_file", &mut smtp.ca_file, |value| {
+            value.name().map(PathBuf::from)
+        });
         smtp.read_login(table);
         Self::Smtp(smtp)
     }

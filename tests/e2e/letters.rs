@@ -1,6 +1,8 @@
 //! Mail about builds, taken by a real mail server (MAL-01 to MAL-14, OUT-18).
 
 use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -58,15 +60,32 @@ impl<'a> Scene<'a> {
     }
 
     fn serve(&self) -> Process {
+        self.serve_with(&[])
+    }
+
+    /// A mail server with further arguments.
+    fn serve_with(&self, words: &[&str]) -> Process {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail_server.py");
         let mut command = self.sandbox.command(&self.python);
         command
             .arg(script)
             .arg(self.port.to_string())
-            .arg(&self.dir);
+            .arg(&self.dir)
+            .args(words);
         let server = Process::start("mail server", &mut command);
         wait_until("the mail server", || server.printed().contains("ready"));
         server
+    }
+
+    /// Replaces a part of the configuration of the running master.
+    fn reconfigure(&self, old: &str, new: &str) {
+        let path = self.master.dir().join("master.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{text}");
+        fs::write(&path, text.replace(old, new)).unwrap();
+        let mut command = self.master.program();
+        command.arg("reconfig").arg(self.master.dir());
+        run(&mut command).ok();
     }
 
     fn build(&self, number: u64, is_broken: bool) {
@@ -224,6 +243,138 @@ fn mal_10_a_refused_recipient_does_not_keep_the_mail_from_the_others() {
     let mails = scene.mails();
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0]["to"].as_array().unwrap().len(), 2, "{}", mails[0]);
+}
+
+#[test]
+fn mal_10_mail_leaves_by_tls_with_a_login_to_a_server_whose_name_is_checked() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
+    let pem = data.join("server.pem").display().to_string();
+    let authority = data.join("ca.pem").display().to_string();
+    for tls in ["starttls", "implicit"] {
+        let sandbox = Sandbox::new();
+        let lines = format!(
+            "tls = {tls:?}\nca_file = {authority:?}\nsmtp_user = \"ci\"\n\
+             smtp_password = \"wrong\""
+        );
+        let Some(scene) = Scene::prepare(&sandbox, &lines) else {
+            return;
+        };
+        let _server = scene.serve_with(&[tls, &pem, "ci:sekrit"]);
+        scene.build(0, false);
+        let failed_with = |text: &str| {
+            wait_until(text, || {
+                scene.outbox(&["retry", "--target", "MailNotifier"]);
+                let error = scene.letters()[0]["error"].as_str().map(str::to_owned);
+                error.is_some_and(|error| error.contains(text))
+            });
+        };
+        // The certificate is of `localhost`.
+        failed_with("cannot ");
+        scene.reconfigure("\"127.0.0.1\"\nsmtp_port", "\"localhost\"\nsmtp_port");
+        failed_with("cannot log in at localhost");
+        assert_eq!(scene.letters()[0]["state"], "waiting");
+        scene.reconfigure("\"wrong\"", "\"sekrit\"");
+        scene.outbox(&["retry", "--target", "MailNotifier"]);
+        scene.wait_for_states(&["delivered"]);
+        let mail = &scene.mails()[0];
+        assert_eq!(mail["is_encrypted"], true, "{mail}");
+        assert_eq!(mail["login"], "ci:sekrit", "{mail}");
+    }
+}
+
+#[test]
+fn mal_05_each_recipient_has_a_mail_alone_whatever_becomes_of_the_others() {
+    let sandbox = Sandbox::new();
+    let lines = "together = false\n\
+                 extra_recipients = [\"refused@example.org\", \"later@example.org\"]";
+    let Some(mut scene) = Scene::prepare(&sandbox, lines) else {
+        return;
+    };
+    let _server = scene.serve();
+    fs::write(scene.dir.join("later"), "").unwrap();
+    scene.build(0, false);
+    scene.wait_for_states(&["dropped", "delivered", "dead", "waiting"]);
+    wait_until("an attempt", || scene.letters()[3]["tries"] == 1);
+    scene.master.kill();
+    fs::remove_file(scene.dir.join("later")).unwrap();
+    scene.master.run();
+    scene.outbox(&["retry", "4"]);
+    scene.wait_for_states(&["dropped", "delivered", "dead", "delivered"]);
+    let mails = scene.mails();
+    let to: Vec<_> = mails.iter().map(|mail| &mail["to"]).collect();
+    assert_eq!(
+        serde_json::json!(to),
+        serde_json::json!([["alice@example.org"], ["later@example.org"]])
+    );
+    let about = scene.letters()[3]["about"].as_str().unwrap().to_owned();
+    assert_eq!(
+        about,
+        "build full/0 ended with success, to later@example.org"
+    );
+}
+
+/// Exim of Debian takes a mail and puts it into a maildir.
+#[test]
+fn mal_10_a_mail_server_of_debian_takes_and_delivers_mail() {
+    let sandbox = Sandbox::new();
+    let exim = Path::new("/usr/sbin/exim4");
+    if !exim.exists() || !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: exim4 is not installed, or cannot be run by this user");
+        return;
+    }
+    let Some(scene) = Scene::prepare(&sandbox, "html = true") else {
+        return;
+    };
+    let _server = serve_exim(&sandbox, exim, scene.port);
+    scene.build(0, true);
+    scene.wait_for_states(&["delivered"]);
+    let inbox = sandbox.path("inbox/new");
+    let delivered = || {
+        fs::read_dir(&inbox)
+            .ok()?
+            .next()
+            .map(|mail| mail.unwrap().path())
+    };
+    wait_until("the delivery", || delivered().is_some());
+    let mail = fs::read(delivered().unwrap()).unwrap();
+    let mail = mail_parser::MessageParser::default().parse(&mail).unwrap();
+    assert_eq!(
+        mail.subject(),
+        Some("buildbot failure in End to end on full")
+    );
+    assert_eq!(mail.return_path().as_text(), Some("ci@example.org"));
+    let text = mail.body_text(0).unwrap();
+    assert!(text.contains("    tested <b>"), "{text}");
+    assert!(mail.body_html(0).unwrap().contains("tested &lt;b&gt;"));
+}
+
+/// A mail server for `example.org` that keeps all mail in `inbox`. It gives up being root for each
+/// delivery.
+fn serve_exim(sandbox: &Sandbox, exim: &Path, port: u16) -> Process {
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let [spool, inbox] = ["spool", "inbox"].map(|name| sandbox.private_dir(name));
+    open(&sandbox.path(""), 0o711);
+    open(&spool, 0o777);
+    open(&inbox, 0o777);
+    let settings = format!(
+        "primary_hostname = mail.test\nspool_directory = {0}\nlog_file_path = {0}/%slog\n\
+         pid_file_path = {0}/pid\nlocal_interfaces = 127.0.0.1\ndaemon_smtp_ports = {port}\n\
+         keep_environment =\ntls_advertise_hosts =\nacl_smtp_rcpt = all\n\
+         begin acl\nall:\n  accept\n\
+         begin routers\nhere:\n  driver = accept\n  domains = example.org\n  transport = inbox\n\
+         begin transports\ninbox:\n  driver = appendfile\n  directory = {1}\n  maildir_format\n  \
+         return_path_add\n  user = Debian-exim\n",
+        spool.display(),
+        inbox.display()
+    );
+    let file = sandbox.file("exim.conf", settings);
+    let mut command = sandbox.command(exim);
+    command.arg("-C").arg(file).arg("-bdf");
+    let server = Process::start("exim", &mut command);
+    wait_until("exim", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    server
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt, Rset};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::transport::smtp::response::Response;
@@ -126,10 +126,15 @@ async fn connect(
         Failure::Later(crate::text::printable(&why))
     };
     let late = || Failure::Later(format!("{place} did not answer in time"));
+    let authority = authority(server).await?;
     // Another part of the program may have chosen it.
     drop(rustls::crypto::ring::default_provider().install_default());
     let parameters = || {
-        let made = TlsParameters::builder(server.host.clone()).build_rustls();
+        let mut wanted = TlsParameters::builder(server.host.clone());
+        if let Some(authority) = &authority {
+            wanted = wanted.add_root_certificate(authority.clone());
+        }
+        let made = wanted.build_rustls();
         made.map_err(|error| later("cannot encrypt to", &error))
     };
     let hello = ClientId::default();
@@ -163,6 +168,20 @@ async fn connect(
         login.map_err(|error| later("cannot log in at", &error))?;
     }
     Ok(connection)
+}
+
+/// The certificates that are trusted besides those of the system, as they are now.
+async fn authority(server: &SmtpConfig) -> Result<Option<Certificate>, Failure> {
+    let Some(file) = server.ca_file.clone() else {
+        return Ok(None);
+    };
+    let why = format!("cannot read `ca_file` {}", file.display());
+    let later = |error: &dyn std::error::Error| Failure::Later(format!("{why}: {error}"));
+    let read = crate::blocking::run(move || std::fs::read(file)).await;
+    let text = read.map_err(|error| later(&error))?;
+    let text = text.map_err(|error| later(&error))?;
+    let parsed = Certificate::from_pem(&text);
+    parsed.map(Some).map_err(|error| later(&error))
 }
 
 /// What a command came to: the answer, or the refusal, or nothing that can be understood.
@@ -299,6 +318,7 @@ mod tests {
                 host: "127.0.0.1".to_owned(),
                 port: listener.local_addr().unwrap().port(),
                 tls: SmtpTls::None,
+                ca_file: None,
                 login: Some(("ci".to_owned(), crate::config::Secret::default())),
             };
             let serving = tokio::spawn(serve(listener, code, place));
