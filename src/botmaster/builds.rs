@@ -22,6 +22,7 @@ use super::ledger::Effect;
 use super::merging::{self, PropertySources};
 use super::out::Out;
 use super::plan;
+use super::renaming::{Rename, move_key};
 use super::telling;
 use super::{BuildCommand, BuildEvent, BuildOutcome, BuildPlan, SessionId};
 use crate::model::journal::{BuildStart, NextNumbers};
@@ -80,6 +81,17 @@ impl Builds {
             expectations,
             searches: BTreeSet::new(),
         }
+    }
+
+    /// The next number of each builder that has had a build.
+    pub(super) const fn next_of(&self) -> &BTreeMap<BuilderName, BuildNumber> {
+        &self.next_of
+    }
+
+    /// What is expected of a builder, and its next number, are under another name.
+    pub(super) fn rename(&mut self, rename: &Rename) {
+        move_key(&mut self.next_of, rename);
+        move_key(&mut self.expectations, rename);
     }
 
     /// A build begins, without a number (BLD-11): a latent slave is started first, another slave is

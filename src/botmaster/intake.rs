@@ -237,6 +237,13 @@ impl Intake {
         open.map(|open| &open.request).collect()
     }
 
+    /// The builder of an open request has another name (PRB-25).
+    pub(super) fn rename(&mut self, id: RequestId, builder: &BuilderName) {
+        if let Some(open) = self.open.request_mut(id) {
+            open.request.builder = builder.clone();
+        }
+    }
+
     /// The requests are somewhere else now.
     pub(super) fn set_places(&mut self, ids: &[RequestId], place: Place) {
         for &id in ids {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::ids::{BuilderIx, SlaveIx};
 use crate::config::spelling::nearest;
 use crate::config::{BuilderConfig, Config, LatentConfig, SlaveConfig};
-use crate::model::{BuilderName, Op, SlaveName};
+use crate::model::{BuilderName, Op, SlaveName, Timestamp};
 
 /// The builders and slaves.
 #[derive(Debug)]
@@ -228,6 +228,16 @@ impl Layout {
                 .map(|b| (b.name.clone(), b.slaves.clone()))
                 .collect(),
             slaves: self.config.slaves.iter().map(|s| s.name.clone()).collect(),
+        }
+    }
+
+    /// The steps that are there now.
+    pub(super) fn steps_op(&self, at: Timestamp) -> Op {
+        let builders = self.config.builders.iter();
+        let builders = builders.map(|builder| (builder.name.clone(), builder.step_names()));
+        Op::StepsConfigured {
+            builders: builders.collect(),
+            at,
         }
     }
 

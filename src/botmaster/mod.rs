@@ -67,6 +67,7 @@ mod queueing;
 mod reconfiguration;
 mod recovery;
 mod relating;
+mod renaming;
 mod roster;
 mod searching;
 mod stopping;
@@ -141,6 +142,7 @@ impl BotMaster {
     /// Begins with what the state knew. First commands are ready at once.
     #[must_use]
     pub fn new(config: Arc<Config>, mut recovered: Recovered, seed: u64, now: Now) -> Self {
+        let renamed = renaming::rename_recovered(&mut recovered, &config);
         let mut ops = vec![begin_epoch(&mut recovered, now.wall)];
         ops.extend(end_last_run(&mut recovered, now.wall));
         let mut core = Self {
@@ -157,7 +159,7 @@ impl BotMaster {
             paused_builders: recovered.paused_builders.clone(),
         };
         core.turn(|core| {
-            core.configure(&config);
+            core.configure(&config, renamed);
             core.recover(recovered, ops);
         });
         core

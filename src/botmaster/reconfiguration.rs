@@ -31,6 +31,13 @@ impl BotMaster {
             self.out.reply(reply, Err(why));
             return;
         }
+        let renames = match self.renames(&config) {
+            Ok(renames) => renames,
+            Err(why) => {
+                self.out.reply(reply, Err(why));
+                return;
+            }
+        };
         if dry_run {
             self.out.reply(reply, Ok(Answer::Done));
             return;
@@ -41,8 +48,11 @@ impl BotMaster {
             self.out.persist_then(Vec::new(), effects);
             return;
         }
+        let mut ops = self.take_over_names(&renames);
         self.lay_out(&config);
-        let mut ops = vec![self.out.layout.configured_op()];
+        self.take_over_queues(&renames);
+        ops.push(self.out.layout.configured_op());
+        ops.push(self.out.layout.steps_op(self.out.now.wall));
         self.intake
             .reconfigure(&mut self.out, &mut ops, &mut effects);
         self.out.persist_then(ops, effects);

@@ -8,12 +8,13 @@ use crate::config::{BuilderConfig, Config, SlaveConfig};
 use crate::model::{Op, Recovered};
 
 impl BotMaster {
-    /// Lays out builders and slaves, none of them connected.
-    pub(super) fn configure(&mut self, config: &Arc<Config>) {
+    /// Lays out builders and slaves, none of them connected. `ops` rename builders.
+    pub(super) fn configure(&mut self, config: &Arc<Config>, mut ops: Vec<Op>) {
         self.lay_out(config);
         self.take_up_removed_slaves();
-        let configured = self.out.layout.configured_op();
-        self.out.persist(vec![configured]);
+        ops.push(self.out.layout.configured_op());
+        ops.push(self.out.layout.steps_op(self.out.now.wall));
+        self.out.persist(ops);
     }
 
     /// Slaves that are not configured any more, but have an instance still: it is stopped (LAT-07).

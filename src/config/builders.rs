@@ -1,6 +1,6 @@
 //! `[[builders]]` (BLD-01).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
@@ -13,8 +13,9 @@ use super::names::Names;
 use super::properties;
 use super::reader::{Table, Value};
 use super::shape::Shape;
+use super::steps::{StepConfig, StepKind};
 use super::template::SecretSource;
-use crate::model::{BuilderName, Properties, SlaveName};
+use crate::model::{BuilderName, Properties, SlaveName, unique_names};
 
 /// A builder (BLD-01).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -23,6 +24,8 @@ pub struct BuilderConfig {
     pub name: BuilderName,
     /// Its slaves.
     pub slaves: Vec<SlaveName>,
+    /// Its name before, whose history it takes over (PRB-25).
+    pub was: Option<BuilderName>,
     /// Directory of its logs below `builders/` in the base directory, made from the name by
     /// default.
     pub builddir: String,
@@ -75,6 +78,15 @@ impl BuilderConfig {
             ..Self::default()
         }
     }
+
+    /// The names of its steps, each once; absent if its builds add steps.
+    #[must_use]
+    pub fn step_names(&self) -> Option<Vec<String>> {
+        let steps = &self.factory.steps;
+        let adds = |step: &StepConfig| matches!(step.kind, StepKind::StepsFrom(_));
+        let names = || unique_names(steps.iter().map(|step| step.name.as_str()));
+        (!steps.iter().any(adds)).then(names)
+    }
 }
 
 pub(super) static SHAPE: Shape = Shape {
@@ -82,6 +94,7 @@ pub(super) static SHAPE: Shape = Shape {
     noun: "builder",
     keys: &[
         "name",
+        "was",
         "slaves",
         "builddir",
         "slavebuilddir",
@@ -123,6 +136,15 @@ struct Directories<'a> {
     may_be_shared: bool,
 }
 
+/// What the builders that were read have.
+#[derive(Debug, Default)]
+struct Seen<'a> {
+    /// Directories on the master.
+    here: Directories<'a>,
+    on_slaves: Directories<'a>,
+    former_names: Vec<Value<'a>>,
+}
+
 /// Reads all builders; their names go to `names`.
 pub(super) fn read<'a>(
     root: &mut Table<'a>,
@@ -131,16 +153,13 @@ pub(super) fn read<'a>(
     locks: &mut Locks<'a>,
 ) -> Vec<Arc<BuilderConfig>> {
     let tables = root.take("builders").map(|v| v.tables(&SHAPE));
-    let mut here = Directories::default();
-    let mut on_slaves = Directories {
-        may_be_shared: true,
-        ..Directories::default()
-    };
+    let mut seen = Seen::default();
+    seen.on_slaves.may_be_shared = true;
     let builders = tables.into_iter().flatten();
+    let builders = builders.filter_map(|table| read_one(table, known, names, locks, &mut seen));
+    let builders = builders.map(Arc::new).collect();
+    check_former_names(&seen.former_names, names);
     builders
-        .filter_map(|t| read_one(t, known, names, locks, (&mut here, &mut on_slaves)))
-        .map(Arc::new)
-        .collect()
 }
 
 fn read_one<'a>(
@@ -148,7 +167,7 @@ fn read_one<'a>(
     known: &Known<'a, '_>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
-    (here, on_slaves): (&mut Directories<'a>, &mut Directories<'a>),
+    seen: &mut Seen<'a>,
 ) -> Option<BuilderConfig> {
     let name = names.declare(&mut table);
     if let Some((_, value)) = name.as_ref().filter(|(n, _)| n.starts_with('_')) {
@@ -167,10 +186,10 @@ fn read_one<'a>(
     let slavebuilddir = table.take("slavebuilddir");
     let slave_dir = slavebuilddir.as_ref().and_then(read_builddir);
     if let (Some(dir), Some(place)) = (&dir, &place) {
-        check_builddir(dir, place, here);
+        check_builddir(dir, place, &mut seen.here);
     }
     if let (Some(dir), Some(place)) = (&slave_dir, &slavebuilddir) {
-        check_builddir(dir, place, on_slaves);
+        check_builddir(dir, place, &mut seen.on_slaves);
     }
     let user = User::Builder(name.as_ref().map_or("", |(name, _)| name));
     let builddir = dir.unwrap_or_default();
@@ -184,6 +203,10 @@ fn read_one<'a>(
         priority: table.priority(),
         ..BuilderConfig::default()
     };
+    if let Some(value) = table.take("was") {
+        builder.was = value.name().map(BuilderName::from);
+        seen.former_names.push(value);
+    }
     table.set("env", &mut builder.env, Value::environment);
     builder.secrets = table.sink.take_secrets();
     table.set("tags", &mut builder.tags, read_tags);
@@ -198,6 +221,25 @@ fn read_one<'a>(
     builder.name = BuilderName::from(name?.0);
     builder.factory = factory?;
     Some(builder)
+}
+
+/// The history of a builder goes to one other, and only if no builder has it still.
+fn check_former_names(values: &[Value<'_>], names: &Names<'_>) {
+    let mut taken = BTreeSet::new();
+    for value in values {
+        let Some(name) = value.name() else { continue };
+        if names.place(name).is_some() {
+            value.error(
+                &format!("is the name of a builder, `{name}`"),
+                "`was` is a name that no builder has any more; remove it",
+            );
+        } else if !taken.insert(name) {
+            value.error(
+                "is given by two builders",
+                "the history goes to one builder; remove one of the two",
+            );
+        }
+    }
 }
 
 fn read_tags(value: &Value<'_>) -> Option<Vec<String>> {

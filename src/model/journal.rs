@@ -260,6 +260,21 @@ pub enum Op {
         /// Slave names, in the order of the configuration.
         slaves: Vec<SlaveName>,
     },
+    /// A builder has another name; all its history goes with it (PRB-25).
+    BuilderRenamed {
+        /// Its name so far.
+        was: BuilderName,
+        /// Its name from now on.
+        name: BuilderName,
+    },
+    /// The steps of the current configuration. Open problems of other builders and steps are gone
+    /// (PRB-15).
+    StepsConfigured {
+        /// Builder names with the names of their steps; these are absent where builds add more.
+        builders: Vec<(BuilderName, Option<Vec<String>>)>,
+        /// When.
+        at: Timestamp,
+    },
     /// History older than a horizon was pruned (MAS-08).
     Pruned(Pruned),
     /// The register of people, their tokens or their sessions have changed.

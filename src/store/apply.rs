@@ -16,6 +16,7 @@ mod people;
 mod problems;
 mod quarantine;
 mod remarks;
+mod renaming;
 mod searches;
 mod sets;
 mod slaves;
@@ -177,6 +178,8 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::BuilderPaused { builder, pause } => builders::paused(conn, builder, pause.as_ref()),
         Op::StepsExpected { builder, expected } => expectation::write(conn, builder, expected),
         Op::Configured { builders, slaves } => builders::configured(conn, builders, slaves),
+        Op::BuilderRenamed { was, name } => renaming::renamed(conn, was, name),
+        Op::StepsConfigured { builders, at } => problems::configured(conn, builders, *at),
         Op::Person(op) => people::write(conn, op),
         Op::Letter(op) => letters::write(conn, op),
         Op::Quarantine(op) => quarantine::changed(conn, op),

@@ -129,6 +129,8 @@ fn say(
         }
         // Of several, only the search says something (ESC-01).
         _ if standing.role == Role::Suspect => None,
+        // It has not been mended (PRB-15).
+        ProblemState::Gone if !matches!(standing.role, Role::Guilty | Role::Responsible) => None,
         ProblemState::Resolved
         | ProblemState::Gone
         | ProblemState::Dismissed

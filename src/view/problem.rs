@@ -82,8 +82,8 @@ pub struct ProblemNews {
     pub at: Timestamp,
     /// What, in words.
     pub event: String,
-    /// The build that told it.
-    pub build: BuildNumber,
+    /// The build that told it; null if the configuration did.
+    pub build: Option<BuildNumber>,
 }
 
 /// A problem with all that has happened to it.

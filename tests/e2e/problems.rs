@@ -1,5 +1,7 @@
 //! What people say of problems on the command line (PRB-16, PRB-20 to PRB-22).
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::harness::{Master, Sandbox, Setup, run, shell};
@@ -91,4 +93,55 @@ fn prb_16_people_say_of_a_problem_what_they_do_about_it() {
     let mut audit = master.program();
     let audit = run(audit.args(["audit", "--basedir"]).arg(master.dir())).ok();
     assert!(audit.contains("dismissed problem 1"), "{audit}");
+}
+
+/// Puts a configuration in force, and answers what has changed.
+fn reconfigure(master: &Master<'_>, text: &str) -> String {
+    fs::write(master.dir().join("master.toml"), text).unwrap();
+    let mut command = master.program();
+    run(command.arg("reconfig").arg(master.dir())).ok()
+}
+
+#[test]
+fn prb_25_a_builder_with_another_name_goes_on_and_prb_15_one_that_leaves_is_gone() {
+    let sandbox = Sandbox::new();
+    let setup = Setup::new(&[shell("make", "false", "")]).local_slave("here");
+    let mut master = Master::start(&sandbox, &setup);
+    master.wait_until_attached("here");
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    let before = story(&master);
+    let text = setup.toml(master.port());
+
+    // All that names the builder names it otherwise now, and the builder says what it was.
+    let renamed = text.replace("\"full\"", "\"whole\"");
+    let is_of_builder = "[[builders]]\nname = \"whole\"";
+    assert!(renamed.contains(is_of_builder), "{renamed}");
+    let renamed = renamed.replace(is_of_builder, &format!("{is_of_builder}\nwas = \"full\""));
+    let done = reconfigure(&master, &renamed);
+    assert!(done.contains("builder whole: added"), "{done}");
+    let after = story(&master);
+    assert_eq!(after["builder"], "whole");
+    for key in ["number", "state", "opened_at", "first", "first_build"] {
+        assert_eq!(after[key], before[key], "{key}");
+    }
+    master.send_change("r2");
+    let build = master.finished_build("whole", 1);
+    assert_eq!(build.result.as_deref(), Some("failure"));
+    assert_eq!(story(&master)["last_build"], 1);
+
+    // A restart with the same words changes nothing.
+    assert!(master.terminate().success());
+    master.run();
+    master.send_change("r3");
+    master.finished_build("whole", 2);
+    assert_eq!(story(&master)["last_build"], 2);
+
+    // The step has another name: the problem is closed, and not as mended.
+    let other = renamed.replace("\"make\"", "\"build\"");
+    reconfigure(&master, &other);
+    assert_eq!(story(&master)["state"], "gone");
+    let shown = problems(&master, &["1"]);
+    assert!(shown.contains("  gone\n"), "{shown}");
+    assert_eq!(problems(&master, &[]), "no open problems\n");
 }

@@ -483,3 +483,37 @@ fn slv_04_when_the_rule_changes_the_newest_connection_replaces_one_that_waits_to
     assert!(told.contains(&format!("greet {newest}")), "{told:?}");
     assert_eq!(h.core.roster.slave_of(waiting), None);
 }
+
+#[test]
+fn prb_25_a_builder_that_was_called_otherwise_takes_over_numbers_and_queue() {
+    let named = |name: &str, was: &str| {
+        let mut config = config(&[(name, &["s"])]);
+        builder_of(&mut config, 0).was = Some(was.into());
+        config
+    };
+    let mut recovered = Recovered::default();
+    let numbers = &mut recovered.next.build_of;
+    numbers.insert("a".into(), BuildNumber(5));
+    // One that has no builds takes over nothing, and a name that there never was is nothing.
+    let mut h = Harness::recovered(named("b", "a"), recovered);
+    h.change("b");
+    assert_eq!(h.queued("b"), [1]);
+    h.reconfigure(named("c", "b"));
+    assert_eq!(h.queued("c"), [1]);
+    assert!(h.queued("b").is_empty());
+    h.attach("s");
+    let plan = h.run();
+    assert_eq!((plan.builder.name.as_str(), plan.number.0), ("c", 5));
+    h.told();
+    h.reconfigure(named("d", "c"));
+    let told = h.told();
+    assert!(
+        told[0].contains("builder d was c, which builds now"),
+        "{told:?}"
+    );
+    // It has builds of its own.
+    h.finish(plan.build, Results::Success, None);
+    h.reconfigure(named("c", "d"));
+    h.change("c");
+    assert_eq!(h.run().number.0, 6);
+}

@@ -204,8 +204,8 @@ fn held(hands: &InHands, zone: Zone) -> Vec<String> {
 /// What builds and people have said, the oldest first.
 fn happened(story: &ProblemStory, zone: Zone) -> Vec<String> {
     let events = story.events.iter().map(|event| {
-        let what = &event.event;
-        (event.at, format!("{what}, told by build {}", event.build))
+        let told = event.build.map(|build| format!(", told by build {build}"));
+        (event.at, event.event.clone() + &told.unwrap_or_default())
     });
     let remarks = story.remarks.iter().map(|remark| {
         let said = match remark.text.as_str() {

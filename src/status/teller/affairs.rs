@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::config::{Config, MailNotifierConfig, StatusConfig};
+use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
     ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, Say,
     Timestamp, Zone, interested_users,
@@ -76,7 +76,13 @@ pub(super) fn letters(
         let is_its = |row: &ProblemRow| {
             let mut known = config.builders.iter();
             let known = known.find(|builder| builder.name == row.builder);
-            known.is_some_and(|builder| target.telling.has_builder(builder))
+            match known {
+                Some(builder) => target.telling.has_builder(builder),
+                // What is gone with its builder is told, too (PRB-15).
+                None => target
+                    .telling
+                    .has_builder(&BuilderConfig::named(row.builder.clone())),
+            }
         };
         let (its, others) = left.into_iter().partition(is_its);
         left = others;

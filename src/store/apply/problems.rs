@@ -6,12 +6,14 @@
 //! build that passes costs one look at the subjects of its tree and one for reports of tests, and
 //! one that goes on failing does not look at the history.
 
+mod gone;
 mod of;
 mod subject;
 mod tests;
 
 use rusqlite::Connection;
 
+pub(super) use self::gone::configured;
 use self::of::Of;
 use self::subject::{Subject, Subjects};
 use super::ended::EndedBuild;

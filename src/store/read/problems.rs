@@ -60,8 +60,8 @@ pub struct ProblemEventRow {
     pub at: Timestamp,
     /// What.
     pub event: String,
-    /// The build that told it.
-    pub build: BuildNumber,
+    /// The build that told it; absent if the configuration did.
+    pub build: Option<BuildNumber>,
 }
 
 /// Which problems are wanted.
@@ -135,7 +135,7 @@ impl State {
                     Ok(ProblemEventRow {
                         at: row.get::<_, Col<_>>(0)?.0,
                         event: row.get(1)?,
-                        build: row.get::<_, Col<_>>(2)?.0,
+                        build: row.get::<_, Option<Col<_>>>(2)?.map(|n| n.0),
                     })
                 })?
                 .collect()

@@ -80,8 +80,11 @@ pub(super) fn happened(story: &ProblemStory, scene: &Scene) -> Vec<Happened> {
     let events = story.events.iter().map(|event| {
         let told = Happened {
             at: scene.second(event.at),
-            what: format!("{}, told by build", event.event),
-            build: Some(build(&story.problem, event.build)),
+            what: match event.build {
+                Some(_) => format!("{}, told by build", event.event),
+                None => event.event.clone(),
+            },
+            build: event.build.map(|number| build(&story.problem, number)),
             until: None,
             text: String::new(),
         };

@@ -355,3 +355,64 @@ fn prb_23_a_build_says_what_is_new_what_fails_still_and_what_is_fixed() {
     // Another error is news, although the build before has failed, too.
     assert_eq!([2, 3, 4, 5].map(news), [New, Still, New, Fixed].map(Some));
 }
+
+#[test]
+fn prb_15_what_leaves_the_configuration_is_gone() {
+    let gone = |builders: &[(&str, Option<&[&str]>)]| {
+        let mut farm = Farm::new();
+        farm.commit("ann", Results::Success, &[]);
+        farm.commit("bob", Results::Failure, &["a.c:#: error"]);
+        let builders = builders.iter().map(|(name, steps)| {
+            let steps = steps.map(|all| all.iter().map(|&step| step.to_owned()).collect());
+            ((*name).into(), steps)
+        });
+        let op = Op::StepsConfigured {
+            builders: builders.collect(),
+            at: at(400),
+        };
+        apply_all(farm.dir.path(), &[op]);
+        let problem = farm.problems().remove(0);
+        let state = problem.problem.state;
+        assert_eq!(problem.ended_at.is_some(), state == ProblemState::Gone);
+        assert_eq!(farm.subjects() == 0, state == ProblemState::Gone);
+        (state, farm)
+    };
+    for there in [Some(&["make", "test"][..]), None] {
+        assert_eq!(gone(&[("quick", there)]).0, ProblemState::Open);
+    }
+    assert_eq!(gone(&[("quick", Some(&["make"]))]).0, ProblemState::Gone);
+    let (state, mut farm) = gone(&[("other", None)]);
+    assert_eq!(state, ProblemState::Gone);
+    assert_eq!(farm.events(1), ["opened", "gone"]);
+    // The builder is back, and so is the problem.
+    farm.commit("cid", Results::Failure, &["a.c:#: error"]);
+    assert_eq!(farm.events(1), ["opened", "gone", "open again"]);
+}
+
+#[test]
+fn prb_25_a_builder_with_another_name_has_the_problems_of_the_old_one() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["a.c:#: error"]);
+    let before = farm.problems().remove(0);
+    let renamed = Op::BuilderRenamed {
+        was: "quick".into(),
+        name: "fast".into(),
+    };
+    apply_all(farm.dir.path(), &[renamed.clone(), renamed]);
+    let after = farm.problems().remove(0);
+    assert_eq!(after.builder, "fast".into());
+    assert_eq!(
+        (after.problem, after.first_build, after.opened_at),
+        (before.problem, before.first_build, before.opened_at)
+    );
+    let state = open_state(farm.dir.path());
+    let build = state.build(&"fast".into(), BuildNumber(2)).unwrap();
+    assert_eq!(build.unwrap().result, Some(Results::Failure));
+    assert!(
+        state
+            .build(&"quick".into(), BuildNumber(2))
+            .unwrap()
+            .is_none()
+    );
+}
