@@ -286,6 +286,7 @@ mod tests {
                     end: None,
                     doubt: None,
                     unseen_since: None,
+                    slave: None,
                 },
                 suspects: suspects.collect(),
                 fixed_in: Vec::new(),

@@ -50,6 +50,15 @@ impl ProblemSubject {
         }
     }
 
+    /// The slave, if it is about one.
+    #[must_use]
+    pub const fn slave(&self) -> Option<&SlaveName> {
+        match self {
+            Self::Slave(slave) => Some(slave),
+            Self::Step(_) | Self::Test { .. } | Self::Builder | Self::Master => None,
+        }
+    }
+
     /// Whether it is about the infrastructure and not about the sources.
     #[must_use]
     pub const fn is_infrastructure(&self) -> bool {

@@ -39,10 +39,6 @@ const VIEWS: &str = "
         WHERE builder NOT IN (SELECT builder FROM temp.hidden)
             AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
                 AND hides_source(builder, tree ->> 1));
-    CREATE TEMP VIEW problem AS SELECT * FROM main.problem
-        WHERE builder NOT IN (SELECT builder FROM temp.hidden)
-            AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
-                AND hides_source(builder, tree ->> 1));
     CREATE TEMP VIEW problem_remark AS SELECT * FROM main.problem_remark r
         WHERE EXISTS (SELECT 1 FROM temp.problem p WHERE p.number = r.problem);
     CREATE TEMP VIEW search AS SELECT * FROM main.search
@@ -94,7 +90,26 @@ struct Changed {
     rows: &'static str,
 }
 
-const CHANGED: [Changed; 3] = [
+const CHANGED: [Changed; 5] = [
+    Changed {
+        table: "problem",
+        columns: &[(
+            "found",
+            "iif(found ->> '$.slave' IN (SELECT slave FROM temp.hidden_slave),
+                json_remove(found, '$.slave'), found)",
+        )],
+        rows: "builder NOT IN (SELECT builder FROM temp.hidden)
+            AND NOT (EXISTS (SELECT 1 FROM temp.hiding_sources)
+                AND hides_source(builder, tree ->> 1))",
+    },
+    Changed {
+        table: "answer",
+        columns: &[(
+            "slave",
+            "iif(slave IN (SELECT slave FROM temp.hidden_slave), NULL, slave)",
+        )],
+        rows: "1",
+    },
     Changed {
         table: "builder",
         columns: &[(

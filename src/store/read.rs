@@ -9,6 +9,7 @@ mod builders;
 mod builds;
 pub(super) mod changes;
 mod ending;
+mod flaky;
 pub(super) mod held;
 mod letters;
 mod lines;
@@ -32,10 +33,13 @@ mod tested;
 mod walk;
 
 pub(super) use acts::KEPT_ACTS;
-pub(super) use build_problems::{Place, failing, point_of};
+pub use build_problems::SaidOfProblems;
+pub(super) use build_problems::{Place, failing, has_unknown_between, point_of};
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub(super) use ending::{EndedBuild, ended_build, previous_of};
+pub use flaky::FlakyRow;
+pub(super) use flaky::evidence_of;
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};
@@ -54,7 +58,7 @@ pub use sources::KnownIdentity;
 pub use telling::SaidRows;
 pub use test_reports::{TestChangeRow, TestReportRow, ToldTestRow};
 pub(super) use test_reports::{last_outcomes, test_line_of};
-pub(super) use tested::Tested;
+pub(super) use tested::{Tested, message_prints};
 pub use walk::{Between, Passed};
 
 #[cfg(test)]

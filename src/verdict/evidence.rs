@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BuildId, ChangeNumber};
+use crate::model::{BuildId, ChangeNumber, SlaveName};
 
 /// How many answered points make a subject flaky if one of them has both answers (FLK-01).
 pub const PROBED_POINTS: usize = 100;
@@ -18,6 +18,8 @@ pub struct Evidence {
     pub point: ChangeNumber,
     /// The answer.
     pub answer: Answer,
+    /// The slave that built it, if that is known.
+    pub slave: Option<SlaveName>,
 }
 
 /// The answer of a build. A build that says nothing gives none.
@@ -26,7 +28,8 @@ pub struct Evidence {
 pub enum Answer {
     /// It passes.
     Pass,
-    /// It fails with these fingerprints; empty if it has none of its own.
+    /// It fails with these fingerprints; empty if it has none of its own. Of a test, they are those
+    /// of its message.
     Fail(BTreeSet<String>),
     /// A complete report does not have it.
     Absent,

@@ -203,6 +203,7 @@ mod tests {
                 end: None,
                 doubt: None,
                 unseen_since: None,
+                slave: None,
             },
             suspects: vec![suspect(2, "Ann <a@x>"), suspect(3, "bob")],
             fixed_in: Vec::new(),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reading::{Found, Reading};
+use super::reading::{Doubt, Found, Reading};
 use super::runs::End;
 use crate::model::{ChangeNumber, ProblemNumber};
 
@@ -154,20 +154,33 @@ impl Problem {
     }
 }
 
+/// What is asked of the history of the line.
+#[derive(Debug)]
+pub struct Ways<C, U> {
+    /// The changes of the line after one point up to another one; without a first point, those of
+    /// the first failing build.
+    pub changes_in: C,
+    /// Whether a build between those of the last good point and of the first bad one was of unknown
+    /// sources (PRB-12).
+    pub is_unsure: U,
+}
+
 /// Compares a reading of the evidence with the problems that are `known` of the subject. New ones
-/// get numbers from `next` on. `changes_in` gives the changes of the line after one point
-/// up to another one; without a first point, those of the first failing build.
+/// get numbers from `next` on.
 ///
 /// Evidence of points before `since` is no longer there: problems that are over and began before
 /// it stay as they are.
 ///
 /// # Errors
-/// Those of `changes_in`.
+/// Those of the `ways`.
 pub fn judge<E>(
     known: &[Problem],
     (since, reading): (ChangeNumber, &Reading),
     next: ProblemNumber,
-    changes_in: impl Fn(Option<ChangeNumber>, ChangeNumber) -> Result<Vec<Suspect>, E>,
+    ways: &Ways<
+        impl Fn(Option<ChangeNumber>, ChangeNumber) -> Result<Vec<Suspect>, E>,
+        impl Fn(ChangeNumber, ChangeNumber) -> Result<bool, E>,
+    >,
 ) -> Result<Judged, E> {
     let is_settled = |old: &Problem| old.is_over() && old.found.first < since;
     let mut known: Vec<&Problem> = known.iter().filter(|old| !is_settled(old)).collect();
@@ -202,7 +215,7 @@ pub fn judge<E>(
     let mut opened = Vec::new();
     for (found, old) in reading.problems.iter().zip(same) {
         let number = old.map_or(next, |old| old.number);
-        let problem = problem(number, found, old, &changes_in)?;
+        let problem = problem(number, found, old, ways)?;
         match old {
             Some(old) => changed(old, &problem, &mut events),
             None => {
@@ -247,8 +260,12 @@ fn problem<E>(
     number: ProblemNumber,
     found: &Found,
     old: Option<&Problem>,
-    changes_in: impl Fn(Option<ChangeNumber>, ChangeNumber) -> Result<Vec<Suspect>, E>,
+    ways: &Ways<
+        impl Fn(Option<ChangeNumber>, ChangeNumber) -> Result<Vec<Suspect>, E>,
+        impl Fn(ChangeNumber, ChangeNumber) -> Result<bool, E>,
+    >,
 ) -> Result<Problem, E> {
+    let changes_in = &ways.changes_in;
     let as_before = old.filter(|old| {
         let old = &old.found;
         (old.after, old.first) == (found.after, found.first)
@@ -270,9 +287,21 @@ fn problem<E>(
             (ProblemState::Resolved, fixed_in)
         }
     };
+    let doubt = match (found.doubt, found.after, as_before) {
+        (None, Some(_), Some(old)) if old.found.doubt == Some(Doubt::PointUnknown) => {
+            old.found.doubt
+        }
+        (None, Some(after), None) if (ways.is_unsure)(after, found.first)? => {
+            Some(Doubt::PointUnknown)
+        }
+        (doubt, ..) => doubt,
+    };
     Ok(Problem {
         number,
-        found: found.clone(),
+        found: Found {
+            doubt,
+            ..found.clone()
+        },
         suspects,
         fixed_in,
         state,

@@ -7,6 +7,7 @@
 
 mod evidence;
 mod fingerprint;
+mod flakiness;
 mod hands;
 mod infrastructure;
 mod judging;
@@ -20,11 +21,12 @@ mod tests;
 
 pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
+pub use flakiness::{Contradiction, Flakiness, flakiness};
 pub use hands::{Hands, Held};
 pub use infrastructure::{Ended, Says, Trouble, Turn, WINDOW, turns};
-pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, judge};
+pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, Ways, judge};
 pub use keeping::{Kept, kept};
-pub use reading::{Doubt, Found, Reading, read};
+pub use reading::{Doubt, Found, Reading, read, read_test};
 pub use runs::End;
 pub use search::{Candidate, Limits, Next, Search, Underway, choose, go_on, stopped};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due, is_quiet};

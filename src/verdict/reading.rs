@@ -1,14 +1,16 @@
 //! What evidence says: the problems of a subject, its points as they lie on the line (PRB-05 to
 //! PRB-07, FLK-01 to FLK-03).
 
+mod on_slave;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{At, Evidence, PROBED_POINTS};
+use super::evidence::{Answer, At, Evidence, PROBED_POINTS};
 use super::runs::{self, End, Run};
-use crate::model::ChangeNumber;
+use crate::model::{ChangeNumber, SlaveName};
 
 /// What the evidence about a subject says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -36,6 +38,9 @@ pub struct Found {
     pub doubt: Option<Doubt>,
     /// The first point at which the subject fails otherwise, if it does (PRB-07).
     pub unseen_since: Option<ChangeNumber>,
+    /// The slave that alone has it (FLK-05).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slave: Option<SlaveName>,
 }
 
 /// Why a conclusion may be wrong (PRB-12).
@@ -50,6 +55,12 @@ pub enum Doubt {
     Masked,
     /// Its error is another one each time (PRB-07).
     UnstableSymptom,
+    /// The test fails with another message than at first.
+    SymptomChanged,
+    /// Of a build between the last good one and the first bad one it is not known what it built.
+    PointUnknown,
+    /// It fails on one slave, and passes on others (FLK-05).
+    OnlyOnOneSlave,
 }
 
 impl Doubt {
@@ -61,6 +72,9 @@ impl Doubt {
             Self::Flaky => "flaky",
             Self::Masked => "masked",
             Self::UnstableSymptom => "unstable symptom",
+            Self::SymptomChanged => "symptom changed",
+            Self::PointUnknown => "point unknown in between",
+            Self::OnlyOnOneSlave => "only on one slave",
         }
     }
 }
@@ -68,9 +82,61 @@ impl Doubt {
 /// The fingerprint of a failure that has none of its own.
 const ANY: &str = "*";
 
-/// Makes problems of evidence. The order of the evidence does not matter (PRB-06).
+/// Makes problems of evidence about a step. The order of the evidence does not matter (PRB-06).
 #[must_use]
 pub fn read(evidence: &[Evidence]) -> Reading {
+    let Some(slave) = on_slave::bound(evidence) else {
+        return read_any(evidence.iter());
+    };
+    let its = evidence
+        .iter()
+        .filter(|one| one.slave.as_ref() == Some(slave));
+    let found = on_slave::problems(slave, evidence, &points_of(its));
+    let is_explained = |one: &&Evidence| {
+        let mut all = found.iter();
+        one.slave.as_ref() == Some(slave)
+            && all.any(|found| (found.first..=found.last).contains(&one.point))
+    };
+    let mut reading = read_any(evidence.iter().filter(|one| !is_explained(one)));
+    reading.problems.extend(found);
+    reading.problems.sort_by_key(|found| found.first);
+    reading
+}
+
+/// Makes problems of evidence about a test, which is its own symptom (PRB-03).
+#[must_use]
+pub fn read_test(evidence: &[Evidence]) -> Reading {
+    let plain = evidence.iter().cloned().map(|one| match one.answer {
+        Answer::Fail(_) => Evidence {
+            answer: Answer::Fail(BTreeSet::new()),
+            ..one
+        },
+        Answer::Pass | Answer::Absent | Answer::Mixed => one,
+    });
+    let mut reading = read(&plain.collect::<Vec<_>>());
+    for found in &mut reading.problems {
+        if found.doubt.is_none() && has_other_message(evidence, found) {
+            found.doubt = Some(Doubt::SymptomChanged);
+        }
+    }
+    reading
+}
+
+/// Whether a test has failed with a message that it did not have at first (PRB-12).
+fn has_other_message(evidence: &[Evidence], found: &Found) -> bool {
+    let failing = evidence.iter().filter_map(|one| match &one.answer {
+        Answer::Fail(prints) if !prints.is_empty() => Some((one.point, prints)),
+        Answer::Fail(_) | Answer::Pass | Answer::Absent | Answer::Mixed => None,
+    });
+    let at_first = failing.clone().filter(|(point, _)| *point == found.first);
+    let at_first: BTreeSet<_> = at_first.flat_map(|(_, prints)| prints).collect();
+    let mut later = failing.filter(|(point, _)| found.first < *point && *point <= found.last);
+    !at_first.is_empty()
+        && later.any(|(_, prints)| prints.iter().all(|one| !at_first.contains(one)))
+}
+
+/// What each point says.
+fn points_of<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> BTreeMap<ChangeNumber, At> {
     let mut points: BTreeMap<ChangeNumber, At> = BTreeMap::new();
     for one in evidence {
         let at = match points.remove(&one.point) {
@@ -86,6 +152,11 @@ pub fn read(evidence: &[Evidence]) -> Reading {
             symptoms.insert(ANY.to_owned());
         }
     }
+    points
+}
+
+fn read_any<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Reading {
+    let points = points_of(evidence);
     let answered = points.values().rev().filter(|at| **at != At::Absent);
     let is_flaky = answered.take(PROBED_POINTS).any(|at| *at == At::Mixed);
     let runs = match is_flaky {
@@ -136,6 +207,7 @@ fn by_symptom(run: &Run) -> Vec<Found> {
                     (_, false) => None,
                 },
                 unseen_since: None,
+                slave: None,
             });
         }
         if found.len() == UNSTABLE {
@@ -163,5 +235,6 @@ fn as_one(run: &Run, doubt: Doubt) -> Found {
         end: run.end,
         doubt: Some(doubt),
         unseen_since: None,
+        slave: None,
     }
 }

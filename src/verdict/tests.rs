@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use rand::rngs::StdRng;
@@ -113,7 +113,11 @@ impl Subject {
             Ok::<_, Infallible>(within.cloned().collect())
         };
         let of = (ChangeNumber(0), &reading);
-        let Ok(judged) = judge(&known, of, ProblemNumber(next), changes_in);
+        let ways = Ways {
+            changes_in,
+            is_unsure: |_, _| Ok(false),
+        };
+        let Ok(judged) = judge(&known, of, ProblemNumber(next), &ways);
         for problem in judged.problems {
             self.problems.insert(problem.number, problem);
         }
@@ -187,6 +191,7 @@ fn run(case: &History) {
                 build: BuildId(said.build),
                 point: ChangeNumber(said.point),
                 answer,
+                slave: None,
             })
         });
         let told = told.unwrap_or_default();
@@ -246,6 +251,7 @@ fn prb_06_problems_do_not_depend_on_the_order_of_the_evidence() {
                     build: BuildId(build),
                     point,
                     answer,
+                    slave: None,
                 }
             })
             .collect();
@@ -300,6 +306,7 @@ fn flk_01_evidence_is_kept_back_to_a_passing_point_before_the_last_hundred() {
         build: BuildId(point),
         point: ChangeNumber(point),
         answer,
+        slave: None,
     };
     let fail = || Answer::Fail(["x".to_owned()].into());
     let mut evidence = vec![at(1, Answer::Pass), at(2, fail()), at(3, Answer::Pass)];
@@ -321,6 +328,7 @@ fn prb_24_what_is_kept_of_a_long_failure_is_bounded_and_says_the_same() {
         build: BuildId(1),
         point: ChangeNumber(1),
         answer: Answer::Pass,
+        slave: None,
     }];
     for point in 2..3000 {
         let symptom = if point < 1000 { "first" } else { "second" };
@@ -328,6 +336,7 @@ fn prb_24_what_is_kept_of_a_long_failure_is_bounded_and_says_the_same() {
             build: BuildId(point),
             point: ChangeNumber(point),
             answer: Answer::Fail([symptom.to_owned()].into()),
+            slave: None,
         });
         let before = read(&evidence);
         if let Kept::Points(points) = kept(&evidence, &before) {
@@ -341,4 +350,121 @@ fn prb_24_what_is_kept_of_a_long_failure_is_bounded_and_says_the_same() {
     assert_eq!(problems.len(), 2);
     assert_eq!(problems[1].first, ChangeNumber(1000));
     assert_eq!(problems[0].unseen_since, Some(ChangeNumber(1000)));
+}
+
+/// What a build of a change says on a slave.
+fn said(build: u64, point: u64, slave: &str, answer: Answer) -> Evidence {
+    Evidence {
+        build: BuildId(build),
+        point: ChangeNumber(point),
+        answer,
+        slave: Some(slave.into()),
+    }
+}
+
+#[test]
+fn flk_05_infra_010_what_fails_on_one_slave_only_is_bound_to_it() {
+    let cases: serde_json::Value =
+        serde_json::from_str(include_str!("../../tests/data/infra-cases.json")).unwrap();
+    let mut cases = cases["cases"].as_array().unwrap().iter();
+    let case = cases.find(|case| case["id"] == "infra-010").unwrap();
+    let builds = case["given"]["builds"].as_array().unwrap().iter();
+    let evidence = builds.zip(1..).map(|(build, number)| {
+        let (end, point) = build["end"].as_str().unwrap().split_once(" at ").unwrap();
+        let answer = match end {
+            "success" => Answer::Pass,
+            _ => Answer::Fail(BTreeSet::new()),
+        };
+        let slave = build["slave"].as_str().unwrap();
+        said(number, point.parse().unwrap(), slave, answer)
+    });
+    let mut evidence: Vec<_> = evidence.collect();
+    let reading = read(&evidence);
+    let [found] = &reading.problems[..] else {
+        panic!("{reading:?}");
+    };
+    let kind = found.slave.as_ref().map(|slave| format!("slave {slave}"));
+    assert_eq!(kind.as_deref(), case["expect"]["kind"].as_str());
+    assert_eq!(
+        found.doubt,
+        Some(Doubt::OnlyOnOneSlave),
+        "nobody is accused"
+    );
+    assert!(!reading.is_flaky, "the slave explains it");
+    assert_eq!((found.first.0, found.last.0), (5, 6));
+    // It fails there until it passes there.
+    evidence.push(said(5, 7, "s2", Answer::Pass));
+    assert_eq!(read(&evidence).problems[0].end, None);
+    evidence.push(said(6, 8, "s1", Answer::Pass));
+    let end = Some(End::Resolved(ChangeNumber(8)));
+    assert_eq!(read(&evidence).problems[0].end, end);
+    // It has failed elsewhere, too.
+    evidence.push(said(7, 6, "s2", Answer::Fail(BTreeSet::new())));
+    assert!(read(&evidence).is_flaky);
+}
+
+#[test]
+fn prb_12_a_test_that_fails_with_another_message_than_at_first_is_in_doubt() {
+    let fails = |print: &str| {
+        let print = Some(print).filter(|print| !print.is_empty());
+        Answer::Fail(print.map(ToOwned::to_owned).into_iter().collect())
+    };
+    for (prints, doubt) in [
+        (["a", "a"], None),
+        (["a", ""], None),
+        (["", "a"], None),
+        (["a", "b"], Some(Doubt::SymptomChanged)),
+    ] {
+        let evidence = [
+            said(1, 1, "s", Answer::Pass),
+            said(2, 2, "s", fails(prints[0])),
+            said(3, 3, "s", fails(prints[1])),
+        ];
+        let problems = read_test(&evidence).problems;
+        assert_eq!(problems.len(), 1, "a test is its own symptom");
+        assert_eq!(problems[0].doubt, doubt, "{prints:?}");
+    }
+}
+
+#[test]
+fn prb_12_a_build_of_unknown_sources_in_between_is_a_doubt() {
+    let evidence = [
+        said(1, 1, "s", Answer::Pass),
+        said(2, 3, "s", Answer::Fail(BTreeSet::new())),
+    ];
+    let judged = |known: &[Problem], is_unsure: bool| {
+        let ways = Ways {
+            changes_in: |_, _| Ok::<_, Infallible>(Vec::new()),
+            is_unsure: |_, _| Ok(is_unsure),
+        };
+        let Ok(judged) = judge(
+            known,
+            (ChangeNumber(0), &read(&evidence)),
+            ProblemNumber(1),
+            &ways,
+        );
+        judged
+    };
+    assert_eq!(judged(&[], false).problems[0].found.doubt, None);
+    let unsure = judged(&[], true).problems;
+    assert_eq!(unsure[0].found.doubt, Some(Doubt::PointUnknown));
+    assert!(
+        judged(&unsure, false).problems.is_empty(),
+        "it stays in doubt"
+    );
+}
+
+#[test]
+fn flk_08_a_flaky_subject_has_a_rate_and_contradictions() {
+    let fail = || Answer::Fail(BTreeSet::new());
+    let mut evidence = vec![said(1, 1, "s", Answer::Pass), said(2, 1, "s", fail())];
+    evidence.extend((2..=12).map(|point| said(point + 1, point, "s", Answer::Mixed)));
+    // A problem of its own is not a part of the rate.
+    evidence.extend((13..=15).map(|point| said(point + 1, point, "s", fail())));
+    evidence.push(said(17, 16, "s", Answer::Absent));
+    let flaky = flakiness(&evidence, &read(&evidence));
+    assert_eq!((flaky.failing, flaky.answers), (12, 13));
+    let points: Vec<_> = flaky.contradictions.iter().map(|one| one.point.0).collect();
+    assert_eq!(points, [12, 11, 10, 9, 8, 7, 6, 5, 4, 3]);
+    assert_eq!(flaky.contradictions[0].failing, BuildId(13));
 }

@@ -4,14 +4,15 @@
 use rusqlite::{Connection, params};
 
 use super::ended::EndedBuild;
+use super::problems::row::{Row, close, tell};
 use crate::model::journal::BuildFinish;
 use crate::model::{
     BuildId, ChangeNumber, Line, ProblemNumber, ProblemSubject, Results, was_cut_short,
 };
-use crate::store::column::{Col, Json, int};
+use crate::store::column::{Col, int};
 use crate::store::read::{subject_of, tree};
 use crate::verdict::{
-    Ended, Found, ProblemEvent, ProblemState, Says, Trouble, Turn, WINDOW, turns,
+    Ended, Found, Problem, ProblemEvent, ProblemState, Says, Trouble, Turn, WINDOW, turns,
 };
 
 /// A build that ends, which is not a try. One that says something costs two indexed looks unless
@@ -124,12 +125,6 @@ struct At<'a> {
 
 impl At<'_> {
     fn open(&self, subject: &ProblemSubject) -> rusqlite::Result<()> {
-        let (kind, slave) = match subject {
-            ProblemSubject::Step(_) | ProblemSubject::Test { .. } => return Ok(()),
-            ProblemSubject::Builder => (1, None),
-            ProblemSubject::Slave(slave) => (2, Some(slave.as_str())),
-            ProblemSubject::Master => (3, None),
-        };
         // It begins at no change, and none has caused it.
         let found = Found {
             first: ChangeNumber(0),
@@ -139,19 +134,26 @@ impl At<'_> {
             end: None,
             doubt: None,
             unseen_since: None,
+            slave: None,
         };
-        let number = int(self.build.number.0);
-        self.conn.prepare_cached(OPEN)?.execute(params![
-            self.build.builder.as_str(),
-            Json(tree(self.line)),
-            Json(&found),
-            number,
-            self.end.at.0,
-            kind,
-            slave,
-        ])?;
-        let problem = u64::try_from(self.conn.last_insert_rowid()).unwrap_or_default();
-        self.tell(ProblemNumber(problem), ProblemEvent::Opened)
+        let problem = Problem {
+            number: ProblemNumber(0),
+            found,
+            suspects: Vec::new(),
+            fixed_in: Vec::new(),
+            state: ProblemState::Open,
+        };
+        let number = Some(self.build.number);
+        let row = Row {
+            builder: &self.build.builder,
+            tree: &tree(self.line),
+            subject,
+            problem: &problem,
+            builds: [number, number, None],
+            at: self.end.at,
+        };
+        let problem = row.open(self.conn)?;
+        self.tell(problem, ProblemEvent::Opened)
     }
 
     fn see(&self, problem: ProblemNumber) -> rusqlite::Result<()> {
@@ -170,20 +172,13 @@ impl At<'_> {
         state: ProblemState,
         event: ProblemEvent,
     ) -> rusqlite::Result<()> {
-        let of = params![int(problem.0), state.number(), self.end.at.0];
-        self.conn.prepare_cached(CLOSE)?.execute(of)?;
+        close(self.conn, problem, state, self.end.at)?;
         self.tell(problem, event)
     }
 
     fn tell(&self, problem: ProblemNumber, event: ProblemEvent) -> rusqlite::Result<()> {
-        let of = params![
-            int(problem.0),
-            self.end.at.0,
-            event.as_str(),
-            int(self.build.number.0)
-        ];
-        self.conn.prepare_cached(EVENT)?.execute(of)?;
-        Ok(())
+        let build = Some(self.build.number);
+        tell(self.conn, (problem, event), self.end.at, build)
     }
 }
 
@@ -203,11 +198,5 @@ const OPEN_ONES: &str = "SELECT number, builder, step, test, kind, slave
 const EARLIER: &str = "SELECT builder, slave, silent FROM build
     WHERE id < ?1 AND finished_at IS NOT NULL AND (silent > 0 OR result < 3)
     ORDER BY id DESC LIMIT ?2";
-const OPEN: &str =
-    "INSERT INTO problem (builder, tree, step, state, first, found, suspects, fixed_in,
-        first_build, last_build, opened_at, kind, slave)
-    VALUES (?1, ?2, '', 0, 0, ?3, '[]', '[]', ?4, ?4, ?5, ?6, ?7)";
 /// The builds of another builder have other numbers.
 const SEE: &str = "UPDATE problem SET last_build = ?2 WHERE number = ?1 AND builder = ?3";
-const CLOSE: &str = "UPDATE problem SET state = ?2, ended_at = ?3 WHERE number = ?1";
-const EVENT: &str = "INSERT INTO problem_event (problem, at, event, build) VALUES (?1, ?2, ?3, ?4)";

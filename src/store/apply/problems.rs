@@ -8,6 +8,7 @@
 
 mod gone;
 mod of;
+pub(super) mod row;
 mod subject;
 mod tests;
 
@@ -57,7 +58,7 @@ pub(super) fn finished(
     let steps = steps.into_iter();
     let steps = steps.map(|(step, answer)| (ProblemSubject::Step(step), answer));
     for (what, answer) in steps.chain(tests.known.clone()) {
-        let subject = match (known.remove(&what), &answer) {
+        let mut subject = match (known.remove(&what), &answer) {
             (Some(subject), _) => subject,
             (None, Answer::Fail(_)) => {
                 let number = (&build.builder, build.number);

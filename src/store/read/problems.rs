@@ -9,7 +9,7 @@ use super::of_line::origin_of;
 use super::remarks::remarks_of;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Remark,
-    Results, TestName, Timestamp,
+    Results, SlaveName, TestName, Timestamp,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -251,16 +251,12 @@ pub(in crate::store) fn answers_so_far(
     point: ChangeNumber,
 ) -> rusqlite::Result<Vec<Evidence>> {
     let mut found = Vec::new();
-    walk_back(conn, build, line, |build, at| {
-        let Some(answer) = answers_of_build(conn, build)?.remove(step) else {
+    walk_back(conn, build, line, |earlier| {
+        let Some(answer) = answers_of_build(conn, earlier.build)?.remove(step) else {
             return Ok(ControlFlow::Continue(()));
         };
-        let is_enough = answer == Answer::Pass && at < point;
-        found.push(Evidence {
-            build,
-            point: at,
-            answer,
-        });
+        let is_enough = answer == Answer::Pass && earlier.point < point;
+        found.push(earlier.says(answer));
         Ok(match is_enough {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -269,13 +265,33 @@ pub(in crate::store) fn answers_so_far(
     Ok(found)
 }
 
+/// An earlier build on a line.
+pub(in crate::store) struct EarlierBuild {
+    pub(in crate::store) build: BuildId,
+    pub(in crate::store) number: BuildNumber,
+    pub(in crate::store) point: ChangeNumber,
+    slave: SlaveName,
+}
+
+impl EarlierBuild {
+    /// The build as evidence.
+    pub(in crate::store) fn says(&self, answer: Answer) -> Evidence {
+        Evidence {
+            build: self.build,
+            point: self.point,
+            answer,
+            slave: Some(self.slave.clone()),
+        }
+    }
+}
+
 /// Goes back over the builds before `number` on `line` whose points are known, until `look` has
 /// seen enough. Looks at a limited number of builds.
 pub(in crate::store) fn walk_back(
     conn: &Connection,
     (builder, number): (&BuilderName, BuildNumber),
     line: &Line,
-    mut look: impl FnMut(BuildId, ChangeNumber) -> rusqlite::Result<ControlFlow<()>>,
+    mut look: impl FnMut(&EarlierBuild) -> rusqlite::Result<ControlFlow<()>>,
 ) -> rusqlite::Result<()> {
     let mut select = conn.prepare_cached(EARLIER_BUILDS)?;
     let mut rows = select.query(params![builder.as_str(), int(number.0)])?;
@@ -283,8 +299,16 @@ pub(in crate::store) fn walk_back(
         let Some(at) = row.get::<_, Option<Col<ChangeNumber>>>(1)?.map(|n| n.0) else {
             continue;
         };
-        let is_seen = origin_of(row, 2)?.line == *line;
-        if is_seen && look(row.get::<_, Col<_>>(0)?.0, at)?.is_break() {
+        if origin_of(row, 2)?.line != *line {
+            continue;
+        }
+        let earlier = EarlierBuild {
+            build: row.get::<_, Col<_>>(0)?.0,
+            number: row.get::<_, Col<_>>(4)?.0,
+            point: at,
+            slave: row.get::<_, Col<_>>(5)?.0,
+        };
+        if look(&earlier)?.is_break() {
             break;
         }
     }
@@ -358,7 +382,7 @@ pub(super) const STEP_ANSWERS: &str = "SELECT s.name, s.result, s.outcome ->> '$
     FROM step s LEFT JOIN test_report t ON t.build = s.build AND t.step = s.position
     WHERE s.build = ?1 AND s.result IS NOT NULL";
 pub(super) const EARLIER_BUILDS: &str =
-    "SELECT b.id, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
+    "SELECT b.id, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL, b.number, b.slave
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE b.builder = ?1 AND b.number < ?2 AND b.finished_at IS NOT NULL AND p.build_set IS NULL

@@ -1,13 +1,13 @@
 //! What the tests of a build say about the sources (PRB-04).
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::{BuildId, TestHash, TestName, TestOutcome, TestTable, ToldTest};
 use crate::store::column::{Json, int};
-use crate::verdict::Answer;
+use crate::verdict::{Answer, symptoms};
 
 /// The report of a step of a build.
 pub(in crate::store) struct Tested {
@@ -53,7 +53,11 @@ impl Tested {
     ) -> rusqlite::Result<Option<Answer>> {
         let hash = test.hash();
         if let Some(told) = self.told.get(&hash) {
-            return Ok(answer_of(told.outcome, told.is_flaky));
+            let answer = answer_of(told.outcome, told.is_flaky);
+            return Ok(answer.map(|answer| match answer {
+                Answer::Fail(_) => Answer::Fail(message_prints(told)),
+                Answer::Pass | Answer::Absent | Answer::Mixed => answer,
+            }));
         }
         Ok(match self.table(conn)?.find(hash) {
             Some(row) => answer_of(row.outcome, false),
@@ -96,6 +100,12 @@ impl Tested {
         let table = TestTable::from_stored(bytes.flatten().unwrap_or_default());
         Ok(self.table.get_or_init(|| table))
     }
+}
+
+/// The fingerprint of the message of a test, if it has one (PRB-12).
+pub(in crate::store) fn message_prints(test: &ToldTest) -> BTreeSet<String> {
+    let message = test.message.as_deref();
+    symptoms(message.and_then(|message| message.lines().next()))
 }
 
 fn answer_of(outcome: TestOutcome, is_flaky: bool) -> Option<Answer> {

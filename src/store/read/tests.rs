@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::acts::DONE_ACT;
-use super::build_problems::CHANGE_OF_REVISION;
+use super::build_problems::{BASE, CHANGE_OF_REVISION, WITHOUT_CHANGES};
 use super::builders::{
     BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, SLAVES, VISITS,
 };
@@ -37,7 +37,7 @@ use super::test_reports::{
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use super::{quarantine, telling, test_reports, tested};
+use super::{flaky, quarantine, telling, test_reports, tested};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -169,6 +169,11 @@ const QUERIES: &[&str] = &[
     telling::ON_ITS_WAY,
     tested::EARLIER_CHANGE,
     EARLIER_BUILDS,
+    WITHOUT_CHANGES,
+    BASE,
+    flaky::FLAKY,
+    flaky::ANSWERS,
+    flaky::NUMBER,
     TREE_CHANGES,
 ];
 

@@ -295,6 +295,7 @@ fn prb_17_problems_with_the_same_suspects_are_one_cause() {
             end: None,
             doubt: None,
             unseen_since: None,
+            slave: None,
         },
         suspects: changes
             .iter()

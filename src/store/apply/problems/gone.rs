@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
+use super::row::{close, tell};
 use crate::model::{BuilderName, ProblemNumber, ProblemSubject, SlaveName, Timestamp};
-use crate::store::column::{Col, int};
+use crate::store::column::Col;
 use crate::store::read::subject_of;
 use crate::verdict::{ProblemEvent, ProblemState};
 
@@ -31,7 +32,8 @@ pub(in crate::store::apply) fn configured(
             ProblemSubject::Master => true,
         };
         if !is_there {
-            close(conn, number, at)?;
+            close(conn, number, ProblemState::Gone, at)?;
+            tell(conn, (number, ProblemEvent::Gone), at, None)?;
         }
     }
     for (builder, step) in followed(conn)? {
@@ -56,14 +58,6 @@ fn has_slave(conn: &Connection, slave: &SlaveName) -> rusqlite::Result<bool> {
     conn.prepare_cached(SLAVE)?.exists([slave.as_str()])
 }
 
-fn close(conn: &Connection, problem: ProblemNumber, at: Timestamp) -> rusqlite::Result<()> {
-    let of = params![int(problem.0), ProblemState::Gone.number(), at.0];
-    conn.prepare_cached(CLOSE)?.execute(of)?;
-    let of = params![int(problem.0), at.0, ProblemEvent::Gone.as_str()];
-    conn.prepare_cached(EVENT)?.execute(of)?;
-    Ok(())
-}
-
 fn followed(conn: &Connection) -> rusqlite::Result<Vec<(BuilderName, String)>> {
     conn.prepare_cached(FOLLOWED)?
         .query_map([], |row| Ok((row.get::<_, Col<_>>(0)?.0, row.get(1)?)))?
@@ -72,7 +66,5 @@ fn followed(conn: &Connection) -> rusqlite::Result<Vec<(BuilderName, String)>> {
 
 const OPEN: &str = "SELECT number, builder, step, test, kind, slave FROM problem WHERE state = 0";
 const SLAVE: &str = "SELECT 1 FROM slave WHERE name = ?1 AND position IS NOT NULL";
-const CLOSE: &str = "UPDATE problem SET state = ?2, ended_at = ?3 WHERE number = ?1";
-const EVENT: &str = "INSERT INTO problem_event (problem, at, event) VALUES (?1, ?2, ?3)";
 const FOLLOWED: &str = "SELECT DISTINCT builder, step FROM subject";
 const FORGET: &str = "DELETE FROM subject WHERE builder = ?1 AND step = ?2";

@@ -1,16 +1,20 @@
 //! What is asked about a tree: whether a step passes, or a test of it.
 
+mod late;
+
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
 use rusqlite::params;
 
 use super::of::Of;
-use crate::model::{ChangeNumber, ProblemNumber, ProblemSubject, TestName};
+use super::row::{self, Row};
+use crate::model::{BuildNumber, ChangeNumber, ProblemNumber, ProblemSubject, SlaveName, TestName};
 use crate::store::column::{Col, Json, int};
-use crate::store::read::{problem_of, suspects_between};
+use crate::store::read::{evidence_of, has_unknown_between, problem_of, suspects_between};
 use crate::verdict::{
-    Answer, Evidence, Found, Kept, Problem, ProblemEvent, ProblemState, Suspect, judge, kept, read,
+    Answer, Evidence, Found, Kept, Problem, ProblemEvent, ProblemState, Suspect, Ways, judge, kept,
+    read, read_test,
 };
 
 /// From here on, the numbers of problems that have none yet: the database gives theirs.
@@ -22,6 +26,7 @@ pub(super) struct Subject<'a> {
     pub(super) what: ProblemSubject,
     /// Evidence of points before this one is forgotten.
     since: ChangeNumber,
+    is_flaky: bool,
     /// Of what it is a subject.
     of: &'a Of<'a>,
 }
@@ -55,6 +60,7 @@ impl<'a> Subjects<'a> {
                 id: row.get(0)?,
                 what: what.clone(),
                 since: row.get::<_, Col<_>>(3)?.0,
+                is_flaky: row.get(4)?,
                 of,
             };
             Ok((what, subject))
@@ -85,6 +91,7 @@ impl<'a> Subject<'a> {
             id: of.conn.last_insert_rowid(),
             what,
             since,
+            is_flaky: false,
             of,
         };
         for one in earlier.iter().filter(|one| one.point >= since) {
@@ -116,42 +123,41 @@ impl<'a> Subject<'a> {
     }
 
     fn tell(&self, problem: ProblemNumber, event: ProblemEvent) -> rusqlite::Result<()> {
-        self.of.conn.prepare_cached(EVENT)?.execute(params![
-            int(problem.0),
-            self.of.end.at.0,
-            event.as_str(),
-            int(self.of.build.number.0),
-        ])?;
-        Ok(())
+        let build = Some(self.of.build.number);
+        row::tell(self.of.conn, (problem, event), self.of.end.at, build)
     }
 }
 
 impl Subject<'_> {
     /// Takes what the build answers.
-    pub(super) fn hear(&self, answer: Answer) -> rusqlite::Result<()> {
-        if self.of.point < self.since {
+    pub(super) fn hear(&mut self, answer: Answer) -> rusqlite::Result<()> {
+        if self.of.point < self.since && !(self.is_news(&answer)? && self.reach_back()?) {
             return Ok(());
         }
         self.keep(&Evidence {
             build: self.of.end.build,
             point: self.of.point,
             answer,
+            slave: Some(self.of.build.slave.clone()),
         })?;
         let evidence = self.evidence()?;
-        let reading = read(&evidence);
+        let reading = match self.what.test() {
+            Some(_) => read_test(&evidence),
+            None => read(&evidence),
+        };
         let known = self.problems()?;
         let next = ProblemNumber(UNNUMBERED);
-        let changes_in = |after: Option<ChangeNumber>, to: ChangeNumber| match after {
-            Some(after) => suspects_between(self.of.conn, self.of.line, after, to),
-            None => self.changes_at(&evidence, to),
+        let ways = Ways {
+            changes_in: |after: Option<ChangeNumber>, to: ChangeNumber| match after {
+                Some(after) => suspects_between(self.of.conn, self.of.line, after, to),
+                None => self.changes_at(&evidence, to),
+            },
+            is_unsure: |after, first| self.is_unsure(&evidence, after, first),
         };
-        let judged = judge(&known, (self.since, &reading), next, changes_in)?;
+        let judged = judge(&known, (self.since, &reading), next, &ways)?;
         for problem in &judged.problems {
             let is_known = known.iter().any(|old| old.number == problem.number);
-            let number = match is_known {
-                true => self.change(problem, &evidence)?,
-                false => self.open(problem, &evidence)?,
-            };
+            let number = self.write(problem, &evidence, is_known)?;
             let events = judged.events.iter();
             for (_, event) in events.filter(|(of, _)| *of == problem.number) {
                 self.tell(number, *event)?;
@@ -165,22 +171,36 @@ impl Subject<'_> {
             self.id,
             int(one.point.0),
             int(one.build.0),
-            Json(&one.answer)
+            Json(&one.answer),
+            one.slave.as_ref().map(SlaveName::as_str)
         ])?;
         Ok(())
     }
 
+    /// Whether a build between those of the last good point and of the first bad one was of unknown
+    /// sources (PRB-12).
+    fn is_unsure(
+        &self,
+        evidence: &[Evidence],
+        after: ChangeNumber,
+        first: ChangeNumber,
+    ) -> rusqlite::Result<bool> {
+        let at = |point| evidence.iter().filter(move |one| one.point == point);
+        let good = at(after).map(|one| one.build).max();
+        let bad = at(first).map(|one| one.build).min();
+        let (Some(good), Some(bad)) = (good, bad) else {
+            return Ok(false);
+        };
+        let numbers = (self.of.number_of(good)?, self.of.number_of(bad)?);
+        let (Some(good), Some(bad)) = numbers else {
+            return Ok(false);
+        };
+        let of = self.of;
+        has_unknown_between(of.conn, &of.build.builder, of.line, (good, bad))
+    }
+
     fn evidence(&self) -> rusqlite::Result<Vec<Evidence>> {
-        let mut select = self.of.conn.prepare_cached(ANSWERS)?;
-        select
-            .query_map([self.id], |row| {
-                Ok(Evidence {
-                    point: row.get::<_, Col<_>>(0)?.0,
-                    build: row.get::<_, Col<_>>(1)?.0,
-                    answer: row.get::<_, Json<_>>(2)?.0,
-                })
-            })?
-            .collect()
+        evidence_of(self.of.conn, self.id)
     }
 
     /// The problems of the subject that the evidence may change.
@@ -213,52 +233,33 @@ impl Subject<'_> {
             .collect()
     }
 
-    fn open(&self, problem: &Problem, evidence: &[Evidence]) -> rusqlite::Result<ProblemNumber> {
-        let [first, last, good] = self.builds(&problem.found, evidence)?;
-        self.of.conn.prepare_cached(OPEN)?.execute(params![
-            self.of.build.builder.as_str(),
-            Json(&self.of.tree),
-            self.what.step(),
-            self.test(),
-            problem.state.number(),
-            int(problem.found.first.0),
-            Json(&problem.found),
-            Json(&problem.suspects),
-            Json(&problem.fixed_in),
-            first,
-            last,
-            good,
-            self.of.end.at.0,
-            self.ended_at(problem),
-        ])?;
-        let number = u64::try_from(self.of.conn.last_insert_rowid()).unwrap_or_default();
-        Ok(ProblemNumber(number))
-    }
-
-    /// A problem that is over ends once.
-    fn change(&self, problem: &Problem, evidence: &[Evidence]) -> rusqlite::Result<ProblemNumber> {
-        let [first, last, good] = self.builds(&problem.found, evidence)?;
-        self.of.conn.prepare_cached(CHANGE)?.execute(params![
-            int(problem.number.0),
-            problem.state.number(),
-            int(problem.found.first.0),
-            Json(&problem.found),
-            Json(&problem.suspects),
-            Json(&problem.fixed_in),
-            first,
-            last,
-            good,
-            self.ended_at(problem),
-        ])?;
-        Ok(problem.number)
-    }
-
-    fn ended_at(&self, problem: &Problem) -> Option<i64> {
-        (problem.state != ProblemState::Open).then_some(self.of.end.at.0)
+    /// Writes a problem, and answers its number.
+    fn write(
+        &self,
+        problem: &Problem,
+        evidence: &[Evidence],
+        is_known: bool,
+    ) -> rusqlite::Result<ProblemNumber> {
+        let row = Row {
+            builder: &self.of.build.builder,
+            tree: &self.of.tree,
+            subject: &self.what,
+            problem,
+            builds: self.builds(&problem.found, evidence)?,
+            at: self.of.end.at,
+        };
+        match is_known {
+            true => row.change(self.of.conn).map(|()| problem.number),
+            false => row.open(self.of.conn),
+        }
     }
 
     /// The first and the last failing build of a problem, and the last one before it that passes.
-    fn builds(&self, found: &Found, evidence: &[Evidence]) -> rusqlite::Result<[Option<i64>; 3]> {
+    fn builds(
+        &self,
+        found: &Found,
+        evidence: &[Evidence],
+    ) -> rusqlite::Result<[Option<BuildNumber>; 3]> {
         let at = |point| evidence.iter().filter(move |one| one.point == point);
         let first = at(found.first).map(|one| one.build).min();
         let last = at(found.last).map(|one| one.build).max();
@@ -268,7 +269,7 @@ impl Subject<'_> {
         let mut numbers = [None; 3];
         for (number, build) in numbers.iter_mut().zip([first, last, good]) {
             if let Some(build) = build {
-                *number = self.of.number_of(build)?.map(|number| int(number.0));
+                *number = self.of.number_of(build)?;
             }
         }
         Ok(numbers)
@@ -303,15 +304,15 @@ impl Subject<'_> {
     }
 }
 
-const SUBJECTS: &str = "SELECT id, step, test, since FROM subject WHERE builder = ?1 AND tree = ?2";
+const SUBJECTS: &str =
+    "SELECT id, step, test, since, flaky FROM subject WHERE builder = ?1 AND tree = ?2";
 const WATCH: &str =
     "INSERT INTO subject (builder, tree, step, test, since) VALUES (?1, ?2, ?3, ?4, ?5)";
 const UNWATCH: &str = "DELETE FROM subject WHERE id = ?1";
 const NOTE: &str = "UPDATE subject SET since = ?2, flaky = ?3
     WHERE id = ?1 AND (since <> ?2 OR flaky <> ?3)";
-const KEEP: &str = "INSERT OR REPLACE INTO answer (subject, point, build, answer)
-    VALUES (?1, ?2, ?3, ?4)";
-const ANSWERS: &str = "SELECT point, build, answer FROM answer WHERE subject = ?1";
+const KEEP: &str = "INSERT OR REPLACE INTO answer (subject, point, build, answer, slave)
+    VALUES (?1, ?2, ?3, ?4, ?5)";
 const FORGET_BEFORE: &str = "DELETE FROM answer WHERE subject = ?1 AND point < ?2";
 const FORGET_POINT: &str = "DELETE FROM answer WHERE subject = ?1 AND point = ?2";
 const CHANGES_OF_BUILD: &str = "SELECT c.number, c.who
@@ -319,13 +320,3 @@ const CHANGES_OF_BUILD: &str = "SELECT c.number, c.who
     WHERE b.id = ?1 ORDER BY c.number";
 const PROBLEMS: &str = "SELECT number, found, suspects, fixed_in, state FROM problem
     WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND (first >= ?5 OR state = 0)";
-const OPEN: &str =
-    "INSERT INTO problem (builder, tree, step, test, state, first, found, suspects, fixed_in,
-        first_build, last_build, good_build, opened_at, ended_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-const CHANGE: &str = "UPDATE problem SET state = ?2, first = ?3, found = ?4, suspects = ?5,
-        fixed_in = ?6, first_build = coalesce(?7, first_build),
-        last_build = coalesce(?8, last_build), good_build = coalesce(?9, good_build),
-        ended_at = CASE WHEN ?10 IS NULL THEN NULL ELSE coalesce(ended_at, ?10) END
-    WHERE number = ?1";
-const EVENT: &str = "INSERT INTO problem_event (problem, at, event, build) VALUES (?1, ?2, ?3, ?4)";

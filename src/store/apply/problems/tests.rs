@@ -9,7 +9,7 @@ use super::of::Of;
 use super::subject::{Subject, Subjects};
 use crate::model::{ProblemSubject, TestName, ToldTest};
 use crate::store::column::Json;
-use crate::store::read::{Tested, walk_back};
+use crate::store::read::{Tested, message_prints, walk_back};
 use crate::verdict::{Answer, Evidence, ProblemEvent, fingerprint};
 
 /// More tests of a step that newly fail in one build are one problem of the step (PRB-17).
@@ -58,7 +58,7 @@ pub(super) fn answers(of: &Of<'_>, known: &mut Subjects<'_>) -> rusqlite::Result
                 Some(old.clone()),
             ));
             known.rename(of, &report.step, &old, &new.name)?;
-            let fails = Answer::Fail(BTreeSet::new());
+            let fails = Answer::Fail(message_prints(&new));
             answers.known.insert(subject_of(&new), fails);
         }
         if fresh.iter().filter(|test| test.outcome.is_bad()).count() > MOST_NEW {
@@ -101,8 +101,8 @@ fn message_before(
 ) -> rusqlite::Result<Option<String>> {
     let mut message = None;
     let build = (&of.build.builder, of.build.number);
-    walk_back(of.conn, build, of.line, |build, _| {
-        let reports = Tested::of_build(of.conn, build)?;
+    walk_back(of.conn, build, of.line, |earlier| {
+        let reports = Tested::of_build(of.conn, earlier.build)?;
         let its = reports.iter().find(|its| its.step == report.step);
         let Some(its) = its else {
             return Ok(ControlFlow::Continue(()));
@@ -121,8 +121,8 @@ impl Answers {
             let mut pending: Vec<_> = tests.iter().collect();
             let mut earlier: BTreeMap<&TestName, Vec<Evidence>> = BTreeMap::new();
             let build = (&of.build.builder, of.build.number);
-            walk_back(of.conn, build, of.line, |build, point| {
-                let reports = Tested::of_build(of.conn, build)?;
+            walk_back(of.conn, build, of.line, |before| {
+                let reports = Tested::of_build(of.conn, before.build)?;
                 let Some(its) = reports.iter().find(|its| its.step == *step) else {
                     return Ok(ControlFlow::Continue(()));
                 };
@@ -132,13 +132,9 @@ impl Answers {
                     let is_well = matches!(answer, Some(Answer::Pass | Answer::Absent));
                     if let Some(answer) = answer {
                         let known = earlier.entry(&test.name).or_default();
-                        known.push(Evidence {
-                            build,
-                            point,
-                            answer,
-                        });
+                        known.push(before.says(answer));
                     }
-                    if !(is_well && point < of.point) {
+                    if !(is_well && before.point < of.point) {
                         left.push(test);
                     }
                 }
@@ -151,9 +147,9 @@ impl Answers {
             for test in tests {
                 let what = ProblemSubject::of_step(step.clone(), Some(test.name.clone()));
                 let earlier = earlier.remove(&test.name).unwrap_or_default();
-                let subject = Subject::watch(of, what, &earlier)?;
+                let mut subject = Subject::watch(of, what, &earlier)?;
                 subject.hear(match test.outcome.is_bad() {
-                    true => Answer::Fail(BTreeSet::new()),
+                    true => Answer::Fail(message_prints(test)),
                     false => Answer::Mixed,
                 })?;
             }

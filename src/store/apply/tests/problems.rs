@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::journal::StepFinish;
 use crate::model::{
-    BuildNumber, Judgement, ProblemNumber, Pruned, Remark, RemarkKind, StepOutcome,
+    BuildNumber, Judgement, Patch, PatchBody, ProblemNumber, Pruned, Remark, RemarkKind,
+    SourceStamp, SourceStamps, StepOutcome,
 };
 use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
@@ -13,6 +14,8 @@ pub(super) struct Farm {
     pub(super) dir: tempfile::TempDir,
     pub(super) builds: u64,
     changes: u64,
+    slave: &'static str,
+    is_try: bool,
 }
 
 impl Farm {
@@ -21,6 +24,8 @@ impl Farm {
             dir: tempfile::tempdir().unwrap(),
             builds: 0,
             changes: 0,
+            slave: "bot",
+            is_try: false,
         }
     }
 
@@ -52,6 +57,20 @@ impl Farm {
         };
         let mut start = Arc::unwrap_or_clone(start);
         start.changes = vec![ChangeNumber(point)];
+        start.slave = self.slave.into();
+        let mut set = Arc::unwrap_or_clone(a_set(id, id, &["quick"], vec![a_change(point)]));
+        if self.is_try {
+            set.stamps = Arc::new(SourceStamps::from(SourceStamp {
+                patch: Some(Patch {
+                    level: 1,
+                    body: PatchBody::Given(Default::default()),
+                    subdir: None,
+                    who: None,
+                    comment: None,
+                }),
+                ..set.stamps.first().clone()
+            }));
+        }
         let outcome = StepOutcome {
             contribution: Some(result),
             symptoms: errors.iter().map(|&error| error.to_owned()).collect(),
@@ -59,7 +78,7 @@ impl Farm {
             ..StepOutcome::default()
         };
         let ops = [
-            Op::SetSubmitted(a_set(id, id, &["quick"], vec![a_change(point)])),
+            Op::SetSubmitted(Arc::new(set)),
             Op::BuildStarted(Arc::new(start)),
             step_started(id, 0, "test"),
             Op::StepFinished(StepFinish {
@@ -321,7 +340,7 @@ fn of_build(farm: &Farm, number: u64) -> Vec<(Judgement, u64)> {
         .unwrap()
         .unwrap();
     let origin = state.origin(&build).unwrap().unwrap();
-    let problems = state.build_problems(&build, &origin).unwrap();
+    let problems = state.build_problems(&build, &origin).unwrap().problems;
     let problems = problems.into_iter();
     problems
         .map(|(news, row)| (news, row.problem.number.0))
@@ -415,4 +434,105 @@ fn prb_25_a_builder_with_another_name_has_the_problems_of_the_old_one() {
             .unwrap()
             .is_none()
     );
+}
+
+#[test]
+fn prb_06_late_evidence_from_before_the_last_good_point_counts() {
+    use Results::{Failure, Success};
+    let builds = [
+        (1, Success),
+        (6, Success),
+        (7, Failure),
+        (4, Failure),
+        (3, Failure),
+        (2, Success),
+        (5, Success),
+    ];
+    let told = |order: &[usize]| {
+        let mut farm = Farm::new();
+        for who in ["ann", "bob", "cid", "dan", "eve", "fay", "gus"] {
+            farm.change(who);
+        }
+        for &place in order {
+            let (point, result) = builds[place];
+            farm.build(point, result, &["a.c:#: error"]);
+        }
+        let mut all: Vec<_> = farm
+            .problems()
+            .iter()
+            .map(|row| {
+                let found = &row.problem.found;
+                let span = (found.after, found.first, found.last, found.end);
+                (span, row.problem.state, suspects(row))
+            })
+            .collect();
+        all.sort_by_key(|((_, first, ..), ..)| *first);
+        all
+    };
+    let in_order = told(&[0, 5, 4, 3, 6, 1, 2]);
+    assert_eq!(in_order.len(), 2);
+    assert_eq!(in_order[0].2, [3], "narrowed by the build of 2");
+    assert_eq!(told(&[0, 1, 2, 3, 4, 5, 6]), in_order);
+    assert_eq!(told(&[0, 1, 2, 5, 6, 4, 3]), in_order);
+}
+
+#[test]
+fn flk_05_a_failure_on_one_slave_accuses_nobody() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    for who in ["bob", "cid"] {
+        let point = farm.change(who);
+        for (slave, result) in [("s1", Results::Failure), ("s2", Results::Success)] {
+            farm.slave = slave;
+            farm.build(point, result, &["no space"]);
+        }
+    }
+    let open = |farm: &Farm| {
+        let problems = farm.problems().into_iter();
+        let open = problems.filter(|row| row.problem.state == ProblemState::Open);
+        open.collect::<Vec<_>>()
+    };
+    let [problem] = &open(&farm)[..] else {
+        panic!("{:?}", farm.problems());
+    };
+    let found = &problem.problem.found;
+    assert_eq!(found.doubt, Some(Doubt::OnlyOnOneSlave));
+    assert_eq!(found.slave, Some("s1".into()));
+    assert_eq!(problem.problem.sole_suspect(), None);
+    farm.slave = "s1";
+    farm.commit("dan", Results::Success, &[]);
+    assert!(open(&farm).is_empty());
+}
+
+#[test]
+fn prb_18_pester_020_a_try_is_compared_with_its_base() {
+    let cases: Value =
+        serde_json::from_str(include_str!("../../../../tests/data/pester-cases.json")).unwrap();
+    let mut cases = cases["cases"].as_array().unwrap().iter();
+    let case = cases.find(|case| case["id"] == "pester-020").unwrap();
+    assert_eq!(case["expect"]["accused"], json!([]));
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["a.c:#: error"]);
+    farm.commit("bob", Results::Success, &[]);
+    let before = farm.problems();
+    farm.is_try = true;
+    let mut tried = |point, errors: &[&str]| {
+        farm.build(point, Results::Failure, errors);
+        let known = of_build(&farm, farm.builds);
+        let state = open_state(farm.dir.path());
+        let number = BuildNumber(farm.builds);
+        let build = state.build(&"quick".into(), number).unwrap().unwrap();
+        let origin = state.origin(&build).unwrap().unwrap();
+        let own = state.build_problems(&build, &origin).unwrap().yours;
+        let own: Vec<_> = own.iter().map(ToString::to_string).collect();
+        (known, own)
+    };
+    let known = (vec![(Judgement::Still, 1)], vec![]);
+    let own = (vec![], vec!["test".to_owned()]);
+    assert_eq!(tried(2, &["a.c:#: error"]), known, "as its base does");
+    assert_eq!(tried(2, &["b.c:#: error"]), own);
+    assert_eq!(tried(1, &["a.c:#: error"]), own, "it was well then");
+    assert_eq!(tried(3, &["a.c:#: error"]), own, "and is again");
+    assert_eq!(farm.problems(), before, "a try is not evidence");
 }

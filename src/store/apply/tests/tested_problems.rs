@@ -4,7 +4,9 @@ use super::of_tests::{name, report};
 use super::problems::{Farm, suspects};
 use super::*;
 use crate::model::journal::StepFinish;
-use crate::model::{ProblemSubject, StepOutcome, TestCounts, TestOutcome, TestsReport};
+use crate::model::{
+    BuildNumber, ProblemSubject, StepOutcome, TestCounts, TestOutcome, TestsReport,
+};
 use crate::store::read::ProblemRow;
 use crate::verdict::{Doubt, ProblemState};
 use TestOutcome::{Failed, Passed, Skipped};
@@ -212,6 +214,14 @@ fn flk_06_a_test_that_passes_at_the_second_attempt_is_flaky_and_its_failures_acc
     let problem = farm.only();
     assert_eq!(problem.problem.found.doubt, Some(Doubt::Flaky));
     assert_eq!(problem.problem.sole_suspect(), None);
+    let state = open_state(farm.dir.path());
+    let flaky_on = |test: &str| state.flaky_on(&"quick".into(), None, test).unwrap();
+    let flaky = flaky_on(name("a").as_stored());
+    assert_eq!(flaky.len(), 1);
+    assert_eq!((flaky[0].failing, flaky[0].answers), (1, 2), "flk_08");
+    let contradiction = (ChangeNumber(2), BuildNumber(2), BuildNumber(2));
+    assert_eq!(flaky[0].contradictions, [contradiction]);
+    assert_eq!(flaky_on("b"), []);
 }
 
 #[test]
@@ -265,4 +275,6 @@ fn prb_02_a_build_of_the_newest_revision_has_the_point_of_the_revision_that_it_g
         (suspects(&problem), problem.problem.found.first),
         (vec![2], ChangeNumber(2))
     );
+    // What the build in between has built is not known (PRB-12).
+    assert_eq!(problem.problem.found.doubt, Some(Doubt::PointUnknown));
 }
