@@ -39,6 +39,9 @@ const DELIVERY_AGE: Duration = Duration::from_secs(30 * 86_400);
 /// How long letters are kept after they were delivered, died or were dropped.
 const LETTER_AGE: Duration = Duration::from_secs(30 * 86_400);
 
+/// How long the builds that show a problem are kept after it has ended (PRB-24).
+const PROOF_AGE: Duration = Duration::from_secs(90 * 86_400);
+
 /// How long problems are kept after they have ended.
 const PROBLEM_AGE: Duration = Duration::from_secs(365 * 86_400);
 
@@ -285,5 +288,6 @@ fn limits(horizon: Horizon, now: Timestamp) -> Limits {
     Limits {
         count: horizon.count,
         since: horizon.age.map(|age| now - age),
+        proofs_since: now - PROOF_AGE,
     }
 }

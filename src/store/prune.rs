@@ -28,6 +28,9 @@ pub struct Limits {
     pub count: Option<u32>,
     /// Older rows are pruned.
     pub since: Option<Timestamp>,
+    /// Builds that show a problem are kept while it is open, and if it has ended after this time
+    /// (PRB-24).
+    pub proofs_since: Timestamp,
 }
 
 impl Limits {
@@ -82,6 +85,7 @@ impl State {
                 What::Logs => BUILDS_WITH_LOGS,
             };
             let mut found = Vec::new();
+            let mut proofs: Option<BTreeSet<u64>> = None;
             let next = walk(
                 conn,
                 sql,
@@ -93,6 +97,12 @@ impl State {
                     };
                     if number >= first && !limits.has_passed(ended) {
                         return Ok(false);
+                    }
+                    if proofs.is_none() {
+                        proofs = Some(proofs_of_problems(conn, builder, limits.proofs_since)?);
+                    }
+                    if proofs.as_ref().is_some_and(|all| all.contains(&number)) {
+                        return Ok(true);
                     }
                     if ![last, last_but_tries].contains(&Some(number))
                         && !is_there(conn, OPEN_SET_OF_BUILD, id)?
@@ -310,6 +320,24 @@ fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     sets.into_iter().try_for_each(|set| remove_set(conn, set))
 }
 
+/// The builds at the begin and the end of problems, and those that prove who has caused them
+/// (PRB-24).
+fn proofs_of_problems(
+    conn: &Connection,
+    builder: &BuilderName,
+    since: Timestamp,
+) -> rusqlite::Result<BTreeSet<u64>> {
+    let mut proofs = BTreeSet::new();
+    let mut select = conn.prepare_cached(PROOFS)?;
+    let mut rows = select.query(params![builder.as_str(), since.0])?;
+    while let Some(row) = rows.next()? {
+        for at in 0..3 {
+            proofs.extend(row.get::<_, Option<Col<BuildNumber>>>(at)?.map(|n| n.0.0));
+        }
+    }
+    Ok(proofs)
+}
+
 /// Deletes a finished set without remaining builds.
 fn remove_set(conn: &Connection, set: SetId) -> rusqlite::Result<()> {
     conn.prepare_cached(REMOVE_SET)?
@@ -389,6 +417,11 @@ const LAST_BUILD_BUT_TRIES: &str = "SELECT (SELECT b.number FROM build b
         AND NOT EXISTS (SELECT 1 FROM request r JOIN patch p ON p.build_set = r.build_set
             WHERE r.id = b.requests ->> 0)
     ORDER BY b.number DESC LIMIT 1)";
+const PROOFS: &str = "SELECT first_build, last_build, good_build FROM problem
+    WHERE builder = ?1 AND (ended_at IS NULL OR ended_at >= ?2)
+    UNION ALL SELECT b.number, NULL, NULL FROM problem p CROSS JOIN search s ON s.problem = p.number
+        CROSS JOIN search_ask a ON a.search = s.number CROSS JOIN build b ON b.id = a.build
+    WHERE p.builder = ?1 AND (p.ended_at IS NULL OR p.ended_at >= ?2) AND b.builder = ?1";
 const BEGIN_OF_BUILD: &str =
     "SELECT started_at FROM build WHERE builder = ?1 AND number >= ?2 ORDER BY number LIMIT 1";
 const NEWEST_CHANGE: &str = "SELECT max(number) FROM change";

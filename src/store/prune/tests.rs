@@ -97,14 +97,14 @@ impl Base {
 fn count(count: u32) -> Limits {
     Limits {
         count: Some(count),
-        since: None,
+        ..Limits::default()
     }
 }
 
 fn since(secs: i64) -> Limits {
     Limits {
-        count: None,
         since: Some(at(secs)),
+        ..Limits::default()
     }
 }
 
@@ -301,6 +301,7 @@ fn mas_08_what_is_within_the_horizons_is_not_looked_at() {
     for sql in [
         NEWEST_BUILD,
         LAST_ENDED_BUILD,
+        PROOFS,
         BEGIN_OF_BUILD,
         NEWEST_CHANGE,
         BUILDS,
@@ -357,7 +358,7 @@ proptest! {
             (recovered.next, requests, recovered.sets.len(), last)
         };
         let before = seen();
-        let limits = Limits { count: Some(kept), since: Some(at(old)) };
+        let limits = Limits { count: Some(kept), since: Some(at(old)), ..Limits::default() };
         base.prune_builds(What::Builds, limits);
         base.prune_builds(What::Logs, count(1));
         base.prune(|state, _| state.prunable_sets(&"quick".into(), &limits));
@@ -383,4 +384,24 @@ fn mas_08_the_directory_of_a_build_is_found_in_old_and_new_paths() {
     ] {
         assert_eq!(log_dir(path), dir, "{path}");
     }
+}
+
+#[test]
+fn prb_24_builds_that_show_a_problem_are_kept() {
+    let base = Base::with((1..=40).flat_map(built));
+    let problem = "INSERT INTO problem (builder, tree, step, state, first, found, suspects,
+            fixed_in, first_build, last_build, good_build, opened_at, ended_at)
+        VALUES ('quick', '[]', 'test', ?1, 1, '{}', '[]', '[]', ?2, ?3, ?4, 1, ?5)";
+    for (state, first, ended) in [(0, 5, None), (1, 10, Some(900)), (1, 20, Some(100))] {
+        let of = params![state, first, first + 2, first - 1, ended];
+        base.conn.execute(problem, of).unwrap();
+    }
+    let mut limits = count(1);
+    limits.proofs_since = Timestamp(500);
+    base.prune_builds(What::Builds, limits);
+    assert_eq!(base.builds(), [4, 5, 7, 9, 10, 12, 40]);
+    // Their logs are kept with them.
+    limits.proofs_since = Timestamp(1000);
+    base.prune_builds(What::Builds, limits);
+    assert_eq!(base.builds(), [4, 5, 7, 40]);
 }
