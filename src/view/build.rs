@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BuildProblem, Log, Moment, Source, Step, json};
+use super::{BuildProblem, Log, Moment, OwnFailure, Source, Step, json};
 use crate::logs::{Channel, LogReader};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
 use crate::model::progress::StepState;
@@ -14,7 +14,7 @@ use crate::model::{
     Properties, Remaining, RequestId, Results, SlaveName, Timestamp, interested_users,
     revision_built,
 };
-use crate::store::read::BuildRow;
+use crate::store::read::{BuildRow, SaidOfProblems};
 use crate::store::{State, StoreError};
 
 /// A build with its steps.
@@ -34,6 +34,10 @@ pub struct Build {
     /// The problems that are new with it, that are there still, or that it has ended (PRB-23).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<BuildProblem>,
+    /// What fails in a try and not in its base; not there if there is none, or if the base is not
+    /// known (PRB-18).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub yours: Vec<OwnFailure>,
     /// Short text about the result (BUI-08).
     pub text: Vec<String>,
     /// The slave that runs or ran it.
@@ -138,6 +142,17 @@ impl Build {
         Ok(builds.into_iter().next())
     }
 
+    /// How many problems of which kind it has: `2 new failures, 3 known`; empty if there are none.
+    #[must_use]
+    pub fn count_of_problems(&self) -> String {
+        let known = BuildProblem::count(&self.problems);
+        match (self.yours.len(), known.as_str()) {
+            (0, _) => known,
+            (own, "") => format!("{own} of yours"),
+            (own, known) => format!("{own} of yours, {known}"),
+        }
+    }
+
     /// The revision that it is of: the one that was built, else the one of its newest change.
     ///
     /// # Errors
@@ -161,6 +176,7 @@ impl Build {
             result: None,
             news: None,
             problems: Vec::new(),
+            yours: Vec::new(),
             text: Vec::new(),
             slave: start.slave.clone(),
             slave_choice: start.choice.clone(),
@@ -327,15 +343,17 @@ impl Build {
         let mut builds = Vec::with_capacity(rows.len());
         for row in rows {
             let origin = state.origin(&row)?;
-            let problems = match &origin {
+            let said = match &origin {
                 Some(origin) => state.build_problems(&row, origin)?,
-                None => Vec::new(),
+                None => SaidOfProblems::default(),
             };
             let mut build = Self::from(row);
-            let problems = problems.into_iter();
+            let is_try = origin.as_ref().is_some_and(|origin| origin.is_try);
+            let problems = said.problems.into_iter();
             build.problems = problems
-                .map(|one| BuildProblem::at(moment.now, one))
+                .map(|one| BuildProblem::at(moment.now, one, is_try))
                 .collect();
+            build.yours = said.yours.iter().map(OwnFailure::from).collect();
             if let Some(origin) = origin {
                 build.came_from(origin);
             }
@@ -444,6 +462,7 @@ impl From<BuildRow> for Build {
             result: row.result,
             news: row.news,
             problems: Vec::new(),
+            yours: Vec::new(),
             text: row.text,
             slave: row.slave,
             slave_choice: row.choice,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::json;
 use super::problem::Problem;
-use crate::model::{BuildNumber, Judgement, ProblemNumber, Timestamp};
+use crate::model::{BuildNumber, Judgement, ProblemNumber, ProblemSubject, TestName, Timestamp};
 use crate::store::read::ProblemRow;
 use crate::text::and_more;
 use crate::verdict::Suspect;
@@ -32,11 +32,39 @@ pub struct BuildProblem {
     pub suspects: Vec<Suspect>,
     /// Who sees to it.
     pub claimed_by: Vec<String>,
+    /// Whether the build is a try, whose base has the problem already (PRB-18).
+    pub is_of_base: bool,
+}
+
+/// What fails in a try, and not in its base (PRB-18).
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
+pub struct OwnFailure {
+    /// What fails, for people.
+    pub what: String,
+    /// The step.
+    pub step: Option<String>,
+    /// The parts of the name of the test; null if it is about the step.
+    pub test: Option<Vec<String>>,
+}
+
+impl From<&ProblemSubject> for OwnFailure {
+    fn from(subject: &ProblemSubject) -> Self {
+        let parts = |test: &TestName| test.parts().map(ToOwned::to_owned).collect();
+        Self {
+            what: subject.to_string(),
+            step: subject.step().map(ToOwned::to_owned),
+            test: subject.test().map(parts),
+        }
+    }
 }
 
 impl BuildProblem {
     /// A problem as it stands at `now`.
-    pub(super) fn at(now: Timestamp, (news, row): (Judgement, ProblemRow)) -> Self {
+    pub(super) fn at(
+        now: Timestamp,
+        (news, row): (Judgement, ProblemRow),
+        is_of_base: bool,
+    ) -> Self {
         let problem = Problem::at(now, row);
         let claims = problem.hands.claims.into_iter();
         Self {
@@ -49,6 +77,7 @@ impl BuildProblem {
             since: problem.opened_at,
             suspects: problem.suspects,
             claimed_by: claims.map(|claim| claim.person).collect(),
+            is_of_base,
         }
     }
 
@@ -56,6 +85,10 @@ impl BuildProblem {
     #[must_use]
     pub fn words(&self) -> String {
         let mut words = match (self.news, self.since_build) {
+            (_, Some(build)) if self.is_of_base => {
+                format!("known, the base fails so since build {build}")
+            }
+            (_, None) if self.is_of_base => "known, the base fails so".to_owned(),
             (Judgement::New, _) => "new".to_owned(),
             (Judgement::Still, Some(build)) => format!("failing since build {build}"),
             (Judgement::Still, None) => "failing still".to_owned(),
@@ -117,6 +150,7 @@ mod tests {
             since: Timestamp(0),
             suspects: suspects.collect(),
             claimed_by: Vec::new(),
+            is_of_base: false,
         }
     }
 
@@ -145,6 +179,14 @@ mod tests {
             ..problem(Still, &[])
         };
         assert_eq!(claimed.words(), "failing since build 7; claimed by ann");
+        let of_base = BuildProblem {
+            is_of_base: true,
+            ..problem(Still, &[(4, "ann")])
+        };
+        assert_eq!(
+            of_base.words(),
+            "known, the base fails so since build 7, change 4 by ann"
+        );
     }
 
     #[test]

@@ -100,6 +100,44 @@ fn a_job_through_ssh_is_built() {
     assert_eq!(seen(&master, 0), "changed gone=yes new=no big=0");
 }
 
+#[test]
+fn prb_18_a_try_says_what_fails_in_its_base_too_and_what_fails_in_it_alone() {
+    let sandbox = Sandbox::new();
+    let place = Place::new(&sandbox);
+    let quick = "[[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = [\"full\"]\n";
+    let master = place.master_with(
+        &[shell("lint", "echo 'a.c:7: error: wide'; false", "")],
+        quick,
+    );
+    let tree = place.repository.cloned("tree");
+    master.send_change(tree.git(&["rev-parse", "HEAD"]).trim());
+    master.finished_build("full", 0);
+
+    fs::write(tree.dir.join("text"), "fail\n").unwrap();
+    let bad = place.attempt(&tree, &["--wait"]);
+    assert_eq!(bad.code, Some(1), "{bad}");
+    let told = |number: &str| {
+        let mut show = master.program();
+        show.args(["show", "build", "full", number, "--basedir"]);
+        run(show.arg(master.dir())).ok()
+    };
+    let shown = told("1");
+    for text in [
+        "problems: 1 of yours, 1 known failure",
+        "yours: the base does not fail so",
+        "known, the base fails so since build 0",
+        "(problem 1)",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    // A try is not evidence.
+    let mut problems = master.program();
+    problems.args(["problems", "--all", "--basedir"]);
+    let problems = run(problems.arg(master.dir())).ok();
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+    assert!(problems.contains("full: lint"), "{problems}");
+}
+
 /// Bytes of a large file; its patch takes several parts, as it cannot be compressed.
 const LARGE: usize = 3 << 20;
 
@@ -150,14 +188,23 @@ impl<'a> Place<'a> {
 
     /// A master whose builder looks at a patched checkout and likes all texts but `fail`.
     fn master(&self) -> Master<'a> {
+        self.master_with(&[], "")
+    }
+
+    /// One whose builder has more steps, and more schedulers.
+    fn master_with(&self, more: &[String], schedulers: &str) -> Master<'a> {
         let url = self.repository.dir.to_str().unwrap();
         let look = "has() { test -e $1 && echo yes || echo no; }
             echo tree: $(cat text) gone=$(has gone) new=$(has new) big=$(cat big 2>/dev/null | wc -c)";
         let steps = [
-            format!("{{ type = \"Git\", repourl = {url:?} }}"),
-            shell("look", look, ""),
-            shell("judge", "cat text; test $(cat text) != fail", ""),
-        ];
+            &[
+                format!("{{ type = \"Git\", repourl = {url:?} }}"),
+                shell("look", look, ""),
+                shell("judge", "cat text; test $(cat text) != fail", ""),
+            ],
+            more,
+        ]
+        .concat();
         let hash = hash_password(self.sandbox, "secret");
         let port = self.port;
         let setup = Setup::new(&steps)
@@ -168,7 +215,7 @@ impl<'a> Place<'a> {
                 "[[schedulers]]\ntype = \"Try_Jobdir\"\nname = \"ssh\"\njobdir = \"jobs\"\n\
                  builders = [\"full\"]\n\
                  [[schedulers]]\ntype = \"Try_Userpass\"\nname = \"try\"\nport = \"127.0.0.1:{port}\"\n\
-                 userpass = [[\"alice\", \"pw\"], [\"bob\", {hash:?}]]\nbuilders = [\"full\"]\n"
+                 userpass = [[\"alice\", \"pw\"], [\"bob\", {hash:?}]]\nbuilders = [\"full\"]\n{schedulers}"
             ));
         let mut master = Master::prepare(self.sandbox, &setup);
         make_jobdir(&master);

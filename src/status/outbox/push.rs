@@ -15,7 +15,7 @@ use crate::protocol::commit_status::CommitStatus;
 use crate::protocol::pulls::{PullHost, PullSite};
 use crate::store::read::LetterRow;
 use crate::store::{State, StoreError};
-use crate::view::{Build, BuildProblem, Moment};
+use crate::view::{Build, Moment};
 
 /// What is pushed, and where.
 enum Push {
@@ -157,7 +157,7 @@ fn commit(
             let build = Build::of_id(state, id, moment);
             let build = build.map_err(|error| Failure::Later(error.to_string()))?;
             let text = build.map(|build| {
-                let problems = BuildProblem::count(&build.problems);
+                let problems = build.count_of_problems();
                 let news = match problems.as_str() {
                     "" => build.news.map_or("", |news| news.as_str()),
                     problems => problems,

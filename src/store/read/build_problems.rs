@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::builds::BuildRow;
-use super::of_line::tree;
+use super::of_line::{origin_of, tree};
 use super::problems::{
     FIXED_PROBLEMS, PROBLEMS_AT, ProblemRow, answers_of_build, row_of, with_remarks,
 };
 use super::tested::Tested;
 use crate::model::{
-    BuildId, BuilderName, ChangeNumber, Judgement, Line, Origin, Properties, Timestamp,
-    revision_built,
+    BuildId, BuildNumber, BuilderName, ChangeNumber, Judgement, Line, Origin, ProblemSubject,
+    Properties, TestName, Timestamp, revision_built,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
-use crate::verdict::{Answer, End};
+use crate::verdict::{Answer, End, ProblemState};
 
 /// Failing tests of a build whose problems are looked for.
 const TESTS: usize = 200;
@@ -26,9 +26,18 @@ const TESTS: usize = 200;
 /// The fingerprint of a failure that has none of its own.
 const ANY: &str = "*";
 
+/// What a build says of problems.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SaidOfProblems {
+    /// What each problem is for the build, in the order of their numbers. Of a try, those that the
+    /// base has already (PRB-18).
+    pub problems: Vec<(Judgement, ProblemRow)>,
+    /// Of a try whose base is known, what fails with it alone.
+    pub yours: Vec<ProblemSubject>,
+}
+
 impl State {
-    /// The problems of a build that has ended and is of `origin`, in the order of their numbers:
-    /// what each is for the build.
+    /// What a build that has ended and is of `origin` says of problems.
     ///
     /// # Errors
     /// The state cannot be read.
@@ -36,30 +45,46 @@ impl State {
         &self,
         build: &BuildRow,
         origin: &Origin,
-    ) -> Result<Vec<(Judgement, ProblemRow)>, StoreError> {
-        let Some(at) = build.finished_at.filter(|_| !origin.is_try) else {
-            return Ok(Vec::new());
+    ) -> Result<SaidOfProblems, StoreError> {
+        let Some(ended_at) = build.finished_at else {
+            return Ok(SaidOfProblems::default());
         };
         self.read(|conn| {
             let newest = build.changes.last().copied();
-            let Some(point) = point_of(conn, newest, &origin.line, &build.properties)? else {
-                return Ok(Vec::new());
+            let point = point_of(conn, newest, &origin.line, &build.properties)?;
+            let at = match point {
+                None if origin.is_try => base_of(conn, &build.properties)?,
+                point => point.map(|point| (origin.line.clone(), point)),
+            };
+            let Some((line, point)) = at else {
+                return Ok(SaidOfProblems::default());
             };
             let place = Place {
                 build: build.id,
                 builder: &build.builder,
-                line: &origin.line,
+                line: &line,
                 point,
             };
-            let mut found = failing(conn, &place)?;
-            for row in fixed(conn, &place, at)? {
-                found.push((Judgement::Fixed, row));
+            let mut said = match origin.is_try {
+                true => beside_base(conn, &place)?,
+                false => SaidOfProblems {
+                    problems: failing(conn, &place)?,
+                    yours: Vec::new(),
+                },
+            };
+            if !origin.is_try {
+                let fixed = fixed(conn, &place, ended_at)?.into_iter();
+                said.problems
+                    .extend(fixed.map(|row| (Judgement::Fixed, row)));
             }
+            let mut found = said.problems;
             found.sort_by_key(|(_, row)| row.problem.number);
-            found
-                .into_iter()
-                .map(|(news, row)| Ok((news, with_remarks(conn, row)?)))
-                .collect()
+            let found = found.into_iter();
+            let found = found.map(|(news, row)| Ok((news, with_remarks(conn, row)?)));
+            Ok(SaidOfProblems {
+                problems: found.collect::<rusqlite::Result<_>>()?,
+                yours: said.yours,
+            })
         })
     }
 }
@@ -99,6 +124,29 @@ pub(in crate::store) fn point_of(
         .optional()
 }
 
+/// Whether a build of `builder` between two others is of `line` and of unknown sources: it has no
+/// point (PRB-02). Looks at a limited number of builds.
+pub(in crate::store) fn has_unknown_between(
+    conn: &Connection,
+    builder: &BuilderName,
+    line: &Line,
+    (after, before): (BuildNumber, BuildNumber),
+) -> rusqlite::Result<bool> {
+    let mut select = conn.prepare_cached(WITHOUT_CHANGES)?;
+    let of = params![builder.as_str(), int(after.0), int(before.0)];
+    let mut rows = select.query(of)?;
+    while let Some(row) = rows.next()? {
+        if origin_of(row, 1)?.line != *line {
+            continue;
+        }
+        let properties = row.get::<_, Json<Properties>>(0)?.0;
+        if point_of(conn, None, line, &properties)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The problems of what fails in a build: new if its point is the first failing one.
 pub(in crate::store) fn failing(
     conn: &Connection,
@@ -107,15 +155,15 @@ pub(in crate::store) fn failing(
     let mut found: Vec<(Judgement, ProblemRow)> = Vec::new();
     let tree = tree(place.line);
     let mut select = conn.prepare_cached(PROBLEMS_AT)?;
-    for (step, test, symptoms) in failures(conn, place.build)? {
+    for fails in failures(conn, place.build)? {
         let builder = place.builder.as_str();
+        let (step, test) = (&fails.step, &fails.test);
         let of = params![builder, Json(&tree), step, test, int(place.point.0)];
         let rows = select.query_map(of, row_of)?;
         let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
         rows.retain(|row| place.point <= row.problem.found.last);
-        let is_same = |row: &ProblemRow| !row.problem.found.symptoms.is_disjoint(&symptoms);
-        if rows.iter().any(is_same) {
-            rows.retain(is_same);
+        if rows.iter().any(|row| fails.is_of(row)) {
+            rows.retain(|row| fails.is_of(row));
         }
         for row in rows {
             let number = row.problem.number;
@@ -134,30 +182,119 @@ pub(in crate::store) fn failing(
     Ok(found)
 }
 
-/// What fails in a build: the step, the test as it is stored, and the fingerprints.
-fn failures(
+/// The newest change of the revision that a try was built of, and the tree that this is in. Who
+/// tries says seldom which repository that is.
+fn base_of(
     conn: &Connection,
-    build: BuildId,
-) -> rusqlite::Result<Vec<(String, String, BTreeSet<String>)>> {
+    properties: &Properties,
+) -> rusqlite::Result<Option<(Line, ChangeNumber)>> {
+    let Some(revision) = revision_built(properties) else {
+        return Ok(None);
+    };
+    conn.prepare_cached(BASE)?
+        .query_row([revision], |row| {
+            let line = Line {
+                branch: row.get(1)?,
+                repository: row.get(2)?,
+                project: row.get(3)?,
+                codebase: row.get(4)?,
+                more: Vec::new(),
+            };
+            Ok((line, row.get::<_, Col<_>>(0)?.0))
+        })
+        .optional()
+}
+
+/// Compares what fails in a try with the problems of its base (PRB-18).
+fn beside_base(conn: &Connection, place: &Place<'_>) -> rusqlite::Result<SaidOfProblems> {
+    let mut said = SaidOfProblems::default();
+    let tree = tree(place.line);
+    let mut select = conn.prepare_cached(PROBLEMS_AT)?;
+    for fails in failures(conn, place.build)? {
+        let builder = place.builder.as_str();
+        let (step, test) = (&fails.step, &fails.test);
+        let of = params![builder, Json(&tree), step, test, int(place.point.0)];
+        let rows = select.query_map(of, row_of)?;
+        let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        rows.retain(|row| is_at(row, place.point) && fails.is_of(row));
+        if rows.is_empty() && fails.is_told {
+            said.yours.push(fails.subject());
+        }
+        for row in rows {
+            let is_other = |known: &ProblemRow| known.problem.number != row.problem.number;
+            if said.problems.iter().all(|(_, known)| is_other(known)) {
+                said.problems.push((Judgement::Still, row));
+            }
+        }
+    }
+    Ok(said)
+}
+
+/// Whether a problem that has begun by a point is there at it.
+fn is_at(row: &ProblemRow, point: ChangeNumber) -> bool {
+    let found = &row.problem.found;
+    match (row.problem.state, found.end) {
+        (ProblemState::Open | ProblemState::Dismissed, _) => true,
+        (ProblemState::Resolved, Some(End::Resolved(at))) => point < at,
+        (
+            ProblemState::Resolved
+            | ProblemState::Gone
+            | ProblemState::Flaky
+            | ProblemState::Withdrawn,
+            _,
+        ) => point <= found.last,
+    }
+}
+
+/// What fails in a build.
+struct Failing {
+    step: String,
+    /// The test as it is stored; empty for the step.
+    test: String,
+    symptoms: BTreeSet<String>,
+    /// Whether it is said, and not only meant by its tests.
+    is_told: bool,
+}
+
+impl Failing {
+    fn is_of(&self, row: &ProblemRow) -> bool {
+        !row.problem.found.symptoms.is_disjoint(&self.symptoms)
+    }
+
+    fn subject(self) -> ProblemSubject {
+        let test = Some(self.test).filter(|test| !test.is_empty());
+        ProblemSubject::of_step(self.step, test.map(|test| TestName::from_stored(&test)))
+    }
+}
+
+fn failures(conn: &Connection, build: BuildId) -> rusqlite::Result<Vec<Failing>> {
     let any = || BTreeSet::from([ANY.to_owned()]);
     let mut failures = Vec::new();
     for (step, answer) in answers_of_build(conn, build)? {
         if let Answer::Fail(symptoms) = answer {
             let symptoms = Some(symptoms).filter(|symptoms| !symptoms.is_empty());
-            failures.push((step, String::new(), symptoms.unwrap_or_else(any)));
+            failures.push(Failing {
+                step,
+                test: String::new(),
+                symptoms: symptoms.unwrap_or_else(any),
+                is_told: true,
+            });
         }
     }
     for report in Tested::of_build(conn, build)? {
         let bad = report.bad().filter(|test| test.outcome.is_bad());
         let tests: Vec<_> = bad.take(TESTS).collect();
         // So many may fail that the step answers for them.
-        let is_known = failures.iter().any(|(step, ..)| *step == report.step);
-        if !tests.is_empty() && !is_known {
-            failures.push((report.step.clone(), String::new(), any()));
-        }
-        for test in tests {
-            let name = test.name.as_stored().to_owned();
-            failures.push((report.step.clone(), name, any()));
+        let is_known = failures.iter().any(|known| known.step == report.step);
+        let whole = Some(String::new()).filter(|_| !tests.is_empty() && !is_known);
+        let names = tests.iter().map(|test| test.name.as_stored().to_owned());
+        for test in whole.into_iter().chain(names) {
+            failures.push(Failing {
+                step: report.step.clone(),
+                is_told: !test.is_empty(),
+                test,
+                symptoms: any(),
+            });
         }
     }
     Ok(failures)
@@ -174,6 +311,14 @@ fn fixed(conn: &Connection, place: &Place<'_>, at: Timestamp) -> rusqlite::Resul
     Ok(rows)
 }
 
+pub(super) const WITHOUT_CHANGES: &str = "SELECT b.properties, s.stamp, p.build_set IS NOT NULL
+    FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
+        LEFT JOIN patch p ON p.build_set = s.id
+    WHERE b.builder = ?1 AND b.number > ?2 AND b.number < ?3 AND b.result IN (0, 1, 2)
+        AND b.changes = '[]' AND p.build_set IS NULL
+    ORDER BY b.number DESC LIMIT 20";
+pub(super) const BASE: &str = "SELECT number, branch, repository, project, codebase FROM change
+    WHERE revision = ?1 ORDER BY number DESC LIMIT 1";
 pub(super) const CHANGE_OF_REVISION: &str = "SELECT number FROM change
     WHERE revision = ?1 AND branch IS ?2 AND repository = ?3 AND project = ?4 AND codebase = ?5
     ORDER BY number DESC LIMIT 1";

@@ -8,7 +8,7 @@ use crate::web::parts::Link;
 
 /// How many problems of which kind a build has.
 pub(super) fn count(build: &Build) -> String {
-    BuildProblem::count(&build.problems)
+    build.count_of_problems()
 }
 
 /// A problem as the build has it.
@@ -17,13 +17,20 @@ pub(super) struct ProblemRow {
     pub(super) what: String,
     pub(super) class: &'static str,
     pub(super) words: String,
-    pub(super) link: Link,
+    /// Absent for what fails in a try alone.
+    pub(super) link: Option<Link>,
 }
 
 impl ProblemRow {
     /// All problems of a build.
     pub(super) fn all(build: &Build) -> Vec<Self> {
-        build.problems.iter().map(Self::new).collect()
+        let own = build.yours.iter().map(|own| Self {
+            what: own.what.clone(),
+            class: "fail new",
+            words: "yours, the base does not fail so".to_owned(),
+            link: None,
+        });
+        own.chain(build.problems.iter().map(Self::new)).collect()
     }
 
     fn new(problem: &BuildProblem) -> Self {
@@ -35,10 +42,10 @@ impl ProblemRow {
                 Judgement::Fixed => "ok fixed",
             },
             words: problem.words(),
-            link: Link::to(
+            link: Some(Link::to(
                 &format!("problem {}", problem.problem),
                 &address::problem(problem.problem),
-            ),
+            )),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::store::State;
 use crate::store::read::Among;
 use crate::text::table::{Cell, Colour};
 use crate::text::{commas, duration, size};
-use crate::view::{Build, BuildPage, BuildProblem, Log, Moment, Step, Trail};
+use crate::view::{Build, BuildPage, Log, Moment, Step, Trail};
 
 /// Shows a build.
 pub(super) fn show(
@@ -160,16 +160,19 @@ fn more(screen: &mut Screen<'_>, steps: &[&Step]) -> io::Result<()> {
 
 /// Prints what is new with a build, what fails still, and what it has fixed.
 fn problems(screen: &mut Screen<'_>, build: &Build) -> io::Result<()> {
-    if build.problems.is_empty() {
+    if build.problems.is_empty() && build.yours.is_empty() {
         return Ok(());
     }
-    let count = BuildProblem::count(&build.problems);
-    screen.line(&format!("  problems: {count}"))?;
+    screen.line(&format!("  problems: {}", build.count_of_problems()))?;
     let rows = build.problems.iter().map(|one| {
         let words = format!("{} (problem {})", one.words(), one.problem);
         vec![format!("    {}", one.what).into(), Cell::wrapped(words)]
     });
-    let rows: Vec<_> = rows.collect();
+    let own = build.yours.iter().map(|one| {
+        let what = format!("    {}", one.what);
+        vec![what.into(), "yours: the base does not fail so".into()]
+    });
+    let rows: Vec<_> = own.chain(rows).collect();
     screen.table(&rows)
 }
 
