@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Flakiness;
 use super::json;
 use super::remark::{InHands, ProblemRemark};
-use crate::model::{BuildNumber, BuilderName, ChangeNumber, ProblemNumber, TestName, Timestamp};
+use crate::model::{
+    BuildNumber, BuilderName, ChangeNumber, ProblemNumber, SlaveName, TestName, Timestamp,
+};
 use crate::store::read::{ProblemEventRow, ProblemRow};
 use crate::store::{State, StoreError};
 use crate::verdict::{Doubt, Hands, ProblemState, Suspect};
@@ -45,6 +48,8 @@ pub struct Problem {
     pub sole_suspect: Option<String>,
     /// Why nobody is accused.
     pub doubt: Option<Doubt>,
+    /// The slave on which alone it fails; null if it fails on several, or on the only one (FLK-05).
+    pub slave: Option<SlaveName>,
     /// The step fails in another way since this change.
     pub unseen_since: Option<ChangeNumber>,
     /// The changes of which one has mended it.
@@ -67,6 +72,16 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Why nobody is accused, in words; absent without a doubt.
+    #[must_use]
+    pub fn doubt_in_words(&self) -> Option<String> {
+        let words = self.doubt?.as_str();
+        Some(match &self.slave {
+            Some(slave) => format!("{words}, {slave}"),
+            None => words.to_owned(),
+        })
+    }
+
     /// Whether it is about the infrastructure and not about the sources (INF-01).
     #[must_use]
     pub const fn is_infrastructure(&self) -> bool {
@@ -94,6 +109,8 @@ pub struct ProblemStory {
     pub problem: Problem,
     /// The change that a search has proved to have caused it (SRH-17); null without a proof.
     pub guilty: Option<Suspect>,
+    /// How flaky it is, if that is proved (FLK-08).
+    pub flaky: Vec<Flakiness>,
     /// What has happened to it, oldest first.
     pub events: Vec<ProblemNews>,
     /// What people have said of it, oldest first.
@@ -115,8 +132,16 @@ impl ProblemStory {
         };
         let events = state.problem_events(number)?;
         let guilty = state.guilty_of(number)?;
+        let flaky = match (row.subject.step(), row.problem.found.doubt) {
+            (Some(step), Some(Doubt::Flaky)) => {
+                let test = row.subject.test().map_or("", TestName::as_stored);
+                Flakiness::of(state, &row.builder, Some(step), test)?
+            }
+            (Some(_) | None, _) => Vec::new(),
+        };
         Ok(Some(Self {
             guilty,
+            flaky,
             remarks: row
                 .remarks
                 .iter()
@@ -164,6 +189,7 @@ impl Problem {
             suspects,
             sole_suspect,
             doubt: found.doubt,
+            slave: found.slave,
             unseen_since: found.unseen_since,
             fixed_in: row.problem.fixed_in,
             first_build: row.first_build,

@@ -153,6 +153,8 @@ fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     if let Some(change) = problem.unseen_since {
         lines.push(format!("  since change {change} it fails in another way"));
     }
+    let flaky = story.flaky.iter();
+    lines.extend(flaky.map(|flaky| format!("  flaky: {}", flaky.in_words())));
     let errors = problem.symptoms.iter().filter(|print| *print != "*");
     lines.extend(errors.map(|print| format!("  error: {print}")));
     for (word, changes) in [
@@ -231,8 +233,8 @@ fn cause(problem: &Problem) -> String {
     if problem.is_infrastructure() {
         return "infrastructure".to_owned();
     }
-    if let Some(doubt) = problem.doubt {
-        return format!("doubt: {}", doubt.as_str());
+    if let Some(doubt) = problem.doubt_in_words() {
+        return format!("doubt: {doubt}");
     }
     let change = |suspect: &Suspect| format!("{} by {}", suspect.change, suspect.who);
     let changes: Vec<_> = problem.suspects.iter().map(change).collect();

@@ -5,6 +5,7 @@ use askama::Template;
 use super::buttons::Buttons;
 use super::common::{not_found, number_of};
 use super::hands::{Hand, Happened, build, hands, happened};
+use super::tests::flaky;
 use crate::control::Target;
 use crate::model::{Action, ProblemNumber};
 use crate::store::State;
@@ -42,6 +43,7 @@ struct Contents {
     fixed_in: Vec<(Link, Link)>,
     builds: Vec<(&'static str, Link)>,
     unseen_since: Option<Link>,
+    flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
     hands: Vec<Hand>,
     happened: Vec<Happened>,
     buttons: Buttons,
@@ -90,6 +92,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         fixed_in: problem.fixed_in.iter().map(suspect).collect(),
         builds: builds.collect(),
         unseen_since: problem.unseen_since.map(change),
+        flaky: flaky(&problem.builder, &found.flaky),
         hands: hands(problem, scene),
         happened: happened(&found, scene),
         buttons: Buttons::of_problem(state, scene, problem)?,
@@ -133,8 +136,8 @@ pub(super) fn cause(problem: &Problem) -> String {
     if problem.is_infrastructure() {
         return "Nobody is accused: its builds say nothing about the sources.".to_owned();
     }
-    if let Some(doubt) = problem.doubt {
-        return format!("Nobody is accused: {}.", doubt.as_str());
+    if let Some(doubt) = problem.doubt_in_words() {
+        return format!("Nobody is accused: {doubt}.");
     }
     match (&problem.sole_suspect, problem.suspects.len()) {
         (Some(_), 1) => "One change can have done it.".to_owned(),

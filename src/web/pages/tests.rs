@@ -4,12 +4,13 @@ use askama::Template;
 
 use super::build::{missing, number};
 use super::common::not_found;
-use crate::model::{BuilderName, Quarantine, TestHash, TestName};
+use crate::model::{BuildNumber, BuilderName, Quarantine, TestHash, TestName};
 use crate::store::State;
-use crate::view::{Build, StepTests, Test, TestChange};
+use crate::text::commas;
+use crate::view::{Build, Flakiness, StepTests, Test, TestChange};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
-use crate::web::parts::{Link, Outcome, Time, Tone};
+use crate::web::parts::{Link, Outcome, Time, Tone, change};
 use crate::web::place;
 use crate::web::refusal::Refusal;
 
@@ -94,6 +95,11 @@ struct History {
     name: String,
     /// Who sees to it that it gets well, why it is in quarantine, and until when.
     quarantine: Option<(String, String, Time)>,
+    /// Where it is flaky: the branch and the step, how often it fails, and the builds that
+    /// contradict each other.
+    flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
+    /// Who cares for the builder.
+    owners: String,
     rows: Vec<(Link, String, String, Link, Outcome, &'static str)>,
 }
 
@@ -196,13 +202,37 @@ fn history(state: &State, scene: &Scene, builder: &BuilderName) -> Result<Shown,
         return Err(not_found("test", asked));
     }
     let quarantine = state.quarantine_of(&name, builder, scene.moment().now)?;
-    page_of((builder, scene), &name, quarantine, &changes)
+    let flaky = Flakiness::of(state, builder, None, name.as_stored())?;
+    page_of((builder, scene), &name, (quarantine, &flaky), &changes)
+}
+
+/// Where something is flaky on a builder, how often it fails, and the builds that show it (FLK-08).
+pub(super) fn flaky(
+    builder: &BuilderName,
+    flaky: &[Flakiness],
+) -> Vec<(String, String, Vec<(Link, Link, Link)>)> {
+    let build =
+        |number: BuildNumber| Link::to(&number.to_string(), &address::build(builder, number));
+    let row = |one: &Flakiness| {
+        let branch = one.branch.as_deref().filter(|branch| !branch.is_empty());
+        let place = match branch {
+            Some(branch) => format!("{} on {branch}", one.step),
+            None => one.step.clone(),
+        };
+        let contradictions = one.contradictions.iter();
+        let links = contradictions.map(|one| {
+            let point = change(one.point);
+            (point, build(one.failing), build(one.passing))
+        });
+        (place, one.in_words(), links.collect())
+    };
+    flaky.iter().map(row).collect()
 }
 
 fn page_of(
     (builder, scene): (&BuilderName, &Scene),
     name: &TestName,
-    quarantine: Option<Quarantine>,
+    (quarantine, flaky_on): (Option<Quarantine>, &[Flakiness]),
     changes: &[TestChange],
 ) -> Result<Shown, Refusal> {
     let rows = changes.iter().map(|change| {
@@ -228,6 +258,8 @@ fn page_of(
             let until = scene.second(one.until);
             (one.owner, one.reason, until)
         }),
+        flaky: flaky(builder, flaky_on),
+        owners: commas(&scene.config.owners_of_builder(builder.as_str())),
         rows: rows.collect(),
     };
     Shown::new(format!("{} · Test", contents.name), &contents)

@@ -1,0 +1,97 @@
+//! Subjects that are proved to be flaky (FLK-08).
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber};
+use crate::store::StoreError;
+use crate::store::column::{Col, Json, int};
+use crate::store::state::State;
+use crate::verdict::{Evidence, flakiness, read, read_test};
+
+/// A step or a test that is proved to be flaky on a tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlakyRow {
+    /// The branch; absent for the default one.
+    pub branch: Option<String>,
+    /// The step.
+    pub step: String,
+    /// How many of the answers outside of its problems are failures.
+    pub failing: usize,
+    /// How many answers there are outside of its problems.
+    pub answers: usize,
+    /// The last points with both answers, the newest first: a build that fails, and one that
+    /// passes.
+    pub contradictions: Vec<(ChangeNumber, BuildNumber, BuildNumber)>,
+}
+
+impl State {
+    /// On which trees a test of a builder is flaky, or a step if `test` is empty. The test is as it
+    /// is stored.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn flaky_on(
+        &self,
+        builder: &BuilderName,
+        step: Option<&str>,
+        test: &str,
+    ) -> Result<Vec<FlakyRow>, StoreError> {
+        self.read(|conn| {
+            let mut select = conn.prepare_cached(FLAKY)?;
+            let mut rows = select.query(params![builder.as_str(), test, step])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let evidence = evidence_of(conn, row.get(0)?)?;
+                let reading = match test.is_empty() {
+                    true => read(&evidence),
+                    false => read_test(&evidence),
+                };
+                let flaky = flakiness(&evidence, &reading);
+                let mut contradictions = Vec::new();
+                for one in flaky.contradictions {
+                    let fails = number_of(conn, one.failing)?;
+                    let passes = number_of(conn, one.passing)?;
+                    contradictions.extend(fails.zip(passes).map(|(f, p)| (one.point, f, p)));
+                }
+                found.push(FlakyRow {
+                    branch: row.get(1)?,
+                    step: row.get(2)?,
+                    failing: flaky.failing,
+                    answers: flaky.answers,
+                    contradictions,
+                });
+            }
+            Ok(found)
+        })
+    }
+}
+
+/// What builds have answered about a subject, as far as it is kept.
+pub(in crate::store) fn evidence_of(
+    conn: &Connection,
+    subject: i64,
+) -> rusqlite::Result<Vec<Evidence>> {
+    let mut select = conn.prepare_cached(ANSWERS)?;
+    select
+        .query_map([subject], |row| {
+            Ok(Evidence {
+                point: row.get::<_, Col<_>>(0)?.0,
+                build: row.get::<_, Col<_>>(1)?.0,
+                answer: row.get::<_, Json<_>>(2)?.0,
+                slave: row.get::<_, Option<Col<_>>>(3)?.map(|slave| slave.0),
+            })
+        })?
+        .collect()
+}
+
+fn number_of(conn: &Connection, build: BuildId) -> rusqlite::Result<Option<BuildNumber>> {
+    let mut select = conn.prepare_cached(NUMBER)?;
+    let number = select.query_row([int(build.0)], |row| Ok(row.get::<_, Col<_>>(0)?.0));
+    number.optional()
+}
+
+pub(super) const FLAKY: &str = "SELECT id, tree ->> 0, step FROM subject
+    WHERE builder = ?1 AND test = ?2 AND (?3 IS NULL OR step = ?3) AND flaky = 1 LIMIT 20";
+pub(super) const ANSWERS: &str =
+    "SELECT point, build, answer, slave FROM answer WHERE subject = ?1";
+pub(super) const NUMBER: &str = "SELECT number FROM build WHERE id = ?1";
