@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
     ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, Say,
-    Timestamp, Zone, interested_users,
+    SlaveName, Timestamp, Zone, interested_users,
 };
 use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
@@ -153,8 +153,26 @@ impl Scene<'_> {
         self.causes.get(&number).copied().unwrap_or(number)
     }
 
-    /// What a problem makes of whom. Of several, the strongest counts.
+    /// What a problem makes of whom. Of several roles, the strongest counts.
     fn people(
+        &self,
+        row: &ProblemRow,
+        hands: &Hands,
+    ) -> Result<BTreeMap<String, Standing>, StoreError> {
+        let mut people = self.roles(row, hands)?;
+        for (person, standing) in &mut people {
+            standing.is_muted = hands.is_muted_for(person);
+            standing.reminders = match hands.claims.keys().all(|claimant| claimant == person) {
+                true => self.reminders(row, person, standing.role)?,
+                // Others rest while somebody is on it (PRB-20).
+                false => Reminders::Later,
+            };
+        }
+        Ok(people)
+    }
+
+    /// Who has which role in a problem.
+    fn roles(
         &self,
         row: &ProblemRow,
         hands: &Hands,
@@ -175,11 +193,16 @@ impl Scene<'_> {
                 }
             }
         };
-        if row.subject.is_infrastructure() {
-            for role in [OPERATOR, SHERIFF] {
-                let holders = self.holders(role);
-                holders.for_each(|person| add(person, Role::Responsible));
+        let slave = row.problem.found.slave.as_ref().or(row.subject.slave());
+        if row.subject.is_infrastructure() || slave.is_some() {
+            let admin = slave.map(|slave| self.admin(slave)).transpose()?;
+            let mut all: Vec<_> = self.holders(OPERATOR).collect();
+            all.extend(admin.as_ref().and_then(Option::as_deref));
+            if all.is_empty() {
+                all.extend(self.holders(SHERIFF));
             }
+            all.into_iter()
+                .for_each(|person| add(person, Role::Responsible));
             return Ok(people);
         }
         for who in hands.guilty.keys() {
@@ -219,15 +242,18 @@ impl Scene<'_> {
         for who in self.owners_of_build(row)? {
             add(&who, Role::Interested);
         }
-        for (person, standing) in &mut people {
-            standing.is_muted = hands.is_muted_for(person);
-            standing.reminders = match hands.claims.keys().all(|claimant| claimant == person) {
-                true => self.reminders(row, person, standing.role)?,
-                // Others rest while somebody is on it (PRB-20).
-                false => Reminders::Later,
-            };
-        }
         Ok(people)
+    }
+
+    /// Who looks after a slave, as it says (INF-05).
+    fn admin(&self, slave: &SlaveName) -> Result<Option<String>, StoreError> {
+        let mut slaves = self.state.slaves()?.into_iter();
+        let slave = slaves.find(|row| row.name == *slave);
+        let admin = slave.and_then(|slave| slave.info.get("admin").cloned());
+        let admin = admin.map(|admin| admin.trim().to_owned());
+        // So a slave says that nobody has written it down.
+        let is_somebody = |admin: &String| !admin.is_empty() && !admin.contains(".invalid");
+        Ok(admin.filter(is_somebody))
     }
 
     /// The name of the person whom `who` means, else the text itself.
@@ -286,8 +312,19 @@ impl Scene<'_> {
         }
         Ok(match role == Role::Guilty {
             true => Reminders::All,
-            false => Reminders::One,
+            false if self.cannot_be_verified(row) => Reminders::One,
+            // A search says more.
+            false => Reminders::None,
         })
+    }
+
+    /// Whether the master may not search for who did it (ESC-03).
+    fn cannot_be_verified(&self, row: &ProblemRow) -> bool {
+        let mut builders = self.config.builders.iter();
+        let builder = builders.find(|builder| builder.name == row.builder);
+        let step = row.subject.step().unwrap_or_default();
+        let may = builder.is_some_and(|builder| builder.refuses_search(step).is_none());
+        !(may && self.config.search.automatic)
     }
 
     /// Whether a newer change of the person is on its way (ESC-05).
