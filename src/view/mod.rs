@@ -23,6 +23,8 @@ mod flakiness;
 pub mod json;
 mod letter;
 mod lock;
+pub mod old_json;
+mod old_json_filter;
 mod overview;
 mod people;
 mod problem;

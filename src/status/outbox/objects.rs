@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::logs::{Channel, LogReader};
 use crate::model::{BuildFacts, NewsMode, Results, SetId, build_url};
 use crate::store::{State, StoreError};
-use crate::view::{Build, Change, Moment, Step, StepTests};
+use crate::view::{Build, Change, Moment, Step, StepTests, old_json};
 
 /// Lines of the failing step (MAL-07).
 const LINES: u64 = 20;
@@ -208,11 +208,8 @@ fn failing_step(state: &State, config: &Config, build: &Build) -> Json {
 
 /// The address of a log.
 pub(super) fn log_url(config: &Config, build: &Build, step: &str, log: &str) -> String {
-    let url = build_url(&config.buildbot_url, &build.builder, build.number);
-    let encoded = |name: &str| {
-        percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    format!("{url}/steps/{}/logs/{}", encoded(step), encoded(log))
+    let of_build = (&build.builder, build.number);
+    old_json::log_url(&config.buildbot_url, of_build, step, log)
 }
 
 fn last_lines(state: &State, path: &str) -> std::io::Result<Vec<String>> {

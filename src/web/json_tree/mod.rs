@@ -4,8 +4,6 @@
 //! Buildbot 0.8.14; the differences are on purpose: an unknown node is 404 with JSON, `callback` is
 //! refused, and `select` keeps what an earlier `select` has put into the answer.
 
-mod builds;
-mod filter;
 mod help;
 mod node;
 mod things;
@@ -20,6 +18,7 @@ use super::outlet::{Document, Outlet, Readers, TARGET};
 use super::page::Scene;
 use super::refusal::Refusal;
 use crate::store::State;
+use crate::view::old_json;
 
 pub(super) const ROOT: Outlet = Outlet {
     path: "/json",
@@ -72,7 +71,7 @@ fn show(state: &State, scene: &Scene) -> Result<Document, Refusal> {
     };
     let as_text = args.flag("as_text");
     let value = match flag("filter", as_text) {
-        true => filter::without_empty(value),
+        true => old_json::without_empty(value),
         false => value,
     };
     let text = match flag("compact", !as_text) {

@@ -6,10 +6,10 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::help::help;
+use super::things;
 use super::tree::Tree;
-use super::{builds, things};
 use crate::model::{BuildNumber, BuilderName, Change, SlaveName, SourceStamps};
-use crate::view::{Brief, Build};
+use crate::view::{Brief, Build, old_json};
 use crate::web::address;
 use crate::web::refusal::Refusal;
 
@@ -105,7 +105,7 @@ impl<'a> Tree<'a> {
             [] => Some(Node::Build(build)),
             ["steps"] => Some(Node::Steps(build)),
             ["steps", name] => {
-                let names = builds::steps(&build);
+                let names = old_json::steps(&build);
                 let by_number = name.parse().ok().filter(|number| *number < names.len());
                 let by_name = || names.iter().position(|known| known == name);
                 by_number
@@ -113,9 +113,11 @@ impl<'a> Tree<'a> {
                     .map(|step| Node::Step(build, step))
             }
             ["source_stamp"] => Some(Node::SourceStamp(build)),
-            ["source_stamp", "changes"] => Some(Node::Changes(builds::stamps(self.state, &build)?)),
+            ["source_stamp", "changes"] => {
+                Some(Node::Changes(old_json::stamps(self.state, &build)?))
+            }
             ["source_stamp", "changes", number] => {
-                let stamps = builds::stamps(self.state, &build)?;
+                let stamps = old_json::stamps(self.state, &build)?;
                 let mut changes = stamps.changes();
                 let found = changes.find(|change| change.number.to_string() == *number);
                 found.map(|change| Node::Change(Arc::clone(change)))
@@ -198,30 +200,34 @@ impl Node {
                 let mut all = Map::new();
                 for brief in tree.page_of_builds(builder)? {
                     if let Some(build) = tree.build(builder, &brief.number.to_string())? {
-                        let shown = builds::build(tree, &build)?;
+                        let shown = old_json::build(tree.around(), &build)?;
                         all.insert(brief.number.to_string(), shown);
                     }
                 }
                 Value::Object(all)
             }
-            Self::Build(build) => builds::build(tree, build)?,
+            Self::Build(build) => old_json::build(tree.around(), build)?,
             Self::Steps(build) => {
-                let steps = (0..builds::steps(build).len())
-                    .map(|step| (step.to_string(), builds::step(tree, build, step)));
+                let steps = (0..old_json::steps(build).len())
+                    .map(|step| (step.to_string(), old_json::step(tree.around(), build, step)));
                 Value::Object(steps.collect())
             }
-            Self::Step(build, step) => builds::step(tree, build, *step),
+            Self::Step(build, step) => old_json::step(tree.around(), build, *step),
             Self::SourceStamp(build) => {
-                let stamps = builds::stamps(tree.state, build)?;
-                builds::source_stamp(tree, stamps.first())?
+                let stamps = old_json::stamps(tree.state, build)?;
+                old_json::source_stamp(tree.around(), stamps.first())?
             }
             Self::Changes(stamps) => {
                 let changes = stamps.changes();
-                let changes =
-                    changes.map(|change| (change.number.to_string(), builds::change(tree, change)));
+                let changes = changes.map(|change| {
+                    (
+                        change.number.to_string(),
+                        old_json::change(tree.around(), change),
+                    )
+                });
                 Value::Object(changes.collect())
             }
-            Self::Change(change) => builds::change(tree, change),
+            Self::Change(change) => old_json::change(tree.around(), change),
             Self::PendingBuilds(builder) => things::pending(tree, builder)?,
             Self::SlavesOf(builder) => {
                 let slaves = things::builder(tree, builder)?.slaves;

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::builds::{self, properties, seconds};
 use super::tree::Tree;
 use crate::model::{BuilderName, SlaveName, SourceStamps};
+use crate::view::old_json::{self, properties, seconds};
 use crate::view::{Build, Builder, Queue, Slave};
 use crate::web::page::Scene;
 use crate::web::refusal::Refusal;
@@ -93,7 +93,7 @@ pub(super) fn pending(tree: Tree<'_>, builder: &BuilderName) -> Result<Value, Re
         let (stamps, _) = state.wishes(&[request.id])?;
         let set = state.build_set(request.set)?;
         all.push(json!({
-            "source": builds::source_stamp(tree, SourceStamps::merged(&stamps).first())?,
+            "source": old_json::source_stamp(tree.around(), SourceStamps::merged(&stamps).first())?,
             "properties": set.map_or_else(Vec::new, |set| properties(&set.properties)),
             "builderName": request.builder,
             "submittedAt": seconds(request.submitted_at),
@@ -142,7 +142,7 @@ fn shown(tree: Tree<'_>, slave: &Slave, builders: &[Builder]) -> Result<Value, R
             let moment = tree.scene.moment();
             let found = Build::find(tree.state, &builder.name, build.number, moment)?;
             if let Some(build) = found {
-                running.push(builds::build(tree, &build)?);
+                running.push(old_json::build(tree.around(), &build)?);
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::model::{BuildNumber, BuilderName};
 use crate::store::State;
 use crate::store::read::Wanted;
 use crate::view::Brief;
+use crate::view::old_json::Surroundings;
 use crate::web::page::Scene;
 use crate::web::refusal::Refusal;
 
@@ -14,7 +15,16 @@ pub(super) struct Tree<'a> {
     pub(super) scene: &'a Scene,
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    /// What the JSON of builds is made with.
+    pub(super) fn around(self) -> Surroundings<'a> {
+        Surroundings {
+            state: self.state,
+            base: &self.scene.config.buildbot_url,
+            zone: self.scene.zone,
+        }
+    }
+
     /// The newest builds of a builder, tries among them.
     pub(super) fn newest(
         self,

@@ -1,31 +1,54 @@
-//! Builds with their steps, source stamps and changes.
+//! Builds with their steps, source stamps and changes in the JSON of Buildbot 0.8, for its `/json`
+//! tree and the packets of its `HttpStatusPush`.
 
 use std::sync::Arc;
 
 use chrono::DateTime;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::tree::Tree;
+use super::{Build, Step};
 use crate::logs::{Channel, LogReader};
 use crate::model::{
-    Change, PatchBody, Properties, Remaining, Results, SourceStamp, SourceStamps, Timestamp, Zone,
+    BuildNumber, BuilderName, Change, PatchBody, Properties, Remaining, Results, SourceStamp,
+    SourceStamps, Timestamp, Zone, build_url,
 };
-use crate::store::State;
-use crate::view::{Build, Step};
-use crate::web::address;
-use crate::web::refusal::Refusal;
+use crate::store::{State, StoreError};
+
+pub use super::old_json_filter::without_empty;
+
+/// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// What the JSON is made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The state.
+    pub state: &'a State,
+    /// The address of the pages.
+    pub base: &'a str,
+    /// The zone of times in words.
+    pub zone: Zone,
+}
 
 /// A build.
-pub(super) fn build(tree: Tree<'_>, build: &Build) -> Result<Value, Refusal> {
-    let stamps = stamps(tree.state, build)?;
-    let stamps = stamps.iter().map(|stamp| source_stamp(tree, stamp));
+///
+/// # Errors
+/// The state cannot be read.
+pub fn build(around: Surroundings<'_>, build: &Build) -> Result<Value, StoreError> {
+    let stamps = stamps(around.state, build)?;
+    let stamps = stamps.iter().map(|stamp| source_stamp(around, stamp));
     let stamps = stamps.collect::<Result<Vec<_>, _>>()?;
     let names = steps(build);
     let current = build
         .steps
         .iter()
         .position(|step| step.finished_at.is_none());
-    let logs = (0..build.steps.len()).flat_map(|step| logs(tree, build, step));
+    let logs = (0..build.steps.len()).flat_map(|step| logs(around, build, step));
     Ok(json!({
         "builderName": build.builder,
         "number": build.number,
@@ -39,13 +62,14 @@ pub(super) fn build(tree: Tree<'_>, build: &Build) -> Result<Value, Refusal> {
         "slave": build.slave,
         "logs": logs.collect::<Vec<_>>(),
         "eta": eta(build.remaining),
-        "steps": (0..names.len()).map(|index| step(tree, build, index)).collect::<Vec<_>>(),
-        "currentStep": current.map(|index| step(tree, build, index)),
+        "steps": (0..names.len()).map(|index| step(around, build, index)).collect::<Vec<_>>(),
+        "currentStep": current.map(|index| step(around, build, index)),
     }))
 }
 
 /// The names of all steps of a build, those included that have not begun.
-pub(super) fn steps(build: &Build) -> Vec<&str> {
+#[must_use]
+pub fn steps(build: &Build) -> Vec<&str> {
     let begun = build.steps.iter().map(|step| step.name.as_str());
     let mut names: Vec<_> = begun.collect();
     for planned in &build.planned {
@@ -57,7 +81,8 @@ pub(super) fn steps(build: &Build) -> Vec<&str> {
 }
 
 /// A step, by its position among all steps.
-pub(super) fn step(tree: Tree<'_>, build: &Build, index: usize) -> Value {
+#[must_use]
+pub fn step(around: Surroundings<'_>, build: &Build, index: usize) -> Value {
     let Some(step) = build.steps.get(index) else {
         let names = steps(build);
         let name = names.get(index).copied().unwrap_or_default();
@@ -89,12 +114,12 @@ pub(super) fn step(tree: Tree<'_>, build: &Build, index: usize) -> Value {
         "isFinished": step.finished_at.is_some(),
         "statistics": step.statistics,
         "times": [seconds(step.started_at), step.finished_at.map(seconds)],
-        "expectations": expectations(tree.state, build, step),
+        "expectations": expectations(around.state, build, step),
         "eta": eta(step.remaining),
         "urls": urls.collect::<Map<_, _>>(),
         "step_number": index,
         "hidden": step.hidden,
-        "logs": logs(tree, build, index),
+        "logs": logs(around, build, index),
     })
 }
 
@@ -114,20 +139,38 @@ fn expectations(state: &State, build: &Build, step: &Step) -> Vec<Value> {
     expected.collect()
 }
 
-fn logs(tree: Tree<'_>, build: &Build, step: usize) -> Vec<Value> {
+fn logs(around: Surroundings<'_>, build: &Build, step: usize) -> Vec<Value> {
     let Some(step) = build.steps.get(step) else {
         return Vec::new();
     };
-    let base = tree.scene.config.buildbot_url.trim_end_matches('/');
     let logs = step.logs.iter().map(|log| {
-        let path = address::log(&build.builder, build.number, &step.name, &log.name);
-        json!([log.name, format!("{base}{path}")])
+        let of_build = (&build.builder, build.number);
+        json!([
+            log.name,
+            log_url(around.base, of_build, &step.name, &log.name)
+        ])
     });
     logs.collect()
 }
 
+/// The address of a log, below the address `base` of the pages.
+#[must_use]
+pub fn log_url(
+    base: &str,
+    (builder, number): (&BuilderName, BuildNumber),
+    step: &str,
+    log: &str,
+) -> String {
+    let url = build_url(base, builder, number);
+    let encoded = |name| utf8_percent_encode(name, ENCODED);
+    format!("{url}/steps/{}/logs/{}", encoded(step), encoded(log))
+}
+
 /// What a build was made of. Of a build whose sets were pruned, only what the build knows itself.
-pub(super) fn stamps(state: &State, build: &Build) -> Result<Arc<SourceStamps>, Refusal> {
+///
+/// # Errors
+/// The state cannot be read.
+pub fn stamps(state: &State, build: &Build) -> Result<Arc<SourceStamps>, StoreError> {
     let (stamps, _) = state.wishes(&build.requests)?;
     if !stamps.is_empty() {
         return Ok(SourceStamps::merged(&stamps));
@@ -149,8 +192,11 @@ pub(super) fn stamps(state: &State, build: &Build) -> Result<Arc<SourceStamps>, 
 }
 
 /// A source stamp.
-pub(super) fn source_stamp(tree: Tree<'_>, stamp: &SourceStamp) -> Result<Value, Refusal> {
-    let changes = stamp.changes.iter().map(|one| change(tree, one));
+///
+/// # Errors
+/// The state cannot be read.
+pub fn source_stamp(around: Surroundings<'_>, stamp: &SourceStamp) -> Result<Value, StoreError> {
+    let changes = stamp.changes.iter().map(|one| change(around, one));
     let mut shown = json!({
         "branch": stamp.branch,
         "revision": stamp.revision_to_build(),
@@ -163,7 +209,7 @@ pub(super) fn source_stamp(tree: Tree<'_>, stamp: &SourceStamp) -> Result<Value,
     if let (Some(patch), Some(fields)) = (&stamp.patch, shown.as_object_mut()) {
         let body = match &patch.body {
             PatchBody::Given(body) => Some(body.to_vec()),
-            PatchBody::Kept(set) => tree.state.diff(*set)?,
+            PatchBody::Kept(set) => around.state.diff(*set)?,
         };
         let body = body.unwrap_or_default();
         fields.insert("patch_level".to_owned(), json!(patch.level));
@@ -179,7 +225,8 @@ pub(super) fn source_stamp(tree: Tree<'_>, stamp: &SourceStamp) -> Result<Value,
 }
 
 /// A change.
-pub(super) fn change(tree: Tree<'_>, change: &Change) -> Value {
+#[must_use]
+pub fn change(around: Surroundings<'_>, change: &Change) -> Value {
     let files = change.files.iter().map(|name| json!({"name": name}));
     json!({
         "number": change.number,
@@ -190,7 +237,7 @@ pub(super) fn change(tree: Tree<'_>, change: &Change) -> Value {
         "revision": change.revision,
         "rev": change.revision,
         "when": change.when.0.div_euclid(1_000_000),
-        "at": in_words(change.when, tree.scene.zone),
+        "at": in_words(change.when, around.zone),
         "files": files.collect::<Vec<_>>(),
         "revlink": change.revlink,
         "properties": properties(&change.properties),
@@ -201,7 +248,8 @@ pub(super) fn change(tree: Tree<'_>, change: &Change) -> Value {
 }
 
 /// Properties as triples of name, value and source.
-pub(super) fn properties(properties: &Properties) -> Vec<Value> {
+#[must_use]
+pub fn properties(properties: &Properties) -> Vec<Value> {
     let all = properties.iter();
     let all = all.map(|(name, property)| json!([name, property.value, property.source]));
     all.collect()
@@ -212,7 +260,8 @@ pub(super) fn properties(properties: &Properties) -> Vec<Value> {
     clippy::cast_precision_loss,
     reason = "microseconds of this century are exact enough"
 )]
-pub(super) fn seconds(at: Timestamp) -> f64 {
+#[must_use]
+pub fn seconds(at: Timestamp) -> f64 {
     at.0 as f64 / 1e6
 }
 

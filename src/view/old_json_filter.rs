@@ -4,7 +4,8 @@ use serde_json::Value;
 
 /// The value without null, false, empty texts, empty lists and empty objects. A list with nothing
 /// else in it is empty; other lists keep their length.
-pub(super) fn without_empty(value: Value) -> Value {
+#[must_use]
+pub fn without_empty(value: Value) -> Value {
     match value {
         Value::Array(items) => {
             let items: Vec<_> = items.into_iter().map(without_empty).collect();
