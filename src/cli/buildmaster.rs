@@ -24,6 +24,7 @@ mod next_runs;
 mod nth;
 mod outbox;
 mod pause;
+mod preview;
 mod problems;
 mod quarantine;
 mod reconfig;
@@ -103,6 +104,7 @@ enum Verb {
     /// Have change sources look for changes now.
     Sources(sources::Sources),
     Outbox(outbox::Outbox),
+    Preview(preview::PreviewArgs),
     Problems(problems::Problems),
     Bisect(bisect::Bisect),
     /// Print the hash of a password for a try user.
@@ -159,6 +161,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
         Verb::Audit(verb) => verb.run(),
         Verb::Sources(verb) => verb.run(),
         Verb::Outbox(verb) => verb.run(),
+        Verb::Preview(verb) => verb.run(),
         Verb::Problems(verb) => verb.run(),
         Verb::Bisect(verb) => verb.run(),
         Verb::HashPassword(verb) => verb.run().map(|()| ExitCode::SUCCESS),

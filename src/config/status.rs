@@ -210,6 +210,16 @@ impl StatusConfig {
         }
     }
 
+    /// The name of the template that words its letters, if it has one.
+    #[must_use]
+    pub fn template(&self) -> Option<&str> {
+        match self {
+            Self::Mail(mail) => mail.template.as_deref(),
+            Self::Webhook(webhook) => webhook.template.as_deref(),
+            Self::Command(_) | Self::PbListener(_) | Self::CommitStatus(_) | Self::Irc(_) => None,
+        }
+    }
+
     /// Which builds it reports, if it reports builds.
     #[must_use]
     pub fn telling(&self) -> Option<&Telling> {

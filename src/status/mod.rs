@@ -9,6 +9,7 @@ pub mod irc;
 pub mod live;
 pub mod outbox;
 pub mod pb;
+mod problem_facts;
 pub mod teller;
 pub mod users;
 mod values;

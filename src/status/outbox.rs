@@ -13,6 +13,7 @@ mod lookup;
 mod mail;
 mod message;
 mod objects;
+mod preview;
 mod problem_mail;
 mod program;
 mod push;
@@ -31,6 +32,7 @@ use tracing::{debug, error, info, info_span, warn};
 
 use self::mail::Post;
 use self::turns::{Failure, MOST_AT_ONCE, Turns, fate, stale};
+use self::wording::Templates;
 use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
 use crate::clock::Clock;
 use crate::config::{Config, StatusConfig};
@@ -41,6 +43,7 @@ use crate::status::irc::Bots;
 use crate::store::read::{LetterFilter, LetterRow};
 use crate::store::{State, StoreError, Writer};
 
+pub use self::preview::{Preview, PreviewKind};
 pub(super) use self::recipients::is_reachable;
 pub use self::wording::check_template;
 
@@ -82,6 +85,7 @@ impl Outbox {
         let (ended, mut attempts) = mpsc::channel(MOST_AT_ONCE);
         let mut turns = Turns::default();
         let connections = Arc::default();
+        let mut templates = self.templates().await;
         loop {
             let (heads, identity) = self.heads().await;
             let told = self.config.clone();
@@ -91,6 +95,7 @@ impl Outbox {
                     reader: self.writer.reader().clone(),
                     config: Arc::clone(&self.config.borrow()),
                     identity: Arc::clone(&identity),
+                    templates: Arc::clone(&templates),
                     connections: Arc::clone(&connections),
                     bots: self.bots.clone(),
                 };
@@ -114,7 +119,10 @@ impl Outbox {
                 Some(attempt) = attempts.recv() => self.note(&mut turns, attempt).await,
                 is_over = written(&mut news, &told) => if is_over { break },
                 () = self.changed.notified() => {}
-                Ok(()) = self.config.changed() => self.welcome(&mut turns).await,
+                Ok(()) = self.config.changed() => {
+                    templates = self.templates().await;
+                    self.welcome(&mut turns).await;
+                }
                 () = sleep(pause) => {}
             }
         }
@@ -126,6 +134,19 @@ impl Outbox {
                 () = sleep_until(limit) => break,
             }
         }
+    }
+
+    /// The templates of the user, as they are now (MSG-03).
+    async fn templates(&self) -> Arc<Templates> {
+        let config = Arc::clone(&self.config.borrow());
+        let read = move |state: &State| {
+            Ok::<_, StoreError>(Arc::new(Templates::read(state.basedir(), &config)))
+        };
+        let read = self.writer.reader().read(read).await;
+        read.unwrap_or_else(|error| {
+            error!("cannot read the templates: {error}");
+            Arc::default()
+        })
     }
 
     /// The first letters of their orders, and the identity of the state, without which they have

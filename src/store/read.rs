@@ -37,7 +37,7 @@ pub use build_problems::SaidOfProblems;
 pub(super) use build_problems::{Place, failing, has_unknown_between, point_of};
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
-pub(super) use ending::{EndedBuild, ended_build, previous_of};
+pub(super) use ending::{ended_build, facts_of, previous_of};
 pub use flaky::FlakyRow;
 pub(super) use flaky::evidence_of;
 pub use letters::{LetterFilter, LetterRow, OutboxRow};

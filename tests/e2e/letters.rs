@@ -246,7 +246,7 @@ fn mal_10_a_refused_recipient_does_not_keep_the_mail_from_the_others() {
 }
 
 #[test]
-fn mal_10_mail_leaves_by_tls_with_a_login_to_a_server_whose_name_is_checked() {
+fn mal_10_out_15_mail_leaves_by_tls_with_a_login_that_the_state_does_not_have() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls");
     let pem = data.join("server.pem").display().to_string();
     let authority = data.join("ca.pem").display().to_string();
@@ -254,12 +254,12 @@ fn mal_10_mail_leaves_by_tls_with_a_login_to_a_server_whose_name_is_checked() {
         let sandbox = Sandbox::new();
         let lines = format!(
             "tls = {tls:?}\nca_file = {authority:?}\nsmtp_user = \"ci\"\n\
-             smtp_password = \"wrong\""
+             smtp_password = \"sesame-old\""
         );
         let Some(scene) = Scene::prepare(&sandbox, &lines) else {
             return;
         };
-        let _server = scene.serve_with(&[tls, &pem, "ci:sekrit"]);
+        let _server = scene.serve_with(&[tls, &pem, "ci:sesame-new"]);
         scene.build(0, false);
         let failed_with = |text: &str| {
             wait_until(text, || {
@@ -268,18 +268,74 @@ fn mal_10_mail_leaves_by_tls_with_a_login_to_a_server_whose_name_is_checked() {
                 error.is_some_and(|error| error.contains(text))
             });
         };
-        // The certificate is of `localhost`.
+        // The certificate is of `localhost`, and the name of the server is checked.
         failed_with("cannot ");
         scene.reconfigure("\"127.0.0.1\"\nsmtp_port", "\"localhost\"\nsmtp_port");
         failed_with("cannot log in at localhost");
         assert_eq!(scene.letters()[0]["state"], "waiting");
-        scene.reconfigure("\"wrong\"", "\"sekrit\"");
+        scene.reconfigure("\"sesame-old\"", "\"sesame-new\"");
         scene.outbox(&["retry", "--target", "MailNotifier"]);
         scene.wait_for_states(&["delivered"]);
         let mail = &scene.mails()[0];
         assert_eq!(mail["is_encrypted"], true, "{mail}");
-        assert_eq!(mail["login"], "ci:sekrit", "{mail}");
+        assert_eq!(mail["login"], "ci:sesame-new", "{mail}");
+        assert!(!scene.master.state_has("sesame"));
+        assert!(scene.master.state_has("cannot log in at localhost"));
     }
+}
+
+#[test]
+fn msg_03_msg_05_templates_are_read_with_the_configuration_and_tried_out_by_a_preview() {
+    let sandbox = Sandbox::new();
+    let Some(scene) = Scene::prepare(&sandbox, "template = \"short\"") else {
+        return;
+    };
+    let _server = scene.serve();
+    let templates = scene.master.dir().join("templates");
+    fs::create_dir(&templates).unwrap();
+    fs::write(
+        templates.join("short.j2"),
+        "{{ builder.name }}: {{ opening }}",
+    )
+    .unwrap();
+    scene.build(0, false);
+    scene.wait_for_states(&["delivered"]);
+    let text = scene.mails()[0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("[The template failed: "), "{text}");
+    // The template that is there now is in force with the configuration.
+    scene.reconfigure("End to end", "End to end");
+    scene.build(1, true);
+    scene.wait_for_states(&["delivered"; 2]);
+    let text = scene.mails()[1]["text"].as_str().unwrap().to_owned();
+    assert_eq!(text.trim_end(), "full: failed");
+
+    let preview = |words: &[&str]| {
+        let mut command = scene.master.program();
+        command
+            .arg("preview")
+            .args(words)
+            .arg("--basedir")
+            .arg(scene.master.dir());
+        run(&mut command)
+    };
+    let newest = preview(&["build"]).ok();
+    for part in [
+        "=== MailNotifier: build full/1 ended with failure\n",
+        "\nTo: alice@example.org\n",
+        "\nSubject: buildbot failure in End to end on full\n",
+        "\nX-Buildmaster-Judgement: new\n",
+        "\nfull: failed\n",
+    ] {
+        assert!(newest.contains(part), "{part}: {newest}");
+    }
+    let first = preview(&["build", "--build", "full/0", "--to", "bob"]).ok();
+    assert!(first.contains("\nTo: bob@example.org\n"), "{first}");
+    assert!(first.contains("\nfull: passing\n"), "{first}");
+    let none = preview(&["build", "--build", "full/7"]).fails_with(1);
+    assert!(none.contains("no build full/7 has ended"), "{none}");
+    let none = preview(&["problem"]).fails_with(1);
+    assert!(none.contains("no status target would be told"), "{none}");
+    assert_eq!((scene.letters().len(), scene.mails().len()), (2, 2));
 }
 
 #[test]

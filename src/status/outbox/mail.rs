@@ -13,7 +13,7 @@ use super::program;
 use super::recipients::{Recipients, address};
 use super::smtp::Connections;
 use super::turns::{Failure, Refused};
-use super::wording::{self, About};
+use super::wording::{self, About, Templates};
 use super::{attachments, lookup};
 use crate::config::{Config, MailNotifierConfig, MailTransport};
 use crate::control::read_password;
@@ -30,6 +30,8 @@ pub(super) struct Post {
     pub(super) config: Arc<Config>,
     /// The identity of the state.
     pub(super) identity: Arc<str>,
+    /// The templates of the user.
+    pub(super) templates: Arc<Templates>,
     pub(super) connections: Arc<Connections>,
     pub(super) bots: Bots,
 }
@@ -99,10 +101,11 @@ impl Post {
         notifier: &MailNotifierConfig,
     ) -> Result<Parts, Failure> {
         let (config, identity) = (Arc::clone(&self.config), Arc::clone(&self.identity));
+        let templates = Arc::clone(&self.templates);
         let only = letter.recipient.clone();
         let (letter, wanted) = (letter.clone(), notifier.clone());
         let drafting = self.reader.read(move |state| {
-            let draft = draft(state, &config, &wanted, (&letter, &identity))?;
+            let draft = draft(state, (&config, &templates), &wanted, (&letter, &identity))?;
             Ok::<_, StoreError>((draft, view::register(state, &config)?))
         });
         let unreadable = |error: StoreError| Failure::Later(error.to_string());
@@ -192,7 +195,7 @@ impl Post {
 /// The mail of a letter about builds.
 fn draft(
     state: &State,
-    config: &Config,
+    (config, templates): (&Config, &Templates),
     notifier: &MailNotifierConfig,
     (letter, identity): (&LetterRow, &str),
 ) -> Result<Result<Draft, Failure>, StoreError> {
@@ -249,7 +252,7 @@ fn draft(
     };
     objects["not_attached"] = left_out.into();
     let wanted = (notifier.template.as_deref(), notifier.html);
-    let worded = match wording::word(state.basedir(), about, wanted, &objects) {
+    let worded = match wording::word(templates, about, wanted, &objects) {
         Ok(worded) => worded,
         Err(why) => return Ok(Err(Failure::Never(why))),
     };
@@ -336,7 +339,11 @@ fn headers(
 ///
 /// # Errors
 /// Nobody is to be mailed.
-fn missing(letter: &LetterRow, config: &Config, identity: &str) -> Result<Parts, Failure> {
+pub(super) fn missing(
+    letter: &LetterRow,
+    config: &Config,
+    identity: &str,
+) -> Result<Parts, Failure> {
     let LetterFacts::SlaveMissing {
         slave,
         since,

@@ -29,10 +29,11 @@ impl Post {
         notifier: &MailNotifierConfig,
     ) -> Result<Parts, Failure> {
         let config = Arc::clone(&self.config);
+        let templates = Arc::clone(&self.templates);
         let (facts, html) = (told.clone(), notifier.html);
         let drafting = self.reader.read(move |state| {
             let objects = objects(&config, &facts);
-            let worded = wording::word(state.basedir(), About::Problems, (None, html), &objects);
+            let worded = wording::word(&templates, About::Problems, (None, html), &objects);
             Ok::<_, StoreError>((worded, view::register(state, &config)?))
         });
         let unreadable = |error: StoreError| Failure::Later(error.to_string());

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::mail::Post;
 use super::turns::{Failure, Refused};
 use super::webhook::{self, Request, signature};
-use super::wording::{self, About};
+use super::wording::Templates;
 use super::{command, objects};
 use crate::config::{Config, Secret, StatusConfig, Telling};
 use crate::control::read_password;
@@ -18,9 +18,19 @@ use crate::store::{State, StoreError};
 use crate::view::{Build, Moment};
 
 /// What is pushed, and where.
-enum Push {
+pub(super) enum Push {
     Webhook(Request),
     Command(Vec<String>, String),
+}
+
+impl Push {
+    /// The same for people, without what proves who has sent it.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Webhook(request) => format!("POST {}\n\n{}\n", request.url, request.body),
+            Self::Command(words, body) => format!("{}\n\n{body}\n", words.join(" ")),
+        }
+    }
 }
 
 impl Post {
@@ -34,9 +44,10 @@ impl Post {
         now: Timestamp,
     ) -> Result<Refused, Failure> {
         let (config, identity) = (self.config.clone(), self.identity.clone());
-        let of_letter = letter.clone();
+        let (of_letter, templates) = (letter.clone(), self.templates.clone());
         let preparing = self.reader.read(move |state| {
-            Ok::<_, StoreError>(prepare(state, &config, (&of_letter, &identity), now))
+            let letter = (&of_letter, &*identity);
+            Ok::<_, StoreError>(prepare(state, &config, &templates, letter, now))
         });
         let prepared = preparing
             .await
@@ -56,9 +67,14 @@ fn key(identity: &str, letter: &LetterRow) -> String {
     format!("{identity}.{}", letter.id)
 }
 
-fn prepare(
+/// What is pushed for a letter.
+///
+/// # Errors
+/// There is nothing to push, or it must not be pushed there.
+pub(super) fn prepare(
     state: &State,
     config: &Config,
+    templates: &Templates,
     (letter, identity): (&LetterRow, &str),
     now: Timestamp,
 ) -> Result<Push, Failure> {
@@ -71,7 +87,7 @@ fn prepare(
     }
     let telling = target.telling().ok_or_else(unfit)?;
     let (event, facts) = facts(state, config, letter, telling)?;
-    let body = json!({
+    let mut body = json!({
         "event": event,
         "letter": letter.id,
         "at": letter.made_at.to_rfc3339(),
@@ -83,17 +99,14 @@ fn prepare(
         }
         StatusConfig::Webhook(webhook) => {
             refuse_private(&webhook.url, webhook.allow_private)?;
-            let body = match &webhook.template {
+            let rendered = webhook.template.as_ref();
+            let body = match rendered.map(|name| templates.render(name, &body["facts"])) {
                 None => body.to_string(),
-                Some(name) => {
-                    let about = if event == "build" {
-                        About::Build
-                    } else {
-                        About::Set
-                    };
-                    let wanted = (Some(name.as_str()), false);
-                    let worded = wording::word(state.basedir(), about, wanted, &facts);
-                    worded.map_err(Failure::Never)?.text
+                Some(Ok(text)) => text,
+                Some(Err(why)) => {
+                    // What the master posts by itself, with a line that says so (MSG-03).
+                    body["note"] = format!("the template failed: {why}").into();
+                    body.to_string()
                 }
             };
             let secrets = [&webhook.secret, &webhook.previous_secret]

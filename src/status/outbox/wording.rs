@@ -1,12 +1,13 @@
 //! The wording of letters: the master's own templates, and those of the user (MSG-01, MSG-03).
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
 use super::objects;
-use crate::config::Config;
 use crate::config::expression::Page;
+use crate::config::{Config, StatusConfig};
 
 /// Bytes of a template of the user.
 const LONGEST_TEMPLATE: u64 = 256 * 1024;
@@ -46,54 +47,119 @@ impl About {
     }
 }
 
+/// The templates of the user by their names, as they were when the configuration was put in force
+/// (MSG-03); or why one cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Templates(BTreeMap<String, Result<Template, String>>);
+
+/// A template of the user.
+#[derive(Debug)]
+struct Template {
+    text: String,
+    html: Option<String>,
+}
+
+impl Templates {
+    /// Reads those that the status targets name.
+    pub(super) fn read(basedir: &Path, config: &Config) -> Self {
+        let names = config.status.iter().filter_map(StatusConfig::template);
+        let read = names.map(|name| (name.to_owned(), Template::read(basedir, name)));
+        Self(read.collect())
+    }
+
+    /// The text of a template, filled in.
+    ///
+    /// # Errors
+    /// It cannot be read, or fails.
+    pub(super) fn render(&self, name: &str, objects: &Json) -> Result<String, String> {
+        self.get(name)?.render(name, objects)
+    }
+
+    fn get(&self, name: &str) -> Result<&Template, String> {
+        let unknown = || Err(format!("`{name}` was not read"));
+        let known = self.0.get(name).map_or_else(unknown, Ok)?;
+        known.as_ref().map_err(String::clone)
+    }
+}
+
+impl Template {
+    fn read(basedir: &Path, name: &str) -> Result<Self, String> {
+        let html = path(basedir, name, true);
+        Ok(Self {
+            text: contents(&path(basedir, name, false))?,
+            html: match html.exists() {
+                true => Some(contents(&html)?),
+                false => None,
+            },
+        })
+    }
+
+    fn render(&self, name: &str, objects: &Json) -> Result<String, String> {
+        filled(&self.text, false, objects).map_err(|why| format!("{name}.j2: {why}"))
+    }
+
+    /// Absent if there is no template for HTML.
+    fn render_html(&self, name: &str, objects: &Json) -> Option<Result<String, String>> {
+        let html = self.html.as_ref()?;
+        Some(filled(html, true, objects).map_err(|why| format!("{name}.html.j2: {why}")))
+    }
+}
+
 /// The texts of a letter. A template of the user that fails is replaced by the master's own, with a
 /// line that says so.
 ///
 /// # Errors
 /// The master's own template fails.
 pub(super) fn word(
-    basedir: &Path,
+    templates: &Templates,
     about: About,
     (template, wants_html): (Option<&str>, bool),
     objects: &Json,
 ) -> Result<Wording, String> {
-    let own = |is_html: bool| {
-        let page = Page::compile(about.built_in(is_html), is_html);
-        let text = page.and_then(|page| page.render(objects));
-        text.map_err(|mistake| mistake.to_string())
-    };
-    let text = match template.map(|name| theirs(basedir, name, false, objects)) {
+    let own = |is_html: bool| filled(about.built_in(is_html), is_html, objects);
+    let text = match template.map(|name| templates.render(name, objects)) {
         Some(Ok(text)) => text,
         Some(Err(why)) => format!("{}\n[The template failed: {why}]\n", own(false)?),
         None => own(false)?,
     };
-    let html = match (wants_html, template) {
-        (false, _) => None,
-        (true, Some(name)) if path(basedir, name, true).exists() => {
-            theirs(basedir, name, true, objects).ok()
-        }
-        (true, _) => Some(own(true)?),
+    let their_html = || {
+        let template = template?;
+        templates.get(template).ok()?.render_html(template, objects)
+    };
+    let html = match wants_html {
+        false => None,
+        true => match their_html() {
+            Some(Ok(html)) => Some(html),
+            Some(Err(why)) => Some(format!(
+                "{}\n<!-- The template failed: {} -->\n",
+                own(true)?,
+                why.replace("--", "- -")
+            )),
+            None => Some(own(true)?),
+        },
     };
     Ok(Wording { text, html })
 }
 
-fn path(basedir: &Path, name: &str, is_html: bool) -> std::path::PathBuf {
+fn filled(template: &str, is_html: bool, objects: &Json) -> Result<String, String> {
+    let page = Page::compile(template, is_html);
+    let text = page.and_then(|page| page.render(objects));
+    text.map_err(|mistake| mistake.to_string())
+}
+
+fn path(basedir: &Path, name: &str, is_html: bool) -> PathBuf {
     let end = if is_html { ".html.j2" } else { ".j2" };
     basedir.join("templates").join(format!("{name}{end}"))
 }
 
-fn theirs(basedir: &Path, name: &str, is_html: bool, objects: &Json) -> Result<String, String> {
-    let path = path(basedir, name, is_html);
+fn contents(path: &Path) -> Result<String, String> {
     let about = |error: std::io::Error| format!("{}: {error}", path.display());
-    let length = std::fs::metadata(&path).map_err(about)?.len();
+    let length = std::fs::metadata(path).map_err(about)?.len();
     if length > LONGEST_TEMPLATE {
         let path = path.display();
         return Err(format!("{path} has more than {LONGEST_TEMPLATE} bytes"));
     }
-    let text = std::fs::read_to_string(&path).map_err(about)?;
-    let page = Page::compile(&text, is_html);
-    let text = page.and_then(|page| page.render(objects));
-    text.map_err(|mistake| format!("{}: {mistake}", path.display()))
+    std::fs::read_to_string(path).map_err(about)
 }
 
 /// Checks a template of the user with a build that never was (MSG-03).
@@ -102,11 +168,9 @@ fn theirs(basedir: &Path, name: &str, is_html: bool, objects: &Json) -> Result<S
 /// Why it cannot be used.
 pub fn check_template(basedir: &Path, name: &str) -> Result<(), String> {
     let objects = objects::sample();
-    theirs(basedir, name, false, &objects)?;
-    if path(basedir, name, true).exists() {
-        theirs(basedir, name, true, &objects)?;
-    }
-    Ok(())
+    let template = Template::read(basedir, name)?;
+    template.render(name, &objects)?;
+    template.render_html(name, &objects).transpose().map(drop)
 }
 
 /// The subject of a mail (MAL-07).
@@ -156,8 +220,8 @@ mod tests {
             objects["judgement"] = json!(null);
             let subject = subject(&usual, about, &config, &objects);
             assert_eq!(expect["subject"], subject, "{}", case["id"]);
-            let basedir = Path::new("/nowhere");
-            let worded = word(basedir, About::Build, (None, true), &objects).unwrap();
+            let templates = Templates::default();
+            let worded = word(&templates, About::Build, (None, true), &objects).unwrap();
             let first = worded.text.lines().next().unwrap().to_lowercase();
             let says = expect["says"].as_str().unwrap();
             assert!(first.contains(says), "{}: {first}", case["id"]);
@@ -171,9 +235,13 @@ mod tests {
         let dir = basedir.path().join("templates");
         std::fs::create_dir(&dir).unwrap();
         let objects = objects::sample();
+        let read = |name: &str| {
+            let template = Template::read(basedir.path(), name);
+            Templates(BTreeMap::from([(name.to_owned(), template)]))
+        };
         let worded = |name: &str| {
             let wanted = (Some(name), false);
-            word(basedir.path(), About::Build, wanted, &objects).unwrap()
+            word(&read(name), About::Build, wanted, &objects).unwrap()
         };
         std::fs::write(dir.join("good.j2"), "{{ builder.name }}: {{ opening }}\n").unwrap();
         assert_eq!(worded("good").text, "full: new failure\n");
@@ -188,9 +256,16 @@ mod tests {
         let mut hostile = objects::sample();
         hostile["builder"]["name"] = json!("<script>");
         let wanted = (Some("good"), true);
-        let html = word(basedir.path(), About::Build, wanted, &hostile)
-            .unwrap()
-            .html;
-        assert_eq!(html.as_deref(), Some("<b>&lt;script&gt;"));
+        let html = |templates: &Templates| {
+            let worded = word(templates, About::Build, wanted, &hostile);
+            worded.unwrap().html.unwrap()
+        };
+        assert_eq!(html(&read("good")), "<b>&lt;script&gt;");
+        std::fs::write(dir.join("good.html.j2"), "{{ builder | nope }}").unwrap();
+        let html = html(&read("good"));
+        assert!(
+            html.contains("&lt;script&gt;") && html.contains("The template failed"),
+            "{html}"
+        );
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
-    ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, Say,
-    SlaveName, Timestamp, Zone, interested_users,
+    ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, SlaveName,
+    Timestamp, Zone, interested_users,
 };
 use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
+use crate::status::problem_facts::problem_facts;
 use crate::store::read::{ProblemRow, SaidRows};
 use crate::store::{State, StoreError};
 use crate::verdict::{
@@ -23,9 +24,6 @@ const ENDED: Duration = Duration::from_secs(2 * 86_400);
 
 /// Problems of which one letter tells.
 const MOST_TOLD: usize = 50;
-
-/// Suspected changes of which it tells for each.
-const MOST_SUSPECTS: usize = 5;
 
 /// Changes whose files are looked at for owners.
 const MOST_OWNED: usize = 20;
@@ -370,7 +368,7 @@ impl Scene<'_> {
                 .people
                 .get(&person)
                 .map_or(Role::Interested, |its| its.role);
-            told.push(facts(row, *say, role));
+            told.push(problem_facts(row, *say, role));
         }
         let harshness = due.iter().map(|(_, say)| say.harshness()).max();
         let mut read_along = BTreeSet::new();
@@ -400,25 +398,5 @@ impl Scene<'_> {
             said: due,
             at: self.now,
         }
-    }
-}
-
-fn facts(row: &ProblemRow, say: Say, role: Role) -> ProblemFacts {
-    let problem = &row.problem;
-    let suspects = problem.suspects.iter().take(MOST_SUSPECTS);
-    let suspects: Vec<_> = suspects.map(|one| (one.change, one.who.clone())).collect();
-    ProblemFacts {
-        problem: problem.number,
-        say,
-        role,
-        what: row.subject.to_string(),
-        builder: row.builder.clone(),
-        branch: row.branch.clone().filter(|branch| !branch.is_empty()),
-        first_build: row.first_build,
-        good_build: row.good_build,
-        more_suspects: (problem.suspects.len() - suspects.len()) as u64,
-        suspects,
-        ended: row.ended_at.map(|_| problem.state.as_str().to_owned()),
-        since: row.opened_at,
     }
 }

@@ -1,18 +1,20 @@
 //! Letters about builds and sets: written in the transaction of the end, which is on record by then
 //! (OUT-02, MAL-03, MAL-13).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::writing::written;
 use crate::model::{
-    BuildFacts, BuildNumber, BuildTold, Ending, Letter, LetterFacts, PreviousBuild, Results, SetId,
-    Timestamp,
+    BuildFacts, BuildTold, Letter, LetterFacts, PreviousBuild, Results, SetId, Timestamp,
 };
-use crate::store::column::{Col, Json, int};
-use crate::store::read::{EndedBuild, ended_build, previous_of, sets_of_requests};
+use crate::store::column::{Json, int};
+use crate::store::read::{ended_build, facts_of, previous_of, sets_of_requests};
 
 /// Builds of which a letter about a set tells.
 const MOST_OF_SET: usize = 100;
+
+/// Bytes of the facts about these builds (OUT-01).
+const MOST_BYTES: usize = 15 * 1024;
 
 /// Writes the letters that the targets want of a build that has ended.
 pub(super) fn build_ended(conn: &Connection, ended: &BuildTold) -> rusqlite::Result<usize> {
@@ -27,23 +29,13 @@ pub(super) fn build_ended(conn: &Connection, ended: &BuildTold) -> rusqlite::Res
             Some(_) | None => previous_of(conn, &build, told.previous)?,
         };
         previous = Some((told.previous, before));
-        let ending = Ending {
-            result: build.result,
-            previous: before,
-            judgement: build.judgement,
-        };
+        let ending = build.ending(before);
         if !told.wants(&ending) {
             continue;
         }
         let sets = sets_of_requests(conn, &build.requests)?;
-        let facts = BuildFacts {
-            build: ended.build,
-            builder: build.builder.clone(),
-            number: build.number,
-            set: sets.first().copied(),
-            since: since(conn, &build)?,
-            ending,
-        };
+        let first = sets.first().copied();
+        let facts = facts_of(conn, ended.build, (&build, before), first)?;
         if told.by_set {
             for set in sets {
                 conn.prepare_cached(ADD_PART)?.execute(params![
@@ -71,14 +63,17 @@ pub(super) fn set_ended(
     at: Timestamp,
 ) -> rusqlite::Result<usize> {
     for target in targets {
-        let mut builds: Vec<BuildFacts> = conn
-            .prepare_cached(PARTS)?
-            .query_map(params![int(set.0), target], |row| {
-                Ok(row.get::<_, Json<_>>(0)?.0)
-            })?
-            .collect::<rusqlite::Result<_>>()?;
-        let more = builds.len().saturating_sub(MOST_OF_SET) as u64;
-        builds.truncate(MOST_OF_SET);
+        let (mut builds, mut bytes, mut more) = (Vec::<BuildFacts>::new(), 0, 0);
+        let mut parts = conn.prepare_cached(PARTS)?;
+        let mut rows = parts.query(params![int(set.0), target])?;
+        while let Some(row) = rows.next()? {
+            bytes += row.get_ref(0)?.as_str()?.len() + 1;
+            if builds.len() < MOST_OF_SET && bytes <= MOST_BYTES {
+                builds.push(row.get::<_, Json<_>>(0)?.0);
+            } else {
+                more += 1;
+            }
+        }
         if !builds.is_empty() {
             let facts = LetterFacts::BuildSet { set, builds, more };
             written(conn, &Letter::of_set(target, set, facts, at))?;
@@ -90,17 +85,6 @@ pub(super) fn set_ended(
     Ok(1)
 }
 
-/// The first build in a row with this result, if the line of the build stands at it.
-fn since(conn: &Connection, build: &EndedBuild) -> rusqlite::Result<Option<BuildNumber>> {
-    conn.prepare_cached(SINCE)?
-        .query_row(
-            params![build.builder.as_str(), int(build.number.0)],
-            |row| Ok(row.get::<_, Col<_>>(0)?.0),
-        )
-        .optional()
-}
-
-const SINCE: &str = "SELECT since FROM line WHERE builder = ?1 AND last = ?2";
 const ADD_PART: &str = "INSERT INTO letter_part (build_set, target, facts) VALUES (?1, ?2, ?3)";
 const PARTS: &str =
     "SELECT facts FROM letter_part WHERE build_set = ?1 AND target = ?2 ORDER BY id";

@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::of_line::{origin_of_requests, results_before};
+use super::of_line::{origin_of_requests, results_before, sets_of_requests};
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Earlier, Ending, Judgement, PreviousBuild,
-    RequestId, Results, previous_result,
+    BuildFacts, BuildId, BuildNumber, BuilderName, ChangeNumber, Earlier, Ending, Judgement,
+    PreviousBuild, RequestId, Results, SetId, previous_result,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -25,13 +25,56 @@ impl State {
             let Some(build) = ended_build(conn, build)? else {
                 return Ok(None);
             };
-            Ok(Some(Ending {
-                result: build.result,
-                previous: previous_of(conn, &build, rule)?,
-                judgement: build.judgement,
-            }))
+            let previous = previous_of(conn, &build, rule)?;
+            Ok(Some(build.ending(previous)))
         })
     }
+}
+
+impl State {
+    /// What a letter keeps of a build; absent unless it has ended.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn told_of(
+        &self,
+        build: BuildId,
+        rule: PreviousBuild,
+    ) -> Result<Option<BuildFacts>, StoreError> {
+        self.read(|conn| {
+            let Some(ended) = ended_build(conn, build)? else {
+                return Ok(None);
+            };
+            let previous = previous_of(conn, &ended, rule)?;
+            let sets = sets_of_requests(conn, &ended.requests)?;
+            facts_of(conn, build, (&ended, previous), sets.first().copied()).map(Some)
+        })
+    }
+}
+
+/// What a letter keeps of a build that has ended, whose first request is of `set`.
+pub(in crate::store) fn facts_of(
+    conn: &Connection,
+    build: BuildId,
+    (ended, previous): (&EndedBuild, Option<Results>),
+    set: Option<SetId>,
+) -> rusqlite::Result<BuildFacts> {
+    // The first build in a row with this result, if the line of the build stands at it.
+    let since = conn
+        .prepare_cached(SINCE)?
+        .query_row(
+            params![ended.builder.as_str(), int(ended.number.0)],
+            |row| Ok(row.get::<_, Col<_>>(0)?.0),
+        )
+        .optional()?;
+    Ok(BuildFacts {
+        build,
+        builder: ended.builder.clone(),
+        number: ended.number,
+        set,
+        since,
+        ending: ended.ending(previous),
+    })
 }
 
 /// A build that has ended.
@@ -42,6 +85,17 @@ pub(in crate::store) struct EndedBuild {
     pub(in crate::store) judgement: Option<Judgement>,
     pub(in crate::store) newest: Option<ChangeNumber>,
     pub(in crate::store) requests: Vec<RequestId>,
+}
+
+impl EndedBuild {
+    /// What it came to after a build with the result `previous`.
+    pub(in crate::store) const fn ending(&self, previous: Option<Results>) -> Ending {
+        Ending {
+            result: self.result,
+            previous,
+            judgement: self.judgement,
+        }
+    }
 }
 
 /// The build as it is on record; absent unless it has ended. Its judgement is the one that was
@@ -91,5 +145,6 @@ pub(in crate::store) fn previous_of(
 
 const BUILD: &str = "SELECT builder, number, result, news, changes ->> '$[#-1]', requests
     FROM build WHERE id = ?1 AND result IS NOT NULL";
+const SINCE: &str = "SELECT since FROM line WHERE builder = ?1 AND last = ?2";
 const NUMBER_BEFORE: &str = "SELECT result FROM build WHERE builder = ?1 AND result IS NOT NULL
     AND number = (SELECT max(number) FROM build WHERE builder = ?1 AND number < ?2)";

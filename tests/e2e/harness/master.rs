@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::process::wait_for;
 use super::setup::CHANGE_AUTH;
-use super::{Process, Sandbox, Setup, free_port, run, wait_until};
+use super::{Finished, Process, Sandbox, Setup, free_port, run, wait_until};
 
 /// A master in a base directory of its own, running or not. Killed when dropped.
 #[derive(Debug)]
@@ -234,6 +234,19 @@ impl<'a> Master<'a> {
         &self.dir
     }
 
+    /// Whether its state has this text somewhere.
+    pub(crate) fn state_has(&self, text: &str) -> bool {
+        let files = ["state.sqlite", "state.sqlite-wal"].map(|name| self.dir.join(name));
+        let read = files
+            .iter()
+            .map(|file| std::fs::read(file).unwrap_or_default());
+        read.into_iter().any(|bytes| {
+            bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+        })
+    }
+
     /// The port of slaves and changes.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -241,13 +254,17 @@ impl<'a> Master<'a> {
 
     /// Sends a change with our own `buildbot sendchange`.
     pub(crate) fn send_change(&self, revision: &str) {
+        self.try_to_send_change(revision).ok();
+    }
+
+    /// The same, to a master that may be gone.
+    pub(crate) fn try_to_send_change(&self, revision: &str) -> Finished {
         run(self
             .sandbox
             .buildbot()
             .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
             .args(["--master", &format!("127.0.0.1:{}", self.port)])
             .args(["--revision", revision, "src/main.c"]))
-        .ok();
     }
 
     /// What `show` prints, an object a line.
