@@ -114,8 +114,9 @@ pub use slaves::{
 };
 pub(crate) use spelling::nearest;
 pub use status::{
-    AttachedLogs, CommandConfig, CommitStatusConfig, EndedBuild, IrcChannel, IrcConfig, MailLookup,
-    MailNotifierConfig, PbListenerConfig, StatusConfig, Telling, WebhookConfig,
+    AttachedLogs, CommandConfig, CommitStatusConfig, EndedBuild, GerritStatusPushConfig,
+    IrcChannel, IrcConfig, MailLookup, MailNotifierConfig, PbListenerConfig,
+    StatusConfig, Telling, WebhookConfig,
 };
 #[cfg(test)]
 pub(crate) use steps::kinds_of_step;

@@ -72,7 +72,6 @@ const PLANNED: &[Row] = &[
         "status.type",
         "remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails",
         &[
-            "GerritStatusPush",
             "GitHubStatus",
             "HttpStatusPush",
             "StatusPush",

@@ -2,6 +2,7 @@
 
 pub(super) mod command;
 pub(super) mod commit_status;
+pub(super) mod gerrit_status_push;
 pub(super) mod irc;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
@@ -20,6 +21,7 @@ use super::shape::{KindShape, Shape};
 
 pub use self::command::CommandConfig;
 pub use self::commit_status::CommitStatusConfig;
+pub use self::gerrit_status_push::GerritStatusPushConfig;
 pub use self::irc::{IrcChannel, IrcConfig};
 pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
@@ -45,6 +47,9 @@ pub enum StatusConfig {
     /// `commit-status`: code hosts are told what builds make of commits.
     #[serde(rename = "commit-status")]
     CommitStatus(Box<CommitStatusConfig>),
+    /// `GerritStatusPush`: reviews of changes at Gerrit.
+    #[serde(rename = "GerritStatusPush")]
+    Gerrit(Box<GerritStatusPushConfig>),
     /// `IRC`: a bot in channels.
     #[serde(rename = "IRC")]
     Irc(Box<IrcConfig>),
@@ -58,7 +63,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 6] = [
+static KINDS: [Kind; 7] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -96,6 +101,13 @@ static KINDS: [Kind; 6] = [
     },
     Kind {
         shape: KindShape {
+            name: "GerritStatusPush",
+            keys: &[telling::KEYS, gerrit_status_push::KEYS],
+        },
+        usual: || StatusConfig::Gerrit(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
             name: "IRC",
             keys: &[irc::KEYS],
         },
@@ -127,6 +139,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => self.target().unwrap_or_default().to_owned(),
         }
@@ -140,6 +153,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -153,6 +167,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -166,6 +181,7 @@ impl StatusConfig {
             Self::PbListener(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -179,6 +195,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::PbListener(_)
             | Self::Irc(_) => self.telling().map(|telling| telling.name.as_str()),
         }
@@ -192,6 +209,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::PbListener(_)
             | Self::Irc(_) => None,
         }
@@ -205,6 +223,7 @@ impl StatusConfig {
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
+            | Self::Gerrit(_)
             | Self::PbListener(_)
             | Self::CommitStatus(_) => None,
         }
@@ -216,7 +235,11 @@ impl StatusConfig {
         match self {
             Self::Mail(mail) => mail.template.as_deref(),
             Self::Webhook(webhook) => webhook.template.as_deref(),
-            Self::Command(_) | Self::PbListener(_) | Self::CommitStatus(_) | Self::Irc(_) => None,
+            Self::Command(_)
+            | Self::Gerrit(_)
+            | Self::PbListener(_)
+            | Self::CommitStatus(_)
+            | Self::Irc(_) => None,
         }
     }
 
@@ -227,6 +250,7 @@ impl StatusConfig {
             Self::Mail(mail) => Some(&mail.telling),
             Self::Webhook(webhook) => Some(&webhook.telling),
             Self::Command(command) => Some(&command.telling),
+            Self::Gerrit(gerrit) => Some(&gerrit.telling),
             Self::Irc(irc) => Some(&irc.telling),
             Self::PbListener(_) | Self::CommitStatus(_) => None,
         }
@@ -263,6 +287,7 @@ pub(super) fn read(
             StatusConfig::Mail(mail) => mail.read(&mut table, &around),
             StatusConfig::Webhook(webhook) => webhook.read(&mut table, &around),
             StatusConfig::Command(command) => command.read(&mut table, &around),
+            StatusConfig::Gerrit(gerrit) => gerrit.read(&mut table, &around),
             StatusConfig::CommitStatus(status) => {
                 status.read(&mut table, &around, repositories);
             }

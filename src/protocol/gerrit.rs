@@ -5,10 +5,14 @@
 //! its patch set, the type of the event as category, and the whole event as properties such as
 //! `event.patchSet.ref`.
 
+mod review;
+
 use serde_json::{Map, Value};
 
 use super::hook::payload::{is_nothing, json, number, text};
 use crate::model::{NewChange, Properties, Timestamp};
+
+pub use self::review::{Review, review};
 
 /// What is known before an event is read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -9,6 +9,7 @@
 mod attachments;
 mod channels;
 mod command;
+mod gerrit;
 mod lookup;
 mod mail;
 mod message;

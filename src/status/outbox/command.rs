@@ -9,13 +9,22 @@ use crate::process::{self, How, Limits, Lines, Output, Program};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The exit code by which a program asks for the letter again (`EX_TEMPFAIL`).
-const LATER: i32 = 75;
+pub(super) const LATER: i32 = 75;
 
-/// Gives `body`, a JSON object, to a program; `key` is that of the letter (OUT-04).
+/// The exit code of ssh that says that the connection failed.
+pub(super) const SSH_LATER: i32 = 255;
+
+/// Gives `body`, a JSON object, to a program, which asks for it again by the exit code `later`;
+/// `key` is that of the letter (OUT-04).
 ///
 /// # Errors
 /// It was not taken.
-pub(super) async fn give(words: &[String], key: &str, body: &str) -> Result<(), Failure> {
+pub(super) async fn give(
+    words: &[String],
+    key: &str,
+    body: &str,
+    later: i32,
+) -> Result<(), Failure> {
     let Some(name) = words.first() else {
         return Err(Failure::Later("`command` is empty".to_owned()));
     };
@@ -45,7 +54,7 @@ pub(super) async fn give(words: &[String], key: &str, body: &str) -> Result<(), 
     let colon = if last.is_empty() { "" } else { ": " };
     let why = format!("{name} {}{colon}{last}", ended.how);
     Err(match ended.how {
-        How::Exited(status) if status.code().is_some_and(|code| code != LATER) => {
+        How::Exited(status) if status.code().is_some_and(|code| code != later) => {
             Failure::Never(why)
         }
         How::Exited(_) | How::Cancelled | How::OutOfTime | How::TooMuchOutput => {
@@ -62,7 +71,7 @@ mod tests {
     async fn psh_06_the_exit_code_says_whether_a_letter_is_tried_again() {
         let given = async |script: &str| {
             let words = ["sh", "-c", script].map(str::to_owned);
-            give(&words, "cafe.7", "{\"event\":\"build\"}").await
+            give(&words, "cafe.7", "{\"event\":\"build\"}", LATER).await
         };
         let checks = "test \"$BUILDMASTER_LETTER\" = cafe.7 && grep -q event";
         assert_eq!(given(checks).await, Ok(()));

@@ -3,10 +3,11 @@
 use serde_json::{Value as Json, json};
 
 use super::mail::Post;
+use super::objects::Told;
 use super::turns::{Failure, Refused};
 use super::webhook::{self, Request, signature};
 use super::wording::Templates;
-use super::{command, objects};
+use super::{command, gerrit, objects};
 use crate::config::{Config, Secret, StatusConfig, Telling};
 use crate::control::read_password;
 use crate::model::{BuildNumber, CommitFacts, CommitState, LetterFacts, Timestamp, build_url};
@@ -21,6 +22,8 @@ use crate::view::{Build, Moment};
 pub(super) enum Push {
     Webhook(Request),
     Command(Vec<String>, String),
+    /// Words for ssh, which are the whole letter.
+    Ssh(Vec<String>),
 }
 
 impl Push {
@@ -29,6 +32,7 @@ impl Push {
         match self {
             Self::Webhook(request) => format!("POST {}\n\n{}\n", request.url, request.body),
             Self::Command(words, body) => format!("{}\n\n{body}\n", words.join(" ")),
+            Self::Ssh(words) => format!("{}\n", words.join(" ")),
         }
     }
 }
@@ -56,7 +60,13 @@ impl Post {
             Push::Webhook(request) => webhook::post(request).await.map(|_| None),
             Push::Command(words, body) => {
                 let key = key(&self.identity, letter);
-                command::give(&words, &key, &body).await.map(|()| None)
+                let taking = command::give(&words, &key, &body, command::LATER);
+                taking.await.map(|()| None)
+            }
+            Push::Ssh(words) => {
+                let key = key(&self.identity, letter);
+                let taking = command::give(&words, &key, "", command::SSH_LATER);
+                taking.await.map(|()| None)
             }
         }
     }
@@ -84,6 +94,11 @@ pub(super) fn prepare(
     let target = target.ok_or_else(unfit)?;
     if let LetterFacts::Commit(facts) = &letter.facts {
         return commit(state, config, facts, key(identity, letter));
+    }
+    if let StatusConfig::Gerrit(gerrit) = target {
+        let (builds, more) = builds(state, config, letter, &gerrit.telling)?;
+        let words = gerrit::command(gerrit, &config.buildbot_url, (&builds, more))?;
+        return Ok(Push::Ssh(words));
     }
     let telling = target.telling().ok_or_else(unfit)?;
     let (event, facts) = facts(state, config, letter, telling)?;
@@ -128,6 +143,7 @@ pub(super) fn prepare(
             }))
         }
         StatusConfig::PbListener(_)
+        | StatusConfig::Gerrit(_)
         | StatusConfig::Mail(_)
         | StatusConfig::CommitStatus(_)
         | StatusConfig::Irc(_) => Err(unfit()),
@@ -218,6 +234,30 @@ fn refuse_private(url: &str, is_allowed: bool) -> Result<(), Failure> {
         return Err(Failure::Never(why));
     }
     Ok(())
+}
+
+/// The builds of a letter, and how many more there are.
+fn builds(
+    state: &State,
+    config: &Config,
+    letter: &LetterRow,
+    telling: &Telling,
+) -> Result<(Vec<Told>, u64), Failure> {
+    let (facts, more) = match &letter.facts {
+        LetterFacts::Build(facts) => (std::slice::from_ref(facts), 0),
+        LetterFacts::BuildSet { builds, more, .. } => (builds.as_slice(), *more),
+        LetterFacts::SlaveMissing { .. }
+        | LetterFacts::Digest { .. }
+        | LetterFacts::Commit(_)
+        | LetterFacts::Problems(_)
+        | LetterFacts::IrcCode { .. } => (&[][..], 0),
+    };
+    let mut told = Vec::new();
+    for one in facts {
+        let found = objects::of_build(state, config, one, &telling.modes);
+        told.extend(found.map_err(|error| Failure::Later(error.to_string()))?);
+    }
+    Ok((told, more))
 }
 
 /// The kind of event, and what there is to say of it.
