@@ -12,8 +12,16 @@ import http.server
 import json
 import os
 import sys
+import urllib.parse
 
 PORT, DIRECTORY = int(sys.argv[1]), sys.argv[2]
+
+
+def parsed(kind, body):
+    if kind != "application/x-www-form-urlencoded":
+        return json.loads(body)
+    fields = urllib.parse.parse_qs(body.decode(), strict_parsing=True)
+    return {name: values[0] for name, values in fields.items()}
 
 
 class Keeper(http.server.BaseHTTPRequestHandler):
@@ -28,7 +36,7 @@ class Keeper(http.server.BaseHTTPRequestHandler):
         kept = {
             "path": self.path,
             "headers": {name.title(): value for name, value in self.headers.items()},
-            "body": json.loads(body),
+            "body": parsed(self.headers["Content-Type"], body),
             "is_signed": ["v1", signed.hexdigest()] in parts,
         }
         Keeper.count += 1

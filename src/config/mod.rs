@@ -115,7 +115,7 @@ pub use slaves::{
 pub(crate) use spelling::nearest;
 pub use status::{
     AttachedLogs, CommandConfig, CommitStatusConfig, EndedBuild, GerritStatusPushConfig,
-    IrcChannel, IrcConfig, MailLookup, MailNotifierConfig, PbListenerConfig,
+    HttpStatusPushConfig, IrcChannel, IrcConfig, MailLookup, MailNotifierConfig, PbListenerConfig,
     StatusConfig, Telling, WebhookConfig,
 };
 #[cfg(test)]

@@ -73,7 +73,6 @@ const PLANNED: &[Row] = &[
         "remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails",
         &[
             "GitHubStatus",
-            "HttpStatusPush",
             "StatusPush",
             "TinderboxMailNotifier",
             "WebStatus",

@@ -3,6 +3,7 @@
 pub(super) mod command;
 pub(super) mod commit_status;
 pub(super) mod gerrit_status_push;
+pub(super) mod http_status_push;
 pub(super) mod irc;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
@@ -22,6 +23,7 @@ use super::shape::{KindShape, Shape};
 pub use self::command::CommandConfig;
 pub use self::commit_status::CommitStatusConfig;
 pub use self::gerrit_status_push::GerritStatusPushConfig;
+pub use self::http_status_push::HttpStatusPushConfig;
 pub use self::irc::{IrcChannel, IrcConfig};
 pub use self::mail_notifier::{AttachedLogs, MailLookup, MailNotifierConfig};
 pub use self::pb_listener::PbListenerConfig;
@@ -50,6 +52,9 @@ pub enum StatusConfig {
     /// `GerritStatusPush`: reviews of changes at Gerrit.
     #[serde(rename = "GerritStatusPush")]
     Gerrit(Box<GerritStatusPushConfig>),
+    /// `HttpStatusPush`: requests by HTTP about builds, in the form of Buildbot 0.8.
+    #[serde(rename = "HttpStatusPush")]
+    HttpPush(Box<HttpStatusPushConfig>),
     /// `IRC`: a bot in channels.
     #[serde(rename = "IRC")]
     Irc(Box<IrcConfig>),
@@ -63,7 +68,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 7] = [
+static KINDS: [Kind; 8] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -108,6 +113,13 @@ static KINDS: [Kind; 7] = [
     },
     Kind {
         shape: KindShape {
+            name: "HttpStatusPush",
+            keys: &[telling::KEYS, http_status_push::KEYS],
+        },
+        usual: || StatusConfig::HttpPush(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
             name: "IRC",
             keys: &[irc::KEYS],
         },
@@ -140,6 +152,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => self.target().unwrap_or_default().to_owned(),
         }
@@ -154,6 +167,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -168,6 +182,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -182,6 +197,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
         }
@@ -196,6 +212,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::PbListener(_)
             | Self::Irc(_) => self.telling().map(|telling| telling.name.as_str()),
         }
@@ -210,6 +227,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::PbListener(_)
             | Self::Irc(_) => None,
         }
@@ -224,6 +242,7 @@ impl StatusConfig {
             | Self::Webhook(_)
             | Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::PbListener(_)
             | Self::CommitStatus(_) => None,
         }
@@ -237,6 +256,7 @@ impl StatusConfig {
             Self::Webhook(webhook) => webhook.template.as_deref(),
             Self::Command(_)
             | Self::Gerrit(_)
+            | Self::HttpPush(_)
             | Self::PbListener(_)
             | Self::CommitStatus(_)
             | Self::Irc(_) => None,
@@ -251,6 +271,7 @@ impl StatusConfig {
             Self::Webhook(webhook) => Some(&webhook.telling),
             Self::Command(command) => Some(&command.telling),
             Self::Gerrit(gerrit) => Some(&gerrit.telling),
+            Self::HttpPush(push) => Some(&push.telling),
             Self::Irc(irc) => Some(&irc.telling),
             Self::PbListener(_) | Self::CommitStatus(_) => None,
         }
@@ -288,6 +309,7 @@ pub(super) fn read(
             StatusConfig::Webhook(webhook) => webhook.read(&mut table, &around),
             StatusConfig::Command(command) => command.read(&mut table, &around),
             StatusConfig::Gerrit(gerrit) => gerrit.read(&mut table, &around),
+            StatusConfig::HttpPush(push) => push.read(&mut table, &around),
             StatusConfig::CommitStatus(status) => {
                 status.read(&mut table, &around, repositories);
             }

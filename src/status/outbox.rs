@@ -14,6 +14,7 @@ mod lookup;
 mod mail;
 mod message;
 mod objects;
+mod packets;
 mod preview;
 mod problem_mail;
 mod program;

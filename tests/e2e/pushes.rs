@@ -1,6 +1,7 @@
 //! Builds that are told to servers and programs (PSH-01 to PSH-06).
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -133,21 +134,65 @@ fn psh_01_a_webhook_and_a_command_get_signed_facts_with_the_key_of_the_letter() 
         assert_eq!(key, &one["headers"]["Idempotency-Key"]);
         assert_eq!(key, &posted[0]["headers"]["X-Buildmaster-Delivery"]);
     }
-    check_secrets(&master);
+    // The state has the letters, and not the secret (OUT-15).
+    assert!(master.state_has("webhook") && !master.state_has("sesame"));
 }
 
-/// The state has the letters, and not the secret (OUT-15).
-fn check_secrets(master: &Master<'_>) {
-    let state: Vec<_> = ["state.sqlite", "state.sqlite-wal"]
-        .iter()
-        .flat_map(|name| fs::read(master.dir().join(name)).unwrap_or_default())
-        .collect();
-    let has = |text: &str| {
-        state
-            .windows(text.len())
-            .any(|bytes| bytes == text.as_bytes())
+/// The repository whose code host is told.
+const REPOSITORY: &str = "https://git.example.org/o/widget.git";
+
+/// A master that tells a code host on this port what becomes of commits.
+fn with_code_host(sandbox: &Sandbox, port: u16) -> Setup {
+    let token = sandbox.file("token", "t0ken\n");
+    let tables = format!(
+        "[[repositories]]\nname = \"widget\"\nurls = [{REPOSITORY:?}]\n\
+         host = {{ type = \"gitea\", api = \"http://127.0.0.1:{port}/api/v1\", token_file = {token:?} }}\n\
+         [[status]]\ntype = \"commit-status\"\n"
+    );
+    Setup::new(&[shell("make", "exit 1", "")])
+        .slave("bot")
+        .tables(&tables)
+}
+
+fn send_commit(sandbox: &Sandbox, master: &Master<'_>) {
+    run(sandbox
+        .buildbot()
+        .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
+        .args(["--master", &format!("127.0.0.1:{}", master.port())])
+        .args(["--repository", REPOSITORY, "--revision", "c0ffee", "a.c"]))
+    .ok();
+}
+
+#[test]
+fn grd_03_a_code_host_that_was_down_is_told_the_last_state_once() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("posted");
+    let port = free_port();
+    let mut master = Master::start(&sandbox, &with_code_host(&sandbox, port));
+    send_commit(&sandbox, &master);
+    let slave = Slave::native(&sandbox, "bot", master.port());
+    master.finished_build("full", 0);
+    let states = |master: &Master<'_>| {
+        let letters = letters(master, "commit-status");
+        let states = letters.iter().map(|letter| letter["state"].clone());
+        states.collect::<Vec<_>>()
     };
-    assert!(has("webhook") && !has("sesame"));
+    wait_until("the end", || {
+        states(&master) == ["dropped", "dropped", "waiting"]
+    });
+    drop(slave);
+    master.kill();
+    let Some(_server) = serve(&sandbox, port, &dir) else {
+        return;
+    };
+    master.run();
+    outbox(&master, &["retry", "--target", "commit-status"]);
+    wait_until("delivery", || {
+        states(&master).last() == Some(&"delivered".into())
+    });
+    let posted = posted(&dir);
+    assert_eq!(posted.len(), 1, "{posted:?}");
+    assert_eq!(posted[0]["body"]["state"], "failure");
 }
 
 #[test]
@@ -158,23 +203,8 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
     let Some(_server) = serve(&sandbox, port, &dir) else {
         return;
     };
-    let token = sandbox.file("token", "t0ken\n");
-    let url = "https://git.example.org/o/widget.git";
-    let tables = format!(
-        "[[repositories]]\nname = \"widget\"\nurls = [{url:?}]\n\
-         host = {{ type = \"gitea\", api = \"http://127.0.0.1:{port}/api/v1\", token_file = {token:?} }}\n\
-         [[status]]\ntype = \"commit-status\"\n"
-    );
-    let setup = Setup::new(&[shell("make", "exit 1", "")])
-        .slave("bot")
-        .tables(&tables);
-    let master = Master::start(&sandbox, &setup);
-    run(sandbox
-        .buildbot()
-        .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
-        .args(["--master", &format!("127.0.0.1:{}", master.port())])
-        .args(["--repository", url, "--revision", "c0ffee", "a.c"]))
-    .ok();
+    let master = Master::start(&sandbox, &with_code_host(&sandbox, port));
+    send_commit(&sandbox, &master);
     let last = || posted(&dir).last().map(|one| one["body"]["state"].clone());
     wait_until("pending", || last() == Some("pending".into()));
     let _slave = Slave::native(&sandbox, "bot", master.port());
@@ -196,4 +226,110 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
         .collect();
     let failures = states.iter().filter(|state| **state == "failure").count();
     assert_eq!((states.first(), failures), (Some(&"pending".into()), 1));
+}
+
+#[test]
+fn psh_05_a_patch_set_is_reviewed_once_by_all_builds_of_its_set() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("gerrit");
+    let script = format!(
+        "#!/bin/sh\ncd {}\nif [ -e down ]; then echo 'no route' >&2; exit 255; fi\n\
+         printf '%s|' \"$@\" >> log; echo >> log\n",
+        dir.display()
+    );
+    let ssh = sandbox.file("gerrit/ssh", script);
+    fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(dir.join("down"), "").unwrap();
+    let target = format!(
+        "[[status]]\ntype = \"GerritStatusPush\"\nserver = \"review.example.org\"\n\
+         username = \"ci\"\nidentity_file = \"key\"\nnotify = \"OWNER\"\nssh = {ssh:?}\n"
+    );
+    let setup = Setup::new(&[shell("make", "true", "")])
+        .local_slave("here")
+        .builder("full", "")
+        .builder("quick", "")
+        .tables(&target);
+    let mut master = Master::start(&sandbox, &setup);
+    // A change that is not of Gerrit is not reviewed.
+    master.send_change("r1");
+    wait_until("the letter", || {
+        let letters = letters(&master, "GerritStatusPush");
+        letters.len() == 1 && letters[0]["state"] == "dropped"
+    });
+    run(sandbox
+        .buildbot()
+        .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
+        .args(["--master", &format!("127.0.0.1:{}", master.port())])
+        .args(["--property", "event.change.project:widget"])
+        .args(["--property", "event.patchSet.revision:c0ffee"])
+        .args(["--revision", "c0ffee", "a.c"]))
+    .ok();
+    wait_until("an attempt", || {
+        let letters = letters(&master, "GerritStatusPush");
+        letters.len() == 2 && letters[1]["tries"].as_u64() > Some(0)
+    });
+    let error = &letters(&master, "GerritStatusPush")[1]["error"];
+    assert!(
+        error.as_str().unwrap().ends_with("exit code 255: no route"),
+        "{error}"
+    );
+    master.kill();
+    fs::remove_file(dir.join("down")).unwrap();
+    master.run();
+    outbox(&master, &["retry", "--target", "GerritStatusPush"]);
+    wait_until("the review", || {
+        letters(&master, "GerritStatusPush")[1]["state"] == "delivered"
+    });
+    let log = fs::read_to_string(dir.join("log")).unwrap();
+    let begin = "-i|key|-o|BatchMode=yes|-p|29418|ci@review.example.org|gerrit review \
+                 --project 'widget' --notify 'OWNER' --message '";
+    assert!(log.starts_with(begin), "{log}");
+    assert!(log.ends_with("' --label Verified=1 'c0ffee'|\n"), "{log}");
+    for builder in ["full", "quick"] {
+        assert!(log.contains(&format!("{builder} #1: success")), "{log}");
+        assert!(
+            log.contains(&format!("http://localhost/builders/{builder}/builds/1")),
+            "{log}"
+        );
+    }
+    assert_eq!(log.matches("gerrit review").count(), 1, "{log}");
+}
+
+#[test]
+fn psh_05_packets_of_buildbot_tell_of_the_end_of_a_build() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("posted");
+    let port = free_port();
+    let Some(_server) = serve(&sandbox, port, &dir) else {
+        return;
+    };
+    let target = format!(
+        "[[status]]\ntype = \"HttpStatusPush\"\nserver_url = \"http://127.0.0.1:{port}/push\"\n\
+         allow_private = true\nextra_post_params = {{ farm = \"a&b\" }}\n"
+    );
+    let setup = Setup::new(&[shell("make", "exit 1", "")])
+        .local_slave("here")
+        .tables(&target);
+    let master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    wait_until("the packet", || posted(&dir).len() == 1);
+    let posted = posted(&dir);
+    assert_eq!(posted[0]["path"], "/push");
+    assert_eq!(posted[0]["body"]["farm"], "a&b");
+    let packets: Value =
+        serde_json::from_str(posted[0]["body"]["packets"].as_str().unwrap()).unwrap();
+    let packet = &packets[0];
+    assert_eq!(packet["event"], "buildFinished");
+    assert_eq!(packet["project"], "End to end");
+    let build = &packet["payload"]["build"];
+    assert_eq!(build["builderName"], "full");
+    assert_eq!(build["results"], 2);
+    assert_eq!(build["blame"], serde_json::json!(["alice"]));
+    assert_eq!(build["sourceStamps"][0]["changes"][0]["revision"], "r1");
+    assert_eq!(build["steps"][0]["name"], "make");
+    assert!(
+        build.get("eta").is_none() && build.get("number").is_some(),
+        "{build}"
+    );
 }

@@ -7,7 +7,7 @@ use super::objects::Told;
 use super::turns::{Failure, Refused};
 use super::webhook::{self, Request, signature};
 use super::wording::Templates;
-use super::{command, gerrit, objects};
+use super::{command, gerrit, objects, packets};
 use crate::config::{Config, Secret, StatusConfig, Telling};
 use crate::control::read_password;
 use crate::model::{BuildNumber, CommitFacts, CommitState, LetterFacts, Timestamp, build_url};
@@ -100,6 +100,19 @@ pub(super) fn prepare(
         let words = gerrit::command(gerrit, &config.buildbot_url, (&builds, more))?;
         return Ok(Push::Ssh(words));
     }
+    if let StatusConfig::HttpPush(push) = target {
+        let (builds, _) = builds(state, config, letter, &push.telling)?;
+        refuse_private(&push.server_url, push.allow_private)?;
+        let of_letter = (letter.id, letter.made_at);
+        return Ok(Push::Webhook(Request {
+            url: push.server_url.clone(),
+            allow_private: push.allow_private,
+            key: key(identity, letter),
+            kind: packets::FORM,
+            headers: Vec::new(),
+            body: packets::body(state, (config, push), &builds, of_letter)?,
+        }));
+    }
     let telling = target.telling().ok_or_else(unfit)?;
     let (event, facts) = facts(state, config, letter, telling)?;
     let mut body = json!({
@@ -138,12 +151,14 @@ pub(super) fn prepare(
                 url: webhook.url.clone(),
                 allow_private: webhook.allow_private,
                 key: key(identity, letter),
+                kind: webhook::JSON,
                 headers,
                 body,
             }))
         }
         StatusConfig::PbListener(_)
         | StatusConfig::Gerrit(_)
+        | StatusConfig::HttpPush(_)
         | StatusConfig::Mail(_)
         | StatusConfig::CommitStatus(_)
         | StatusConfig::Irc(_) => Err(unfit()),
@@ -214,6 +229,7 @@ fn commit(
         url,
         allow_private: true,
         key,
+        kind: webhook::JSON,
         headers: vec![("Authorization", kind.authorization(&token))],
         body: body.to_string(),
     }))

@@ -15,6 +15,9 @@ use crate::text::printable;
 /// How long a request may take (OUT-06).
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The kind of most bodies.
+pub(super) const JSON: &str = "application/json";
+
 /// Bytes of an answer that are read (PSH-03).
 const MOST_OF_ANSWER: usize = 64 * 1024;
 
@@ -28,6 +31,8 @@ pub(super) struct Request {
     pub(super) allow_private: bool,
     /// The key of the letter (OUT-04).
     pub(super) key: String,
+    /// The kind of the body.
+    pub(super) kind: &'static str,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
 }
@@ -58,7 +63,7 @@ pub(super) async fn post(request: Request) -> Result<Json, Failure> {
     let mut posting = client
         .post(&request.url)
         .timeout(PATIENCE)
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, request.kind)
         .header("Idempotency-Key", &request.key)
         .header("X-Buildmaster-Delivery", &request.key);
     for (name, value) in &request.headers {
