@@ -55,6 +55,13 @@ const LOOKED_AT: u32 = 200;
 /// Letters of a target that returns that are tried at once.
 const MOST_WELCOME: u32 = 10_000;
 
+/// A look that took longer is followed by a pause of nine times as long, so that very many letters
+/// that wait cost a tenth of a processor at most (OUT-13).
+const QUICK_LOOK: Duration = Duration::from_millis(2);
+
+/// Longest pause after a look.
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// Longest time between two looks. The clock may be set meanwhile.
 const EVERY: Duration = Duration::from_secs(600);
 
@@ -89,7 +96,9 @@ impl Outbox {
         let connections = Arc::default();
         let mut templates = self.templates().await;
         loop {
+            let began = Instant::now();
             let (heads, identity) = self.heads().await;
+            let rest = rest_after(began.elapsed());
             let told = self.config.clone();
             let now = self.clock.wall();
             for letter in turns.take(&heads, now) {
@@ -113,6 +122,9 @@ impl Outbox {
                         self.note(&mut turns, (letter, fate)).await;
                     }
                 }
+            }
+            if stops_within(rest, &tasks).await {
+                break;
             }
             let pause = turns.pause(&heads, now).unwrap_or(EVERY).min(EVERY);
             tokio::select! {
@@ -220,6 +232,26 @@ impl Outbox {
         let tried = LetterOp::Tried { letter, fate, at };
         let op = Op::Letter(Box::new(tried));
         self.writer.write_and_wait(vec![op]).await;
+    }
+}
+
+/// The pause after a look that took so long.
+fn rest_after(look: Duration) -> Duration {
+    match look > QUICK_LOOK {
+        true => (look * 9).min(LONGEST_REST),
+        false => Duration::ZERO,
+    }
+}
+
+/// Waits for so long; true if the master stops meanwhile.
+async fn stops_within(time: Duration, tasks: &Tasks) -> bool {
+    if time.is_zero() {
+        return false;
+    }
+    tokio::select! {
+        biased;
+        () = tasks.stopping() => true,
+        () = sleep(time) => false,
     }
 }
 

@@ -5,12 +5,15 @@ use rusqlite::{Connection, params};
 use crate::model::{Letter, LetterFacts};
 use crate::store::column::Json;
 
-/// Writes a letter. If very many wait for its target, it joins the digest of its order.
+/// Writes a letter. If very many wait for its target, it joins the digest of its order, unless it
+/// tells a person of problems: these are few, and each must be told (OUT-10).
 pub(super) fn written(conn: &Connection, letter: &Letter) -> rusqlite::Result<usize> {
     if letter.replaces {
         conn.prepare_cached(REPLACE)?
             .execute(params![letter.target, letter.order, letter.at.0])?;
-    } else if conn.prepare_cached(IS_FULL)?.exists([&letter.target])? {
+    } else if !matches!(letter.facts, LetterFacts::Problems(_))
+        && conn.prepare_cached(IS_FULL)?.exists([&letter.target])?
+    {
         return join(conn, letter);
     }
     add(conn, letter, &letter.facts)

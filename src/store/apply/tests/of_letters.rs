@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::{
-    BuildTold, Judgement, Letter, LetterFacts, LetterOp, LetterState, NewsMode, PreviousBuild, Told,
+    BuildTold, Judgement, Letter, LetterFacts, LetterOp, LetterState, NewsMode, PreviousBuild,
+    ProblemNumber, ProblemsTold, Told,
 };
 use crate::store::read::{LetterFilter, LetterRow};
 
@@ -162,6 +163,32 @@ fn mal_13_a_letter_about_a_set_has_its_wanted_builds_and_comes_once() {
     assert_eq!(letter.order, "build set 1");
 }
 
+#[test]
+fn out_01_the_facts_about_a_large_set_have_at_most_sixteen_kib() {
+    let dir = tempfile::tempdir().unwrap();
+    let by_set = (PreviousBuild::Line, true);
+    let name = "a-builder-with-a-long-name-".repeat(8);
+    let mut ops = vec![
+        Op::SetSubmitted(a_set(1, 1, &[&name], vec![])),
+        started(1, &name, 1, &[1]),
+        finished(1, Results::Failure),
+    ];
+    ops.extend((0..200).map(|_| told(1, &[NewsMode::Failing], by_set)));
+    ops.push(set_ended(1));
+    apply_all(dir.path(), &ops);
+    let letters = letters(dir.path());
+    let LetterFacts::BuildSet { builds, more, .. } = &letters[0].facts else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(builds.len() as u64 + more, 200);
+    let facts = serde_json::to_string(&letters[0].facts).unwrap();
+    assert!(
+        facts.len() <= 16 * 1024 && builds.len() > 20,
+        "{}",
+        facts.len()
+    );
+}
+
 /// A letter about a slave, of this order.
 fn a_letter(order: &str, replaces: bool) -> Op {
     let facts = LetterFacts::SlaveMissing {
@@ -214,4 +241,20 @@ fn out_10_beyond_ten_thousand_waiting_letters_new_ones_join_the_digest_of_their_
         ]
     );
     assert_eq!(state.outbox().unwrap()[0].waiting, 10_002);
+    let told = ProblemsTold {
+        person: "ann".to_owned(),
+        problems: Vec::new(),
+        more: 0,
+        read_along: Vec::new(),
+        thread: ProblemNumber(1),
+        instead_of: None,
+    };
+    let letter = Letter::of_problems("t", told, at(500));
+    apply_all(
+        dir.path(),
+        &[Op::Letter(Box::new(LetterOp::Written(letter)))],
+    );
+    let newest = open_state(dir.path()).letters(&LetterFilter::default(), 1);
+    let is_alone = matches!(newest.unwrap()[0].facts, LetterFacts::Problems(_));
+    assert!(is_alone, "letters about problems do not join");
 }
