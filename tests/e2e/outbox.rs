@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{Master, Sandbox, Setup, run, shell, wait_until};
@@ -113,6 +114,25 @@ fn out_02_a_letter_that_could_not_be_sent_survives_a_kill_and_is_sent_once() {
         scene.outbox(&["list"]),
         "no letters wait, and none is dead\n"
     );
+}
+
+#[test]
+fn out_16_what_is_being_sent_when_the_master_stops_is_sent_and_is_not_sent_again() {
+    let sandbox = Sandbox::new();
+    let mut scene = Scene::prepare(&sandbox);
+    let gate = sandbox.gate("mail");
+    let path = scene.master.dir().join("master.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let waits = format!("({}) && cat > $$.part", gate.command());
+    fs::write(&path, text.replace("cat > $$.part", &waits)).unwrap();
+    scene.set("up");
+    scene.master.run();
+    gate.wait_until_reached(1);
+    scene.master.process().signal(Signal::TERM);
+    gate.open();
+    assert!(scene.master.process().wait().success());
+    assert_eq!(scene.letter().unwrap()["state"], "delivered");
+    assert_eq!((scene.mails().len(), gate.times_reached()), (1, 1));
 }
 
 #[test]

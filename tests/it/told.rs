@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::features::tests_below;
 
-/// The areas with the number of their rules. Of GRD, only the rules that are about what comes in.
+/// The areas with the number of their rules. Of GRD, only the rules that are about what comes in
+/// and goes out.
 const RULES: [(&str, &[u32]); 23] = [
-    ("GRD", &[1, 4, 5, 8, 9]),
+    ("GRD", &[1, 3, 4, 5, 8, 9]),
     ("TIM", &[1, 2, 3, 4, 5, 6, 7, 8]),
     ("INT", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
     ("POL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]),
@@ -24,12 +25,17 @@ const RULES: [(&str, &[u32]); 23] = [
     ("MAY", &[1, 2, 3, 4, 5]),
     ("LGN", &[1, 2, 3, 4, 5, 6, 7]),
     ("CBS", &[1, 2, 3, 4, 5, 6, 7, 8]),
-    ("OUT", &[2, 5, 6, 7, 8, 9, 10, 11, 12, 14]),
-    ("MSG", &[1, 2, 3, 4]),
+    (
+        "OUT",
+        &[
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18,
+        ],
+    ),
+    ("MSG", &[1, 2, 3, 4, 5]),
     ("MAL", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15]),
     ("IRC", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
     ("LIV", &[1, 2, 4, 6]),
-    ("PSH", &[1, 2, 3, 4, 6]),
+    ("PSH", &[1, 2, 3, 4, 5, 6]),
     (
         "PRB",
         &[
