@@ -15,8 +15,8 @@ use crate::verdict::{
     Ended, Found, Problem, ProblemEvent, ProblemState, Says, Trouble, Turn, WINDOW, turns,
 };
 
-/// A build that ends, which is not a try. One that says something costs two indexed looks unless
-/// others lately said nothing.
+/// A build that ends, which is not a try. One that says something costs nothing unless others
+/// lately said nothing.
 pub(super) fn finished(
     conn: &Connection,
     end: &BuildFinish,
@@ -30,11 +30,10 @@ pub(super) fn finished(
         let of = params![int(end.build.0), says as i64];
         conn.prepare_cached(MARK)?.execute(of)?;
     }
-    let open = open(conn)?;
-    let is_quiet = open.is_empty() && says == Says::Something;
-    if is_quiet && !conn.prepare_cached(LATELY)?.exists([int(end.build.0)])? {
+    if says == Says::Something && !build.is_infrastructure_uneasy {
         return Ok(());
     }
+    let open = open(conn)?;
     let mut builds = earlier(conn, end.build)?;
     builds.push(Ended {
         builder: build.builder.clone(),
@@ -189,8 +188,6 @@ const SILENT: &str = "SELECT 1 FROM step s WHERE s.build = ?1 AND s.result = 2
     (SELECT 1 FROM step f WHERE f.build = ?1 AND f.result = 2
         AND coalesce(f.outcome ->> '$.is_infrastructure', 0) = 0
         AND f.outcome ->> '$.contribution' = 'failure')";
-const LATELY: &str = "SELECT 1 FROM build INDEXED BY build_silent
-    WHERE silent > 0 AND id > ?1 - 20 AND id < ?1";
 const OPEN_ONES: &str = "SELECT number, builder, step, test, kind, slave
     FROM problem INDEXED BY problem_of_infrastructure WHERE kind > 0 AND state = 0";
 /// Of exceptions and builds that are built again, those that people stopped are not

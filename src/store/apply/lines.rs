@@ -20,26 +20,16 @@ pub(super) fn finished(
     conn: &Connection,
     end: &BuildFinish,
 ) -> rusqlite::Result<Option<Judgement>> {
-    let found = conn
-        .prepare_cached(BUILD)?
-        .query_row([int(end.build.0)], |row| {
-            Ok(EndedBuild {
-                builder: row.get::<_, Col<_>>(0)?.0,
-                number: row.get::<_, Col<_>>(1)?.0,
-                newest: row.get::<_, Option<Col<_>>>(2)?.map(|n| n.0),
-                requests: row.get::<_, Json<_>>(3)?.0,
-                slave: row.get::<_, Col<_>>(4)?.0,
-            })
-        })
-        .optional()?;
-    let Some(build) = found else { return Ok(None) };
+    let Some(build) = EndedBuild::read(conn, end.build)? else {
+        return Ok(None);
+    };
     let origin = origin_of_requests(conn, &build.requests)?;
     let Some(origin) = origin.filter(|origin| !origin.is_try) else {
         return Ok(None);
     };
     infrastructure::finished(conn, end, &build, &origin.line)?;
     problems::finished(conn, end, &build, &origin.line)?;
-    if !Judgement::is_evidence(end.result) || is_of_search(conn, &build)? {
+    if !Judgement::is_evidence(end.result) || build.is_of_search {
         return Ok(None);
     }
     let by_line = by_line(conn, end, &build, &origin)?;
@@ -109,15 +99,6 @@ fn by_line(
     Ok(Judgement::of(end.result, Some(before.result)))
 }
 
-/// Whether a culprit search has asked for a build: it says nothing about today.
-fn is_of_search(conn: &Connection, build: &EndedBuild) -> rusqlite::Result<bool> {
-    let Some(request) = build.requests.first() else {
-        return Ok(false);
-    };
-    conn.prepare_cached("SELECT 1 FROM search_ask WHERE request = ?1")?
-        .exists([int(request.0)])
-}
-
 /// Where a line stood.
 struct Stand {
     last: BuildNumber,
@@ -155,8 +136,6 @@ fn move_line(
     Ok(())
 }
 
-const BUILD: &str =
-    "SELECT builder, number, changes ->> '$[#-1]', requests, slave FROM build WHERE id = ?1";
 const LINE: &str = "SELECT last, result, newest, since, since_at, before FROM line
     WHERE builder = ?1 AND tree = ?2";
 const MOVE: &str = "INSERT INTO line (builder, tree, last, result, finished_at, newest, since,
