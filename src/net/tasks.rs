@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{EnterGuard, Handle};
@@ -75,6 +76,11 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.spawn_boxed(span, Box::pin(future));
+    }
+
+    /// Once for all kinds of futures: what the runtime keeps for each kind of task is large.
+    fn spawn_boxed(&self, span: Span, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let mut running = lock(&self.running);
         let key = running.next;
         running.next += 1;
