@@ -12,6 +12,7 @@ use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::ArchStepConfig;
 use crate::vc::arch;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(
@@ -64,9 +65,15 @@ impl Arch {
     }
 }
 
+#[async_trait]
 impl System for Arch {
-    const NAME: &'static str = "arch";
-    const MARK: &'static str = "{arch}";
+    fn name(&self) -> &'static str {
+        "arch"
+    }
+
+    fn mark(&self) -> &'static str {
+        "{arch}"
+    }
 
     fn improper(&self) -> Option<String> {
         let names = [&self.wanted.branch, &self.wanted.revision, &self.archive];
@@ -98,7 +105,7 @@ impl System for Arch {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if self.wanted.revision.is_some() || !at.exists(Self::MARK).await? {
+        if self.wanted.revision.is_some() || !at.exists(self.mark()).await? {
             return Ok(false);
         }
         let report = self.arch(at, &["tree-version"]).await?;

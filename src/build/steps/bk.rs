@@ -12,6 +12,7 @@ use crate::build::command::Report;
 use crate::build::step::{Performed, StepRun};
 use crate::config::BkStepConfig;
 use crate::protocol::source::SourceValue;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &BkStepConfig) -> Performed {
@@ -45,9 +46,15 @@ impl<'c> Bk<'c> {
     }
 }
 
+#[async_trait]
 impl System for Bk<'_> {
-    const NAME: &'static str = "bk";
-    const MARK: &'static str = "BK/parent";
+    fn name(&self) -> &'static str {
+        "bk"
+    }
+
+    fn mark(&self) -> &'static str {
+        "BK/parent"
+    }
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)
@@ -73,10 +80,10 @@ impl System for Bk<'_> {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if self.wanted.revision.is_some() || !at.exists(Self::MARK).await? {
+        if self.wanted.revision.is_some() || !at.exists(self.mark()).await? {
             return Ok(false);
         }
-        let report = at.run(words(["cat", Self::MARK])).await?;
+        let report = at.run(words(["cat", self.mark()])).await?;
         let parent = String::from_utf8_lossy(&report.output).trim().to_owned();
         Ok(report.rc == Some(0) && parent == self.url)
     }

@@ -12,6 +12,7 @@ use crate::build::step::{Performed, StepRun};
 use crate::config::BzrStepConfig;
 use crate::protocol::source::SourceValue;
 use crate::vc::{Vc, bzr};
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &BzrStepConfig) -> Performed {
@@ -59,9 +60,15 @@ impl Bzr {
     }
 }
 
+#[async_trait]
 impl System for Bzr {
-    const NAME: &'static str = "bzr";
-    const MARK: &'static str = ".bzr";
+    fn name(&self) -> &'static str {
+        "bzr"
+    }
+
+    fn mark(&self) -> &'static str {
+        ".bzr"
+    }
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)

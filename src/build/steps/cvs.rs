@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::DateTime;
 
@@ -86,9 +87,15 @@ impl<'c> Cvs<'c> {
     }
 }
 
+#[async_trait]
 impl System for Cvs<'_> {
-    const NAME: &'static str = "cvs";
-    const MARK: &'static str = "CVS";
+    fn name(&self) -> &'static str {
+        "cvs"
+    }
+
+    fn mark(&self) -> &'static str {
+        "CVS"
+    }
 
     fn improper(&self) -> Option<String> {
         if self.module.is_empty() || self.module.starts_with('-') {
@@ -153,7 +160,7 @@ impl System for Cvs<'_> {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if !at.exists(Self::MARK).await? {
+        if !at.exists(self.mark()).await? {
             return Ok(false);
         }
         let report = at.run(words(["cat", "CVS/Root", "CVS/Repository"])).await?;

@@ -3,6 +3,7 @@
 //! A revision is a context, as `darcs log --context` prints it, or the hash of a patch. A tree
 //! cannot go back to an earlier state, so a revision always gets a new tree.
 
+use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::shell::Unrenderable;
@@ -56,9 +57,15 @@ impl Darcs {
     }
 }
 
+#[async_trait]
 impl System for Darcs {
-    const NAME: &'static str = "darcs";
-    const MARK: &'static str = "_darcs";
+    fn name(&self) -> &'static str {
+        "darcs"
+    }
+
+    fn mark(&self) -> &'static str {
+        "_darcs"
+    }
 
     fn improper(&self) -> Option<String> {
         let revision = self.wanted.revision.as_deref();
@@ -88,7 +95,7 @@ impl System for Darcs {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if self.wanted.revision.is_some() || !at.exists(Self::MARK).await? {
+        if self.wanted.revision.is_some() || !at.exists(self.mark()).await? {
             return Ok(false);
         }
         let report = self.darcs(at, &["show", "repo"]).await?;

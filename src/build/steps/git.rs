@@ -21,6 +21,7 @@ use crate::config::{GitFlavor, GitStepConfig};
 use crate::protocol::source::SourceValue;
 use crate::vc::git::{self, Answer, History, Version, is_whole_hash};
 use crate::vc::patch;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &GitStepConfig) -> Performed {
@@ -180,9 +181,15 @@ const fn untracked(files: Untracked) -> git::Untracked {
     }
 }
 
+#[async_trait]
 impl System for Git<'_> {
-    const NAME: &'static str = "git";
-    const MARK: &'static str = ".git";
+    fn name(&self) -> &'static str {
+        "git"
+    }
+
+    fn mark(&self) -> &'static str {
+        ".git"
+    }
 
     fn improper(&self) -> Option<String> {
         let odd = |c: char| c.is_control() || c.is_whitespace();

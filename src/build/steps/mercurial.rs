@@ -13,6 +13,7 @@ use crate::config::{Location, MercurialStepConfig};
 use crate::protocol::source::SourceValue;
 use crate::vc::hg;
 use crate::vc::patch;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(
@@ -102,9 +103,15 @@ impl<'c> Mercurial<'c> {
     }
 }
 
+#[async_trait]
 impl System for Mercurial<'_> {
-    const NAME: &'static str = "hg";
-    const MARK: &'static str = ".hg";
+    fn name(&self) -> &'static str {
+        "hg"
+    }
+
+    fn mark(&self) -> &'static str {
+        ".hg"
+    }
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)
@@ -135,7 +142,7 @@ impl System for Mercurial<'_> {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if !at.exists(Self::MARK).await? {
+        if !at.exists(self.mark()).await? {
             return Ok(false);
         }
         if self.config.branches_are_directories || !self.config.clobber_on_branch_change {

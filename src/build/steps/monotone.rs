@@ -13,6 +13,7 @@ use crate::build::step::{Performed, StepRun};
 use crate::config::MonotoneStepConfig;
 use crate::protocol::source::SourceValue;
 use crate::vc::mtn;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(
@@ -87,9 +88,15 @@ impl Monotone<'_> {
     }
 }
 
+#[async_trait]
 impl System for Monotone<'_> {
-    const NAME: &'static str = "mtn";
-    const MARK: &'static str = "_MTN";
+    fn name(&self) -> &'static str {
+        "mtn"
+    }
+
+    fn mark(&self) -> &'static str {
+        "_MTN"
+    }
 
     fn improper(&self) -> Option<String> {
         let revision = self.wanted.revision.as_deref();

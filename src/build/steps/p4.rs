@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::shell::{Unrenderable, put_in, put_in_some};
@@ -142,9 +143,15 @@ impl<'c> P4<'c> {
     }
 }
 
+#[async_trait]
 impl System for P4<'_> {
-    const NAME: &'static str = "p4";
-    const MARK: &'static str = ".";
+    fn name(&self) -> &'static str {
+        "p4"
+    }
+
+    fn mark(&self) -> &'static str {
+        "."
+    }
 
     fn improper(&self) -> Option<String> {
         let revision = self.wanted.revision.as_deref();

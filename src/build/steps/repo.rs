@@ -13,6 +13,7 @@ use crate::config::RepoStepConfig;
 use crate::protocol::source::SourceValue;
 use crate::vc::git::is_whole_hash;
 use crate::vc::repo;
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(
@@ -131,7 +132,7 @@ impl<'c> Repo<'c> {
         unpack.extend(["-xf", &tarball]);
         if !self.run(at, &unpack).await? {
             self.run(at, &["rm", "-f", &tarball]).await?;
-            at.remove(Some(Self::MARK)).await?;
+            at.remove(Some(self.mark())).await?;
         }
         Ok(())
     }
@@ -151,7 +152,7 @@ impl<'c> Repo<'c> {
         }
         let mut pack = vec!["tar"];
         pack.extend(repo::compression(&tarball));
-        pack.extend(["-cf", &tarball, Self::MARK]);
+        pack.extend(["-cf", &tarball, self.mark()]);
         if !self.run(at, &pack).await? {
             self.run(at, &["rm", "-f", &tarball]).await?;
         }
@@ -159,9 +160,15 @@ impl<'c> Repo<'c> {
     }
 }
 
+#[async_trait]
 impl System for Repo<'_> {
-    const NAME: &'static str = "repo";
-    const MARK: &'static str = ".repo";
+    fn name(&self) -> &'static str {
+        "repo"
+    }
+
+    fn mark(&self) -> &'static str {
+        ".repo"
+    }
 
     fn improper(&self) -> Option<String> {
         source::improper(&self.wanted, &self.url)

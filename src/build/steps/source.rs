@@ -46,17 +46,29 @@ pub(super) async fn run<S: System>(
     if let Some(problem) = lacks_codebase(&step.around.plan, settings) {
         return Performed::Raised(format!("step '{}': {problem}\n", step.name));
     }
-    let prepared = prepare(step, settings, rule, make);
-    let (mut system, wanted, place, texts) = match prepared {
+    let made = wanted(step, settings, rule)
+        .and_then(|wanted| make(step, wanted.clone()).map(|system| (wanted, system)));
+    match made {
+        Ok((wanted, mut system)) => run_system(step, settings, &wanted, &mut system).await,
+        Err(problem) => Performed::Raised(format!("step '{}': {problem}\n", step.name)),
+    }
+}
+
+/// Runs a source step of a system; the same code for all of them.
+async fn run_system(
+    step: &mut StepRun<'_>,
+    settings: &SourceSettings,
+    wanted: &Wanted,
+    system: &mut dyn System,
+) -> Performed {
+    let ((workdir, env), (doing, done)) = match prepare(step, settings, system.name()) {
         Ok(prepared) => prepared,
         Err(problem) => return Performed::Raised(format!("step '{}': {problem}\n", step.name)),
     };
-    let (doing, done) = texts;
     step.begin(doing, done, &[STDIO]).await;
     if !settings.log_environ {
         step.logs.note(ENVIRONMENT_HIDDEN.to_owned()).await;
     }
-    let (workdir, env) = place;
     let mut at = Workspace {
         step,
         workdir,
@@ -65,11 +77,11 @@ pub(super) async fn run<S: System>(
         timeout: settings.timeout,
         log_environ: settings.log_environ,
     };
-    let obtained = obtain_source(&mut system, &mut at, settings, &wanted).await;
+    let obtained = obtain_source(system, &mut at, settings, wanted).await;
     let left = match &obtained {
         // Nothing can be removed there.
         Err(Performed::SlaveLost | Performed::GivenUp) => Ok(()),
-        Err(_) | Ok(()) => leave(&mut system, &mut at).await,
+        Err(_) | Ok(()) => leave(system, &mut at).await,
     };
     match obtained.and(left) {
         Ok(()) => Performed::Ended {
@@ -81,44 +93,49 @@ pub(super) async fn run<S: System>(
 }
 
 /// Cleans up. A stop of the build that came before does not end this.
-async fn leave<S: System>(system: &mut S, at: &mut Workspace<'_, '_>) -> Part<()> {
+async fn leave(system: &mut dyn System, at: &mut Workspace<'_, '_>) -> Part<()> {
     let interrupted = at.step.interrupted.take();
     let left = system.leave(at).await;
     at.step.interrupted = interrupted.or(at.step.interrupted.take());
     left
 }
 
-/// A system with what it is to check out, its directory and environment, and the texts of its step.
-type Prepared<S> = (S, Wanted, (String, Env), (Vec<String>, Vec<String>));
-
-fn prepare<S: System>(
+/// What a step is to check out.
+fn wanted(
     step: &StepRun<'_>,
     settings: &SourceSettings,
     rule: FromChanges,
-    make: impl FnOnce(&StepRun<'_>, Wanted) -> Result<S, Unrenderable>,
-) -> Result<Prepared<S>, Unrenderable> {
-    let values = step.values();
-    let plan = &step.around.plan;
-    let stamp = stamp_of(plan, settings);
+) -> Result<Wanted, Unrenderable> {
+    let stamp = stamp_of(&step.around.plan, settings);
     let own = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let branch = match (
         stamp.and_then(|s| own(s.branch.as_deref()?)),
         &settings.branch,
     ) {
-        (None, Some(default)) => own(&put_in(default, values, "branch")?),
+        (None, Some(default)) => own(&put_in(default, step.values(), "branch")?),
         (branch, _) => branch,
     };
-    let wanted = Wanted {
+    Ok(Wanted {
         branch,
         revision: stamp.and_then(|stamp| choice::revision(stamp, rule)),
-    };
+    })
+}
+
+/// The directory and environment of a step, and its texts.
+type Prepared = ((String, Env), (Vec<String>, Vec<String>));
+
+fn prepare(
+    step: &StepRun<'_>,
+    settings: &SourceSettings,
+    name: &str,
+) -> Result<Prepared, Unrenderable> {
+    let values = step.values();
     let workdir = put_in(&settings.workdir, values, "workdir")?;
-    let env = merged_env(&plan.builder.env, &settings.env, values)?;
-    let command = ShellCommand::Line(S::NAME.to_owned());
+    let env = merged_env(&step.around.plan.builder.env, &settings.env, values)?;
+    let command = ShellCommand::Line(name.to_owned());
     let doing = describe(step.config, &command, false, values)?;
     let done = describe(step.config, &command, true, values)?;
-    let system = make(step, wanted.clone())?;
-    Ok((system, wanted, (workdir, env), (doing, done)))
+    Ok(((workdir, env), (doing, done)))
 }
 
 /// The stamp of the codebase of the step, which is the codebase of the build if the step names none
@@ -158,8 +175,8 @@ fn lacks_codebase(plan: &BuildPlan, settings: &SourceSettings) -> Option<String>
     })
 }
 
-async fn obtain_source<S: System>(
-    system: &mut S,
+async fn obtain_source(
+    system: &mut dyn System,
     at: &mut Workspace<'_, '_>,
     settings: &SourceSettings,
     wanted: &Wanted,
@@ -199,7 +216,7 @@ async fn obtain_source<S: System>(
     }
     attempt::obtain(system, at, settings).await?;
     let Some(revision) = system.revision(at).await? else {
-        let problem = format!("{} does not tell the revision of the tree", S::NAME);
+        let problem = format!("{} does not tell the revision of the tree", system.name());
         return Err(at.refuse(&problem).await);
     };
     tell_revision(at, codebase, wanted, &revision);

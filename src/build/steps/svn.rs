@@ -14,6 +14,7 @@ use crate::config::SvnStepConfig;
 use crate::protocol::Word;
 use crate::protocol::source::SourceValue;
 use crate::vc::svn::{self, Info};
+use async_trait::async_trait;
 
 /// Runs the step.
 pub(in crate::build) async fn perform(step: &mut StepRun<'_>, config: &SvnStepConfig) -> Performed {
@@ -91,9 +92,15 @@ impl<'c> Svn<'c> {
     }
 }
 
+#[async_trait]
 impl System for Svn<'_> {
-    const NAME: &'static str = "svn";
-    const MARK: &'static str = ".svn";
+    fn name(&self) -> &'static str {
+        "svn"
+    }
+
+    fn mark(&self) -> &'static str {
+        ".svn"
+    }
 
     fn improper(&self) -> Option<String> {
         let not_a_number = |r: &&str| !r.bytes().all(|b| b.is_ascii_digit()) && *r != "HEAD";
@@ -139,7 +146,7 @@ impl System for Svn<'_> {
     }
 
     async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
-        if !at.exists(Self::MARK).await? {
+        if !at.exists(self.mark()).await? {
             return Ok(false);
         }
         let (report, info) = self.info(at).await?;

@@ -19,8 +19,8 @@ use crate::config::{SourceMethod, SourceMode, SourceSettings};
 use crate::vc::patch;
 
 /// Brings the revision into the directory (SRC-07).
-pub(super) async fn obtain<S: System>(
-    system: &mut S,
+pub(super) async fn obtain(
+    system: &mut dyn System,
     at: &mut Workspace<'_, '_>,
     settings: &SourceSettings,
 ) -> Part<()> {
@@ -48,8 +48,8 @@ pub(super) async fn obtain<S: System>(
 }
 
 /// One attempt to bring the revision into the directory; whether it succeeded.
-async fn attempt<S: System>(
-    system: &mut S,
+async fn attempt(
+    system: &mut dyn System,
     at: &mut Workspace<'_, '_>,
     mode: SourceMode,
 ) -> Part<bool> {
@@ -73,8 +73,8 @@ async fn attempt<S: System>(
 }
 
 /// Brings an existing tree to the revision.
-async fn update<S: System>(
-    system: &mut S,
+async fn update(
+    system: &mut dyn System,
     at: &mut Workspace<'_, '_>,
     mode: SourceMode,
 ) -> Part<Outcome> {

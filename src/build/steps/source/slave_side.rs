@@ -12,15 +12,15 @@ use crate::protocol::source::{SourceArgs, SourcePatch};
 
 /// Has the slave check out what is wanted, and apply `patch`. Answers with the revision, if the
 /// slave tells it.
-pub(super) async fn obtain<S: System>(
-    system: &S,
+pub(super) async fn obtain(
+    system: &dyn System,
     at: &mut Workspace<'_, '_>,
     settings: &SourceSettings,
     wanted: &Wanted,
     patch: Option<&Patch>,
 ) -> Part<Option<String>> {
     let Some((command, own)) = system.slave_command() else {
-        let problem = format!("no slave has a command of its own for {}", S::NAME);
+        let problem = format!("no slave has a command of its own for {}", system.name());
         return Err(at.refuse(&problem).await);
     };
     let patch = match patch {

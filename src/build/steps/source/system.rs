@@ -1,5 +1,7 @@
 //! What a version control system knows: how it makes, updates and cleans a tree.
 
+use async_trait::async_trait;
+
 use super::workspace::Workspace;
 use crate::build::step::Performed;
 use crate::protocol::source::SourceValue;
@@ -48,11 +50,13 @@ pub(in crate::build::steps) type Part<T> = Result<T, Performed>;
 pub(in crate::build::steps) type SlaveCommand = (&'static str, Vec<(&'static str, SourceValue)>);
 
 /// A version control system: how it makes, updates and cleans a tree in a [`Workspace`].
+#[async_trait]
 pub(in crate::build::steps) trait System: Send + Sync {
     /// Its name in messages.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
+
     /// The file or directory that shows a tree of this system.
-    const MARK: &'static str;
+    fn mark(&self) -> &'static str;
 
     /// What is wrong with the texts from outside. They come from the changes of people and must
     /// not be taken for options.
@@ -64,17 +68,14 @@ pub(in crate::build::steps) trait System: Send + Sync {
     }
 
     /// Finds out whether the slave has the program, and what else the other commands depend on.
-    fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send;
+    async fn look_around(&mut self, at: &mut Workspace<'_, '_>) -> Part<()>;
 
     /// Begins an attempt.
     fn begin(&mut self) {}
 
     /// Whether the tree can be brought to the revision: a tree of this system, of the same place.
-    fn may_update(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-    ) -> impl Future<Output = Part<bool>> + Send {
-        at.exists(Self::MARK)
+    async fn may_update(&mut self, at: &mut Workspace<'_, '_>) -> Part<bool> {
+        at.exists(self.mark()).await
     }
 
     /// Whether each build starts with a clean tree in mode `incremental` too.
@@ -83,74 +84,51 @@ pub(in crate::build::steps) trait System: Send + Sync {
     }
 
     /// Removes the files that are not in the repository, except the mark of a patch.
-    fn clean(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-        files: Untracked,
-    ) -> impl Future<Output = Part<bool>> + Send;
+    async fn clean(&mut self, at: &mut Workspace<'_, '_>, files: Untracked) -> Part<bool>;
 
     /// Brings the tree to the revision. Changed files are overwritten.
-    fn bring(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Outcome>> + Send;
+    async fn bring(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome>;
 
     /// Removes what can be removed only after the tree has the revision.
-    fn clean_rest(
-        &mut self,
-        _at: &mut Workspace<'_, '_>,
-        _files: Untracked,
-    ) -> impl Future<Output = Part<bool>> + Send {
-        std::future::ready(Ok(true))
+    async fn clean_rest(&mut self, _at: &mut Workspace<'_, '_>, _files: Untracked) -> Part<bool> {
+        Ok(true)
     }
 
     /// Makes a tree with the revision. The directory does not exist.
-    fn check_out(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-    ) -> impl Future<Output = Part<Outcome>> + Send;
+    async fn check_out(&mut self, at: &mut Workspace<'_, '_>) -> Part<Outcome>;
 
     /// Whether the server has the branch, and with `revision` also the wanted revision. The tree,
     /// which may be damaged, has no part in this.
-    fn probe(
-        &mut self,
-        _at: &mut Workspace<'_, '_>,
-        _revision: bool,
-    ) -> impl Future<Output = Part<bool>> + Send {
-        std::future::ready(Ok(false))
+    async fn probe(&mut self, _at: &mut Workspace<'_, '_>, _revision: bool) -> Part<bool> {
+        Ok(false)
     }
 
     /// Asks the server for the branch and the revision.
-    fn ask(&mut self, at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<Reply>> + Send {
-        async {
-            if self.probe(at, true).await? {
-                return Ok(Reply::Has);
-            }
-            Ok(if self.probe(at, false).await? {
-                Reply::Lacks
-            } else {
-                Reply::Silent
-            })
+    async fn ask(&mut self, at: &mut Workspace<'_, '_>) -> Part<Reply> {
+        if self.probe(at, true).await? {
+            return Ok(Reply::Has);
         }
+        Ok(if self.probe(at, false).await? {
+            Reply::Lacks
+        } else {
+            Reply::Silent
+        })
     }
 
     /// Whether the tree is the reason for `outcome`, so that it is made anew.
-    fn is_to_blame(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-        _outcome: Outcome,
-    ) -> impl Future<Output = Part<bool>> + Send {
-        async {
-            match self.ask(at).await? {
-                Reply::Silent => {
-                    at.note(SILENT).await;
-                    Ok(false)
-                }
-                Reply::Lacks => {
-                    at.note(&self.missing()).await;
-                    Ok(false)
-                }
-                Reply::Has => {
-                    at.note(DAMAGED).await;
-                    Ok(true)
-                }
+    async fn is_to_blame(&mut self, at: &mut Workspace<'_, '_>, _outcome: Outcome) -> Part<bool> {
+        match self.ask(at).await? {
+            Reply::Silent => {
+                at.note(SILENT).await;
+                Ok(false)
+            }
+            Reply::Lacks => {
+                at.note(&self.missing()).await;
+                Ok(false)
+            }
+            Reply::Has => {
+                at.note(DAMAGED).await;
+                Ok(true)
             }
         }
     }
@@ -159,43 +137,27 @@ pub(in crate::build::steps) trait System: Send + Sync {
     fn missing(&self) -> String;
 
     /// The revision of the tree; nothing if the program does not tell.
-    fn revision(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-    ) -> impl Future<Output = Part<Option<String>>> + Send;
+    async fn revision(&mut self, at: &mut Workspace<'_, '_>) -> Part<Option<String>>;
 
     /// Copies the tree `from` to the directory, without the files of the system.
-    fn export(
-        &mut self,
-        at: &mut Workspace<'_, '_>,
-        from: &str,
-    ) -> impl Future<Output = Part<()>> + Send {
-        async {
-            at.copy_from(from).await?;
-            at.remove(Some(Self::MARK)).await
-        }
+    async fn export(&mut self, at: &mut Workspace<'_, '_>, from: &str) -> Part<()> {
+        at.copy_from(from).await?;
+        at.remove(Some(self.mark())).await
     }
 
     /// Does what is left to do after a patch.
-    fn after_patch(
-        &mut self,
-        _at: &mut Workspace<'_, '_>,
-    ) -> impl Future<Output = Part<()>> + Send {
-        std::future::ready(Ok(()))
+    async fn after_patch(&mut self, _at: &mut Workspace<'_, '_>) -> Part<()> {
+        Ok(())
     }
 
     /// Removes from the slave what only the step needs, however the step ended.
-    fn leave(&mut self, _at: &mut Workspace<'_, '_>) -> impl Future<Output = Part<()>> + Send {
-        std::future::ready(Ok(()))
+    async fn leave(&mut self, _at: &mut Workspace<'_, '_>) -> Part<()> {
+        Ok(())
     }
 
     /// Sets further properties of the build for the tree, by codebase if there is one.
-    fn tell(
-        &mut self,
-        _at: &mut Workspace<'_, '_>,
-        _codebase: &str,
-    ) -> impl Future<Output = Part<()>> + Send {
-        std::future::ready(Ok(()))
+    async fn tell(&mut self, _at: &mut Workspace<'_, '_>, _codebase: &str) -> Part<()> {
+        Ok(())
     }
 }
 
