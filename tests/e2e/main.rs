@@ -36,6 +36,7 @@ mod locks;
 mod looking;
 mod mails;
 mod masters;
+mod month;
 mod outbox;
 mod output;
 mod people;
