@@ -34,6 +34,22 @@ pub enum Ask {
     /// Only the master itself asks for that.
     #[serde(skip)]
     Probe(Box<Probe>),
+    /// How many builds of a culprit search could start on a builder now (SRH-08).
+    #[serde(skip)]
+    RoomForSearch {
+        /// The builder.
+        builder: BuilderName,
+    },
+    /// Give up what a culprit search has asked for (SRH-13): it leaves the queue, or its build is
+    /// stopped, unless that is past half of its expected time. Only the master itself asks for
+    /// that.
+    #[serde(skip)]
+    EndProbe {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+    },
     /// Stop a build that has a number (BUI-10). When it is stopped again, the command that it runs
     /// by then is interrupted.
     StopBuild {
@@ -169,6 +185,8 @@ pub enum Answer {
     Set(#[serde(serialize_with = "numbers")] Arc<BuildSet>),
     /// The slaves of a builder were pinged, and all that are connected have answered.
     Pinged(Pinged),
+    /// So many.
+    Count(usize),
     /// It is done.
     Done,
 }
@@ -198,7 +216,9 @@ impl Ask {
             Self::SubmitTry { .. } => Some("the try job was not accepted"),
             Self::Force(_) => Some("nothing was forced"),
             Self::Probe(_) => Some("the search did not go on"),
-            Self::StopBuild { .. }
+            Self::EndProbe { .. }
+            | Self::RoomForSearch { .. }
+            | Self::StopBuild { .. }
             | Self::StopRequest { .. }
             | Self::Cancel { .. }
             | Self::Pause { .. }
@@ -233,6 +253,13 @@ impl Ask {
                     search, builder, ..
                 } = &**probe;
                 format!("asked for a build of search {search} on {builder}")
+            }
+            Self::RoomForSearch { builder } => {
+                format!("asked how many builds of a search could start on {builder}")
+            }
+            Self::EndProbe { request, reason } => {
+                let why = Self::because(reason);
+                format!("gave up request {request} of a search{why}")
             }
             Self::StopBuild {
                 builder,
@@ -322,6 +349,8 @@ impl BotMaster {
             } => self.on_try_submitted(&scheduler, *job, user.as_deref(), reply),
             Ask::Force(forced) => self.on_force(*forced, reply),
             Ask::Probe(probe) => self.on_probe(*probe, reply),
+            Ask::RoomForSearch { builder } => self.on_room_for_search(&builder, reply),
+            Ask::EndProbe { request, reason } => self.on_end_probe(request, reason, reply),
             Ask::StopBuild {
                 builder,
                 number,

@@ -3,7 +3,9 @@
 use super::dispatch::{Match, Way};
 use super::ids::{AttemptId, BuilderIx, SessionId, SlaveIx};
 use super::instances::Need;
+use super::layout::Layout;
 use super::ledger::Effect;
+use super::locks::Locks;
 use super::outcome::{Act, Counted, Outcome};
 use super::roster::{Roster, Use};
 use super::stopping::Phase;
@@ -152,10 +154,13 @@ impl BotMaster {
             return None;
         }
         let (locks, layout) = (&self.locks, &self.out.layout);
-        self.dispatch.next(|builder, slave| {
-            let slave = &layout.slave(slave).config.name;
-            locks.are_free(&locks.resolve(&layout.builder(builder).config.locks, slave))
-        })
+        self.dispatch
+            .next(|builder, slave| fits(locks, layout, (builder, slave)))
+    }
+
+    /// Whether a build of the builder would find its own locks free on the slave.
+    pub(super) fn fits(&self, builder: BuilderIx, slave: SlaveIx) -> bool {
+        fits(&self.locks, &self.out.layout, (builder, slave))
     }
 
     /// BLD-03 steps 4 to 7, BLD-08: on the building list and in the big state before anything is
@@ -259,4 +264,10 @@ impl BotMaster {
             self.roster.ask_start(&mut self.out, pair);
         }
     }
+}
+
+/// Whether a build of the builder would find its own locks free on the slave.
+fn fits(locks: &Locks, layout: &Layout, (builder, slave): (BuilderIx, SlaveIx)) -> bool {
+    let slave = &layout.slave(slave).config.name;
+    locks.are_free(&locks.resolve(&layout.builder(builder).config.locks, slave))
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::attempt::{Attempt, Stage, Stop};
+use super::buildset::Place;
 use super::intake::Wanted;
-use super::{AttemptId, BotMaster, BuildEvent, Probe, ReplyId};
-use crate::model::{Properties, RequestId};
+use super::{Answer, AttemptId, BotMaster, BuildEvent, Probe, ReplyId};
+use crate::model::{BuilderName, Properties, RequestId};
 
 /// How often a build of a search that has made way is repeated.
 pub(super) const MOST_REPEATS: u32 = 2;
@@ -29,6 +30,38 @@ impl BotMaster {
             probe: Some((probe.search, probe.point)),
         };
         self.intake.submit_for(&mut self.out, wanted, reply);
+    }
+
+    /// How many builds of a search could start on a builder now.
+    pub(super) fn on_room_for_search(&mut self, builder: &BuilderName, reply: ReplyId) {
+        let layout = &self.out.layout;
+        let room = layout.configured_builder(builder).map_or(0, |builder| {
+            let fits = |builder, slave| self.fits(builder, slave);
+            self.dispatch.room_for_search(builder, &fits)
+        });
+        self.out.reply(reply, Ok(Answer::Count(room)));
+    }
+
+    /// A search does not need what it has asked for any more (SRH-13). A build past half of its
+    /// expected time goes on.
+    pub(super) fn on_end_probe(&mut self, request: RequestId, reason: String, reply: ReplyId) {
+        match self.intake.request(request).map(|open| open.place) {
+            Some(Place::Queued) => self.on_cancel_request(request, &reason, reply),
+            Some(Place::Building(attempt)) if self.is_past_half(attempt) => {
+                self.out.reply(reply, Ok(Answer::Done));
+            }
+            Some(Place::Starting { .. } | Place::Building(_)) => {
+                self.on_stop_request(request, reason, reply);
+            }
+            None | Some(Place::Unqueued) => self.out.reply(reply, Ok(Answer::Done)),
+        }
+    }
+
+    fn is_past_half(&self, attempt: AttemptId) -> bool {
+        let attempt = self.builds.get(attempt);
+        attempt.is_some_and(|attempt| {
+            matches!(attempt.stage, Stage::Running(..)) && !self.may_interrupt(attempt)
+        })
     }
 
     /// Whether these requests, which share a build, are of a search.

@@ -468,6 +468,11 @@ impl<'a> Value<'a> {
         self.raw().as_bool() == Some(false)
     }
 
+    /// Whether it is the string `word`, which stands for something beside numbers.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        self.raw().as_str() == Some(word)
+    }
+
     /// An integer within `range`.
     pub(super) fn integer<T>(&self, range: RangeInclusive<T>) -> Option<T>
     where

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::builders::BuilderConfig;
 use super::reader::Value;
 use super::shape::Shape;
-use crate::model::unique_names;
+use super::steps::StepConfig;
+use crate::model::{MOST_WIDTH, unique_names};
 
 /// A day.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -23,6 +24,10 @@ pub struct SearchConfig {
     pub at_once: u32,
     /// Searches of a builder at once.
     pub of_builder: u32,
+    /// Causes of the problems that begin with one change on a builder.
+    pub of_build: u32,
+    /// How many points a search asks at once; absent: as many as there are idle slaves (SRH-08).
+    pub width: Option<u32>,
     /// Slave time of a builder in 24 hours.
     pub daily_time: Duration,
 }
@@ -34,6 +39,8 @@ impl Default for SearchConfig {
             gather: Duration::from_secs(300),
             at_once: 4,
             of_builder: 1,
+            of_build: 3,
+            width: Some(1),
             daily_time: Duration::from_secs(7200),
         }
     }
@@ -42,7 +49,15 @@ impl Default for SearchConfig {
 pub(super) static SHAPE: Shape = Shape {
     place: "search",
     noun: "search",
-    keys: &["automatic", "gather", "at_once", "of_builder", "daily_time"],
+    keys: &[
+        "automatic",
+        "gather",
+        "at_once",
+        "of_builder",
+        "of_build",
+        "width",
+        "daily_time",
+    ],
     kinds: Vec::new,
 };
 
@@ -57,6 +72,11 @@ impl SearchConfig {
         });
         table.set("at_once", &mut search.at_once, |v| v.integer(1..=100));
         table.set("of_builder", &mut search.of_builder, |v| v.integer(1..=100));
+        table.set("of_build", &mut search.of_build, |v| v.integer(1..=100));
+        table.set("width", &mut search.width, |v| match v.is_word("idle") {
+            true => Some(None),
+            false => v.integer(1..=MOST_WIDTH).map(Some),
+        });
         table.set("daily_time", &mut search.daily_time, |v| {
             v.duration(Duration::ZERO..=DAY)
         });
@@ -66,10 +86,31 @@ impl SearchConfig {
 }
 
 impl BuilderConfig {
+    /// Why no search can build its points on this builder; absent if it can. `step` is the last one
+    /// that is run; absent: all are.
+    #[must_use]
+    pub fn cannot_search(&self, step: Option<&str>) -> Option<String> {
+        let steps = self.steps_to(step);
+        let at = steps.iter().position(StepConfig::builds_latest)?;
+        let why = "has `always_use_latest`, so that each build is of the newest sources";
+        Some(format!("step {} {why}", at + 1))
+    }
+
+    /// The steps up to the one with this name, or all.
+    fn steps_to(&self, step: Option<&str>) -> &[StepConfig] {
+        let steps = &self.factory.steps;
+        let names = unique_names(steps.iter().map(|step| step.name.as_str()));
+        let last = step.and_then(|step| names.iter().position(|name| name == step));
+        last.and_then(|last| steps.get(..=last)).unwrap_or(steps)
+    }
+
     /// Why the master does not search by itself on this builder for what fails in `step`; absent if
     /// it may (SRH-03).
     #[must_use]
     pub fn refuses_search(&self, step: &str) -> Option<String> {
+        if let Some(why) = self.cannot_search(Some(step)) {
+            return Some(why);
+        }
         match self.search {
             Some(true) => return None,
             Some(false) => return Some("the builder has `search = false`".to_owned()),
@@ -77,13 +118,11 @@ impl BuilderConfig {
         }
         let steps = &self.factory.steps;
         let names = unique_names(steps.iter().map(|step| step.name.as_str()));
-        let Some(last) = names.iter().position(|name| name == step) else {
+        if !names.iter().any(|name| name == step) {
             return Some(format!("the builder has no step {step}"));
-        };
-        let unsafe_at = steps
-            .iter()
-            .take(last + 1)
-            .position(|step| step.has_effects());
+        }
+        let mut steps = self.steps_to(Some(step)).iter();
+        let unsafe_at = steps.position(StepConfig::has_effects);
         unsafe_at.map(|at| format!("step {} has effects outside the build", at + 1))
     }
 }
@@ -93,7 +132,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::{FactoryConfig, StepConfig};
+    use crate::config::{FactoryConfig, GitStepConfig, SourceSettings, StepConfig, StepKind};
 
     /// A builder with these steps; those with a `!` have effects.
     fn builder(steps: &[&str], search: Option<bool>) -> BuilderConfig {
@@ -110,6 +149,30 @@ mod tests {
             search,
             ..BuilderConfig::named("full")
         }
+    }
+
+    #[test]
+    fn srh_15_a_builder_that_builds_the_newest_sources_cannot_be_searched() {
+        let mut builder = builder(&["Git", "Test", "late"], Some(true));
+        let late = StepConfig {
+            kind: StepKind::Git(Box::new(GitStepConfig {
+                source: SourceSettings {
+                    always_use_latest: true,
+                    ..SourceSettings::default()
+                },
+                ..GitStepConfig::default()
+            })),
+            ..StepConfig::default()
+        };
+        let mut steps = builder.factory.steps.clone();
+        steps.push(late);
+        builder.factory = Arc::new(FactoryConfig {
+            steps,
+            ..FactoryConfig::default()
+        });
+        assert_eq!(builder.cannot_search(Some("Test")), None);
+        let why = builder.cannot_search(None).unwrap_or_default();
+        assert!(why.starts_with("step 4 has `always_use_latest`"), "{why}");
     }
 
     #[test]

@@ -219,7 +219,8 @@ impl Kind {
         step.kind.read(table);
         (self.own)(table, step);
         step.secrets = table.sink.take_secrets();
-        let codebase = step.kind.settings().codebase().map(str::to_owned);
+        let source = step.kind.settings().source();
+        let codebase = source.and_then(|source| source.codebase.clone());
         step.tell_codebase(codebase.as_deref());
     }
 }
@@ -436,6 +437,13 @@ impl StepConfig {
             shell.command = command;
         }
         self
+    }
+
+    /// Whether it is a source step that gets the newest sources, whatever the build is of.
+    #[must_use]
+    pub fn builds_latest(&self) -> bool {
+        let source = self.kind.settings().source();
+        source.is_some_and(|source| source.always_use_latest)
     }
 
     /// Whether the step gets the source of the build, with its patch.

@@ -142,6 +142,8 @@ fn need_of(ask: &Ask) -> (Action, Target, &str) {
             let target = Target::Builder(forced.builder.clone());
             (Action::Force, target, &forced.reason)
         }
+        Ask::RoomForSearch { builder } => (Action::View, Target::Builder(builder.clone()), ""),
+        Ask::EndProbe { request, reason } => (Action::Search, Target::Request(*request), reason),
         Ask::Probe(probe) => (Action::Search, Target::Builder(probe.builder.clone()), ""),
         Ask::StopBuild {
             builder,

@@ -75,7 +75,7 @@ impl PendingOffer {
             Progress::Over(answer) => Ok(answer),
             Progress::Waiting(said) => match said.await.map_err(|_| stopping())?? {
                 Answer::Taken(taken) => Ok(OfferAnswer::Taken(taken)),
-                Answer::Set(_) | Answer::Pinged(_) | Answer::Done => Err(odd()),
+                Answer::Set(_) | Answer::Pinged(_) | Answer::Count(_) | Answer::Done => Err(odd()),
             },
         }
     }

@@ -225,6 +225,8 @@ impl Control {
         let remark = act.remark(&row, &register, by, at)?;
         let ops = vec![Op::ProblemRemarked(Box::new(remark)), Op::Audited(record)];
         self.writer.write_and_wait(ops).await;
+        // A search for the cause of what is dismissed is over (SRH-13).
+        self.searches_changed().notify_one();
         Ok(())
     }
 }

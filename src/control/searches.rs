@@ -8,25 +8,18 @@ use tokio::sync::{Mutex, Notify};
 use super::Control;
 use crate::config::BuilderConfig;
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Line, Op, Said, SearchNumber, SearchOp, SearchRecord,
-    Timestamp, Verdict, unique_names,
+    BuildNumber, BuilderName, ChangeNumber, Line, MOST_RUNS, MOST_WIDTH, Op, ProblemSubject,
+    SearchNumber, SearchOp, SearchRecord, Timestamp, Verdict, unique_names,
 };
 use crate::store::State;
-use crate::store::read::SearchRow;
 use crate::text::commas;
-use crate::verdict::stopped;
+use crate::verdict::{Past, stopped};
 
 /// Most points of a search, its ends among them.
 const MOST_POINTS: usize = 1000;
 
 /// Most searches that go on at once.
 const MOST_SEARCHES: usize = 100;
-
-/// Most points that are asked at once.
-const MOST_WIDTH: u32 = 16;
-
-/// Most builds of a point (SRH-19).
-const MOST_RUNS: u32 = 10;
 
 /// What somebody wants done with searches.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -57,9 +50,13 @@ pub struct SearchWish {
     /// The step in question; absent: whether the whole build succeeds.
     #[serde(default)]
     pub step: Option<String>,
-    /// How many points are asked at once.
-    #[serde(default = "one")]
-    pub width: u32,
+    /// The test in question: the parts of its name with dots between them, as pages show it.
+    /// Without a step, it is that of the builder's step that reports it.
+    #[serde(default)]
+    pub test: Option<String>,
+    /// How many points are asked at once; null: as many as there are idle slaves.
+    #[serde(default = "usual_width")]
+    pub width: Option<u32>,
     /// How many builds say that a point passes.
     #[serde(default = "one")]
     pub runs: u32,
@@ -79,6 +76,11 @@ pub(super) struct Searches {
 
 const fn one() -> u32 {
     1
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for it")]
+const fn usual_width() -> Option<u32> {
+    Some(1)
 }
 
 impl SearchAct {
@@ -186,21 +188,23 @@ impl Control {
     }
 }
 
-impl SearchRow {
-    /// The points that it has asked for, with what was said.
-    #[must_use]
-    pub fn points(&self) -> Vec<(usize, Option<Said>)> {
-        let asks = self.asks.iter();
-        asks.map(|ask| (ask.point, ask.said)).collect()
-    }
-}
-
 fn check(wish: &SearchWish, builder: &BuilderConfig) -> Result<(), String> {
-    if !(1..=MOST_WIDTH).contains(&wish.width) {
-        return Err(format!("the width is a number from 1 to {MOST_WIDTH}"));
+    if wish
+        .width
+        .is_some_and(|width| !(1..=MOST_WIDTH).contains(&width))
+    {
+        return Err(format!(
+            "the width is a number from 1 to {MOST_WIDTH}, or `idle`"
+        ));
     }
     if !(1..=MOST_RUNS).contains(&wish.runs) {
         return Err(format!("the runs are a number from 1 to {MOST_RUNS}"));
+    }
+    if let Some(why) = builder.cannot_search(wish.step.as_deref()) {
+        return Err(format!(
+            "builder {} cannot be searched: {why}",
+            builder.name
+        ));
     }
     let steps = builder.factory.steps.iter();
     let names = unique_names(steps.map(|step| step.name.as_str()));
@@ -247,12 +251,13 @@ fn record(
         ));
     }
     let builder = &wish.builder;
-    let (problem, passed_before) = match &wish.step {
-        Some(step) => (
-            state.problem_between((builder, step), &line, (good, bad))?,
-            state.passed_before(builder, &line, (step, good))?,
+    let subject = subject(state, wish)?;
+    let (problem, past) = match &subject {
+        Some(subject) => (
+            state.problem_between((builder, subject), &line, (good, bad))?,
+            state.past_of(builder, &line, (subject, good))?,
         ),
-        None => (None, 0),
+        None => (None, Past::default()),
     };
     let symptoms = match problem {
         Some(number) => state.problem(number)?.map(|row| row.problem.found.symptoms),
@@ -263,17 +268,47 @@ fn record(
         problem,
         builder: builder.clone(),
         line,
-        step: wish.step.clone(),
+        step: subject
+            .as_ref()
+            .and_then(|subject| subject.step().map(str::to_owned)),
+        test: subject.and_then(|subject| subject.test().cloned()),
+        is_absent_before: past.is_absent,
         symptoms: symptoms.into_iter().flatten().collect(),
         points,
         width: wish.width,
         runs: wish.runs,
         max_builds: None,
-        passed_before,
+        passed_before: past.passed,
+        has_failed_alone: past.has_failed_alone,
         seeks_fix: wish.fixed,
+        guess: None,
         who,
         at,
     })
+}
+
+/// What is in question; absent: whether the whole build succeeds.
+fn subject(state: &State, wish: &SearchWish) -> Result<Option<ProblemSubject>, String> {
+    let Some(shown) = &wish.test else {
+        return Ok(wish.step.clone().map(ProblemSubject::Step));
+    };
+    let test = state.test_shown(shown)?.ok_or_else(|| {
+        let shown = shown.escape_debug();
+        format!("no report has had a test {shown}; `buildmaster show tests BUILDER/N` lists tests")
+    })?;
+    if let Some(step) = wish.step.clone() {
+        return Ok(Some(ProblemSubject::Test { step, test }));
+    }
+    let seen = state.test_history(test.hash(), 1)?.into_iter();
+    let mut seen = seen.filter(|seen| seen.builder == wish.builder);
+    let seen = seen.next().ok_or_else(|| {
+        let (builder, shown) = (&wish.builder, shown.escape_debug());
+        format!("no report of builder {builder} has had the test {shown}")
+    })?;
+    Ok(Some(ProblemSubject::Test {
+        step: seen.step,
+        test,
+    }))
 }
 
 /// An end of a search, and the tree, if the end says so: `#7` is a build, a number is a change, and

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::botmaster::{Answer, Ask, BuildEvent, Event, IntakeEvent, Probe};
 use crate::control::{Control, Interruption, News, Subscription, Topic};
-use crate::model::{Op, RequestId, Results, SearchOp};
+use crate::model::{BuilderName, Op, RequestId, Results, SearchOp};
 use crate::net::Tasks;
 use crate::store::read::SearchRow;
 use crate::store::{State, StoreError};
@@ -34,6 +34,7 @@ pub(super) async fn run(control: Control, tasks: Tasks) {
         control,
         asked: BTreeSet::new(),
         ended: BTreeSet::new(),
+        followed: BTreeSet::new(),
         due: None,
     };
     let work = async {
@@ -61,6 +62,8 @@ struct Searcher {
     asked: BTreeSet<RequestId>,
     /// Those of them that are not needed any more and were ended.
     ended: BTreeSet<RequestId>,
+    /// The builders whose problems the master searches: a build of one of them may end its problem.
+    followed: BTreeSet<BuilderName>,
     /// When the next problem has gathered.
     due: Option<Instant>,
 }
@@ -72,6 +75,7 @@ impl Searcher {
         let searches = self.control.reader().read(State::unsettled_searches).await;
         let searches = searches.map_err(|error| error.to_string())?;
         self.asked.clear();
+        self.followed.clear();
         for mut search in searches {
             self.hear(&mut search).await?;
             if search.verdict.is_none() && !self.end_with_problem(&mut search).await? {
@@ -80,8 +84,10 @@ impl Searcher {
             let open = search.asks.iter().filter(|ask| ask.said.is_none());
             let open: Vec<_> = open.map(|ask| ask.request).collect();
             self.asked.extend(&open);
-            if search.verdict.is_some() {
-                self.end(open).await;
+            match (search.verdict, search.record.who.as_str()) {
+                (Some(_), _) => self.end(open).await,
+                (None, "") => self.followed.extend([search.record.builder]),
+                (None, _) => {}
             }
         }
         let asked = &self.asked;
@@ -131,7 +137,11 @@ impl Searcher {
         let known = self.control.reader().read(look).await;
         let known = known.map_err(|error| error.to_string())?;
         let number = search.record.number;
-        match go_on(&search.record, &known, &search.points()) {
+        let idle = match search.record.width {
+            Some(_) => 1,
+            None => self.idle(&search.record.builder).await?,
+        };
+        match go_on(&search.record, &known, &search.points(), idle) {
             Next::Ask(points) => {
                 for point in points {
                     self.ask(search, point).await?;
@@ -144,6 +154,15 @@ impl Searcher {
             }
         }
         Ok(())
+    }
+
+    /// How many slaves could build for a search on `builder`.
+    async fn idle(&self, builder: &BuilderName) -> Result<usize, String> {
+        let builder = builder.clone();
+        match self.control.ask(Ask::RoomForSearch { builder }).await? {
+            Answer::Count(idle) => Ok(idle),
+            Answer::Taken(_) | Answer::Set(_) | Answer::Pinged(_) | Answer::Done => Ok(1),
+        }
     }
 
     /// Asks for a build at a point.
@@ -185,17 +204,10 @@ impl Searcher {
             if !self.ended.insert(request) {
                 continue;
             }
-            let reason = || "its search is over".to_owned();
-            let cancel = Ask::Cancel {
-                request,
-                reason: reason(),
-            };
-            if self.control.ask(cancel).await.is_err() {
-                let reason = reason();
-                let stop = Ask::StopRequest { request, reason };
-                if let Err(why) = self.control.ask(stop).await {
-                    info!(%request, "the build of a search goes on: {why}");
-                }
+            let reason = "its search is over".to_owned();
+            let end = Ask::EndProbe { request, reason };
+            if let Err(why) = self.control.ask(end).await {
+                info!(%request, "the build of a search goes on: {why}");
             }
         }
     }
@@ -220,6 +232,11 @@ impl Searcher {
                 Ok(News::Event(Event::Intake(IntakeEvent::RequestFinished {
                     request, ..
                 }))) if self.asked.contains(request) => {
+                    return;
+                }
+                Ok(News::Event(Event::Build(BuildEvent::Finished { builder, .. })))
+                    if self.followed.contains(builder) =>
+                {
                     return;
                 }
                 Ok(News::Event(Event::Build(BuildEvent::Finished {

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, Properties, RequestId,
-    SearchNumber, Timestamp,
+    BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Properties,
+    RequestId, SearchNumber, TestName, Timestamp,
 };
 
 /// The source of the properties by which the builds of searches are known.
@@ -16,6 +16,12 @@ const SEARCH: &str = "search";
 
 /// The property that names the last step of a build of a search.
 const LAST_STEP: &str = "search_step";
+
+/// Most points that a search asks at once (SRH-08).
+pub const MOST_WIDTH: u32 = 16;
+
+/// Most builds of a point (SRH-19).
+pub const MOST_RUNS: u32 = 10;
 
 /// What a build at a point says.
 #[derive(
@@ -44,6 +50,9 @@ pub enum Verdict {
         bad: usize,
         /// Whether an earlier point failed, too (SRH-09).
         is_not_monotone: bool,
+        /// Whether a point has both passed and failed.
+        #[serde(default, skip_serializing_if = "is_false")]
+        is_flaky: bool,
     },
     /// One of these changes; the points between them cannot be told (SRH-07).
     Range {
@@ -83,21 +92,34 @@ pub struct SearchRecord {
     pub line: Line,
     /// The step in question; absent: whether the whole build succeeds.
     pub step: Option<String>,
+    /// The test of the step in question; absent: the step itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestName>,
+    /// Whether the test is not there yet at the good end, so that a complete report without it is
+    /// good (PRB-10). Otherwise such a report does not tell.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_absent_before: bool,
     /// The fingerprints of the failure in question; empty: any failure.
     pub symptoms: Vec<String>,
     /// The points, oldest first: the last change that is good, and those after it up to the one
     /// that is bad. At least two.
     pub points: Vec<ChangeNumber>,
-    /// How many points are asked at once (SRH-08).
-    pub width: u32,
+    /// How many points are asked at once; absent: as many as there are idle slaves (SRH-08).
+    pub width: Option<u32>,
     /// How many builds say that a point passes, at least 1 (SRH-19).
     pub runs: u32,
     /// Most builds; absent for the usual number (SRH-10).
     pub max_builds: Option<u32>,
     /// How often the subject had passed in a row before it failed.
     pub passed_before: u64,
+    /// Whether it had failed before that, at a point between passing ones.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_failed_alone: bool,
     /// Whether the first change that passes is sought (SRH-18).
     pub seeks_fix: bool,
+    /// The change that another search has found for the same suspects, to be tried first (SRH-12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guess: Option<ChangeNumber>,
     /// Who has begun it; empty: the master.
     pub who: String,
     /// When.
@@ -141,6 +163,20 @@ pub enum SearchOp {
         /// When.
         at: Timestamp,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl SearchRecord {
+    /// What is in question; absent: whether the whole build succeeds.
+    #[must_use]
+    pub fn subject(&self) -> Option<ProblemSubject> {
+        let step = self.step.clone()?;
+        Some(ProblemSubject::of_step(step, self.test.clone()))
+    }
 }
 
 impl Said {

@@ -23,6 +23,7 @@ mod quarantine;
 mod queue;
 mod remarks;
 mod requests;
+mod searched;
 mod searches;
 mod sets;
 mod sourced;
@@ -51,7 +52,8 @@ pub(super) use problems::{
 };
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
-pub use searches::{AskRow, Finding, SearchRow};
+pub use searched::Finding;
+pub use searches::{AskRow, Presumed, SearchRow};
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
 pub use sources::KnownIdentity;

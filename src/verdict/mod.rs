@@ -28,5 +28,8 @@ pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, Ways, ju
 pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read, read_test};
 pub use runs::End;
-pub use search::{Candidate, Limits, Next, Search, Underway, choose, go_on, stopped};
+pub use search::{
+    Candidate, Chosen, Limits, Next, Past, Risk, Search, Underway, choose, go_on, is_same_failure,
+    risk, stopped,
+};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due, is_quiet};

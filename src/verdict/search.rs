@@ -6,16 +6,23 @@
 
 mod choosing;
 mod going;
+mod past;
+mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::choosing::{Candidate, Limits, Underway, choose};
-pub use self::going::{go_on, stopped};
+pub use self::choosing::{Candidate, Chosen, Limits, Underway, choose, is_same_failure};
+pub use self::going::{Risk, go_on, risk, stopped};
+pub use self::past::Past;
+use self::seen::Seen;
 use crate::model::{Said, Verdict};
 
-/// A step that has passed fewer times in a row may have failed by accident: both ends of a search
-/// are built twice (SRH-05).
+/// A subject that has passed fewer times in a row may have failed by accident: what the verdict
+/// rests on is built twice (SRH-05).
 const LONG_RECORD: u64 = 50;
+
+/// How often the guilty point must fail where the subject is known to fail by accident.
+const OFTEN: usize = 5;
 
 /// A search among the changes of a line. Point 0 is the last one that passed, point `changes` the
 /// first one that failed.
@@ -31,6 +38,11 @@ pub struct Search {
     pub is_one_by_one: bool,
     /// How often the subject had passed in a row before it failed.
     pub passed_before: u64,
+    /// Whether it had failed before that in one build between two that passed.
+    pub has_failed_alone: bool,
+    /// The point that is guilty on another builder: it and the one before are asked first
+    /// (SRH-12).
+    pub guess: Option<usize>,
     /// Most builds; absent for the default one (SRH-10).
     pub max_builds: Option<usize>,
 }
@@ -48,114 +60,129 @@ impl Search {
     /// What to do after these answers, each a point and what a build there said.
     #[must_use]
     pub fn next(&self, answers: &[(usize, Said)]) -> Next {
-        let (red, green) = (self.end(answers, self.changes), self.end(answers, 0));
-        match (&red, &green) {
-            (End::Said(Said::Pass), _) => return Next::Over(Verdict::Flaky),
-            (_, End::Said(Said::Fail)) => return Next::Over(Verdict::Environment),
-            (End::Said(Said::Unclear), _) => {
-                let end = self.changes;
-                return Next::Over(Verdict::Unknown { end });
-            }
-            (_, End::Said(Said::Unclear)) => return Next::Over(Verdict::Unknown { end: 0 }),
-            (End::Said(Said::Fail) | End::Open, _) => {}
+        let seen = Seen::new(self, answers);
+        let ask = match self.check_guess(&seen) {
+            Some(Next::Ask(points)) => points,
+            Some(over) => return over,
+            None => match self.ends(&seen) {
+                Next::Ask(ends) if ends.is_empty() => match self.within(&seen) {
+                    Next::Ask(points) => points,
+                    over => return over,
+                },
+                Next::Ask(ends) => ends,
+                over => return over,
+            },
+        };
+        let left = self.most(&seen).saturating_sub(answers.len());
+        let (good, bad) = seen.span();
+        match left {
+            0 => Next::Over(Verdict::Stopped { good, bad }),
+            left => Next::Ask(ask.into_iter().take(left).collect()),
         }
-        let (good, bad) = self.span(answers);
-        let left = self.most().saturating_sub(answers.len());
+    }
+
+    /// The first point that fails on another builder, and the one before. If these answer here as
+    /// they do there, the search is over (SRH-12).
+    fn check_guess(&self, seen: &Seen<'_>) -> Option<Next> {
+        let bad = self.guess.filter(|at| (1..=self.changes).contains(at))?;
+        let good = bad - 1;
+        let mut points = vec![bad, good];
+        points.retain(|point| seen.asked(*point).builds() == 0);
+        if !points.is_empty() {
+            return Some(Next::Ask(points));
+        }
+        let is_it = seen.asked(good).passes > 0 && seen.asked(bad).said() == Some(Said::Fail);
+        is_it.then(|| Next::Over(seen.found(good, bad)))
+    }
+
+    /// The ends that are to be built, none if both answer as they did (SRH-05).
+    fn ends(&self, seen: &Seen<'_>) -> Next {
+        let (red, green) = (seen.asked(self.changes), seen.asked(0));
+        let is_red_again = red.fails > 0;
+        let is_green_again = green.passes > 0;
+        if red.passes > 0 {
+            return Next::Over(Verdict::Flaky);
+        }
+        // Where the subject may fail by accident, once is not enough to blame the surroundings.
+        if !is_green_again && green.fails >= self.runs_of_proof() {
+            return Next::Over(Verdict::Environment);
+        }
+        if !is_red_again && red.unclear > 1 {
+            let end = self.changes;
+            return Next::Over(Verdict::Unknown { end });
+        }
+        if !is_green_again && green.unclear > 1 {
+            return Next::Over(Verdict::Unknown { end: 0 });
+        }
         let mut ask = Vec::new();
-        ask.extend((red == End::Open).then_some(self.changes));
-        if green == End::Open && !(self.is_one_by_one && red == End::Open) {
+        ask.extend((!is_red_again).then_some(self.changes));
+        if !is_green_again && !(self.is_one_by_one && !is_red_again) {
             ask.push(0);
         }
-        if ask.is_empty() {
-            if bad - good == 1 {
-                let is_not_monotone = self.has_failed_before(good, answers);
-                return Next::Over(Verdict::Found {
-                    good,
-                    bad,
-                    is_not_monotone,
-                });
-            }
-            ask = self.between(good, bad, answers);
-            if ask.is_empty() {
-                return Next::Over(Verdict::Range { good, bad });
-            }
+        Next::Ask(ask)
+    }
+
+    /// Points between the ends, until one change is left and both points around it are sure.
+    fn within(&self, seen: &Seen<'_>) -> Next {
+        let (good, bad) = seen.span();
+        if bad - good > 1 {
+            let ask = self.between(good, bad, seen);
+            return match ask.is_empty() {
+                true => Next::Over(Verdict::Range { good, bad }),
+                false => Next::Ask(ask),
+            };
         }
-        ask.truncate(left);
+        let (at_good, at_bad) = (seen.at(good), seen.at(bad));
+        let mut ask = Vec::new();
+        let is_sure = at_bad.fails >= self.fails_of_proof(seen);
+        if !is_sure && at_bad.unclear > 1 {
+            return Next::Over(Verdict::Range { good, bad });
+        }
+        ask.extend((!is_sure).then_some(bad));
+        ask.extend((at_good.builds() < self.runs_of_proof()).then_some(good));
         match ask.is_empty() {
-            true => Next::Over(Verdict::Stopped { good, bad }),
+            true => Next::Over(seen.found(good, bad)),
             false => Next::Ask(ask),
         }
     }
 
-    /// How often each end is built (SRH-05).
-    #[must_use]
-    pub const fn runs_of_ends(&self) -> usize {
-        if self.passed_before < LONG_RECORD {
+    /// How often the two points of the verdict are built: with one suspected change, these are the
+    /// ends (SRH-05).
+    const fn runs_of_proof(&self) -> usize {
+        if self.passed_before < LONG_RECORD || self.has_failed_alone {
             2
         } else {
             1
         }
     }
 
+    /// How often the guilty point must have failed.
+    fn fails_of_proof(&self, seen: &Seen<'_>) -> usize {
+        match self.runs_of_proof() {
+            2 if self.has_failed_alone || seen.is_mixed() => OFTEN,
+            runs => runs,
+        }
+    }
+
     /// Most builds: those that are needed where all points can be told, and three more. A wide
-    /// search trades builds for time.
-    fn most(&self) -> usize {
+    /// search trades builds for time. Accidents cost a halving more.
+    fn most(&self, seen: &Seen<'_>) -> usize {
         let halvings = usize::BITS - self.changes.saturating_sub(1).leading_zeros();
-        let halvings = usize::try_from(halvings).unwrap_or(usize::MAX);
-        let default = 2 * self.runs_of_ends() + self.width * halvings + 3;
+        let halvings = self.width * usize::try_from(halvings).unwrap_or(usize::MAX);
+        let accidents = match self.fails_of_proof(seen) {
+            OFTEN => halvings + 2 * OFTEN,
+            _ => 0,
+        };
+        let guess = if self.guess.is_some() { 2 } else { 0 };
+        let default = 2 * self.runs_of_proof() + halvings + 3 + accidents + guess;
         self.max_builds.unwrap_or(default)
-    }
-
-    /// What the builds of an end say together. One that cannot be told is built once more.
-    fn end(&self, answers: &[(usize, Said)], point: usize) -> End {
-        let expected = if point == 0 { Said::Pass } else { Said::Fail };
-        let said = answers.iter().filter(|(at, _)| *at == point);
-        let (mut as_expected, mut unclear) = (0, 0);
-        for (_, said) in said {
-            match said {
-                Said::Unclear => unclear += 1,
-                Said::Pass | Said::Fail if *said == expected => as_expected += 1,
-                Said::Pass | Said::Fail => return End::Said(*said),
-            }
-        }
-        if as_expected >= self.runs_of_ends() {
-            End::Said(expected)
-        } else if unclear > 1 {
-            End::Said(Said::Unclear)
-        } else {
-            End::Open
-        }
-    }
-
-    /// All that is known about points between the ends.
-    fn told<'a>(
-        &'a self,
-        answers: &'a [(usize, Said)],
-    ) -> impl Iterator<Item = (usize, Said)> + 'a {
-        let known = self.known.iter().map(|(point, said)| (*point, *said));
-        let all = known.chain(answers.iter().copied());
-        all.filter(|(point, _)| (1..self.changes).contains(point))
-    }
-
-    /// The last point that passes, and the first one after it that fails.
-    fn span(&self, answers: &[(usize, Said)]) -> (usize, usize) {
-        let with = |wanted| self.told(answers).filter(move |(_, said)| *said == wanted);
-        let good = with(Said::Pass).map(|(point, _)| point).max().unwrap_or(0);
-        let later = with(Said::Fail).map(|(point, _)| point);
-        let bad = later.filter(|point| *point > good).min();
-        (good, bad.unwrap_or(self.changes))
-    }
-
-    fn has_failed_before(&self, good: usize, answers: &[(usize, Said)]) -> bool {
-        let mut told = self.told(answers);
-        told.any(|(point, said)| said == Said::Fail && point < good)
     }
 
     /// Points that divide the span evenly. In place of one that was tried, the nearest one that was
     /// not, below before above (SRH-06, SRH-07).
-    fn between(&self, good: usize, bad: usize, answers: &[(usize, Said)]) -> Vec<usize> {
-        let tried: BTreeSet<_> = self.told(answers).map(|(point, _)| point).collect();
-        let mut free: BTreeSet<_> = (good + 1..bad).filter(|p| !tried.contains(p)).collect();
+    fn between(&self, good: usize, bad: usize, seen: &Seen<'_>) -> Vec<usize> {
+        let is_free = |point: &usize| seen.at(*point).builds() == 0;
+        let mut free: BTreeSet<_> = (good + 1..bad).filter(is_free).collect();
         let mut ask = Vec::new();
         for nth in 1..=self.width {
             let wanted = good + (bad - good) * nth / (self.width + 1);
@@ -172,13 +199,7 @@ impl Search {
     }
 }
 
-/// What is known of an end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum End {
-    Said(Said),
-    /// It is to be built once more.
-    Open,
-}
-
+#[cfg(test)]
+mod measured;
 #[cfg(test)]
 mod tests;

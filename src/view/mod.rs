@@ -40,6 +40,7 @@ mod step;
 mod test;
 mod trail;
 
+pub use crate::store::read::Presumed;
 pub use audit::Audit;
 pub use brief::{Brief, Standing};
 pub use build::{Build, Left, build_of};

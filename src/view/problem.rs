@@ -9,7 +9,7 @@ use super::remark::{InHands, ProblemRemark};
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, ProblemNumber, SlaveName, TestName, Timestamp,
 };
-use crate::store::read::{ProblemEventRow, ProblemRow};
+use crate::store::read::{Presumed, ProblemEventRow, ProblemRow};
 use crate::store::{State, StoreError};
 use crate::verdict::{Doubt, Hands, ProblemState, Suspect};
 
@@ -111,6 +111,9 @@ pub struct ProblemStory {
     pub guilty: Option<Suspect>,
     /// How flaky it is, if that is proved (FLK-08).
     pub flaky: Vec<Flakiness>,
+    /// What a search on another builder has found for the same failure (SRH-12); null without one,
+    /// or with a proof.
+    pub presumed: Option<Presumed>,
     /// What has happened to it, oldest first.
     pub events: Vec<ProblemNews>,
     /// What people have said of it, oldest first.
@@ -139,9 +142,14 @@ impl ProblemStory {
             }
             (Some(_) | None, _) => Vec::new(),
         };
+        let presumed = match guilty {
+            None => state.presumed_of(&row)?,
+            Some(_) => None,
+        };
         Ok(Some(Self {
             guilty,
             flaky,
+            presumed,
             remarks: row
                 .remarks
                 .iter()
@@ -154,7 +162,7 @@ impl ProblemStory {
     }
 }
 
-fn parts(test: &TestName) -> Vec<String> {
+pub(super) fn parts(test: &TestName) -> Vec<String> {
     test.parts().map(ToOwned::to_owned).collect()
 }
 

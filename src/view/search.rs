@@ -4,11 +4,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::json;
+use super::problem::parts;
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Said, SearchNumber,
     Timestamp, Verdict,
 };
 use crate::store::read::{AskRow, SearchRow};
+use crate::verdict::risk;
 
 /// A search for the change that broke something (SRH-01).
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -19,8 +21,12 @@ pub struct Search {
     pub problem: Option<ProblemNumber>,
     /// The builder.
     pub builder: BuilderName,
+    /// What is in question, for people.
+    pub what: String,
     /// The step in question; null: whether the whole build succeeds.
     pub step: Option<String>,
+    /// The parts of the name of the test in question; null if it is about the step or the build.
+    pub test: Option<Vec<String>>,
     /// The older end.
     pub good: ChangeNumber,
     /// The newer end.
@@ -33,6 +39,13 @@ pub struct Search {
     pub who: String,
     /// What it has found; null while it goes on.
     pub verdict: Option<Outcome>,
+    /// How many builds say that a change is good.
+    pub runs: u32,
+    /// The chance that the verdict is wrong, from 0 to 1; null unless a change was found with
+    /// several builds of each (SRH-19).
+    pub chance_wrong: Option<f64>,
+    /// How many builds of each change would make it 1 % or less; null if more than ten.
+    pub runs_needed: Option<u32>,
     /// Where it stands, in words.
     pub summary: String,
     /// Why it was stopped.
@@ -60,6 +73,8 @@ pub struct Outcome {
     pub bad: Option<ChangeNumber>,
     /// Whether there is a doubt: an earlier change failed, too.
     pub is_not_monotone: bool,
+    /// Whether there is a doubt: a change has both passed and failed.
+    pub is_flaky: bool,
 }
 
 /// A build that a search has asked for.
@@ -77,6 +92,10 @@ pub struct ProbeView {
 
 impl From<SearchRow> for Search {
     fn from(row: SearchRow) -> Self {
+        let risk = match row.verdict {
+            Some(Verdict::Found { bad, .. }) => risk(&row.record, bad, &row.points()),
+            _ => None,
+        };
         let record = row.record;
         let at = |point: usize| record.points.get(point).copied().unwrap_or_default();
         let outcome = row.verdict.map(|verdict| outcome(verdict, at));
@@ -103,10 +122,17 @@ impl From<SearchRow> for Search {
             good: at(0),
             bad: at(record.points.len().saturating_sub(1)),
             changes: record.points.len().saturating_sub(1),
+            what: record
+                .subject()
+                .map_or_else(|| "the whole build".to_owned(), |it| it.to_string()),
             step: record.step,
+            test: record.test.as_ref().map(parts),
             builder: record.builder,
             seeks_fix: record.seeks_fix,
             who: record.who,
+            runs: record.runs,
+            chance_wrong: risk.map(|risk| risk.chance),
+            runs_needed: risk.and_then(|risk| risk.runs_needed),
             verdict: outcome,
             summary,
             why: row.why,
@@ -119,23 +145,29 @@ impl From<SearchRow> for Search {
 }
 
 fn outcome(verdict: Verdict, at: impl Fn(usize) -> ChangeNumber) -> Outcome {
-    let (good, bad, is_not_monotone) = match verdict {
-        Verdict::Found {
-            good,
-            bad,
-            is_not_monotone,
-        } => (Some(good), Some(bad), is_not_monotone),
-        Verdict::Range { good, bad } | Verdict::Stopped { good, bad } => {
-            (Some(good), Some(bad), false)
-        }
-        Verdict::Unknown { .. } | Verdict::Flaky | Verdict::Environment => (None, None, false),
+    let (good, bad) = match verdict {
+        Verdict::Found { good, bad, .. }
+        | Verdict::Range { good, bad }
+        | Verdict::Stopped { good, bad } => (Some(good), Some(bad)),
+        Verdict::Unknown { .. } | Verdict::Flaky | Verdict::Environment => (None, None),
     };
-    Outcome {
+    let mut outcome = Outcome {
         verdict: verdict.as_str().to_owned(),
         good: good.map(&at),
         bad: bad.map(&at),
+        is_not_monotone: false,
+        is_flaky: false,
+    };
+    if let Verdict::Found {
         is_not_monotone,
+        is_flaky,
+        ..
+    } = verdict
+    {
+        outcome.is_not_monotone = is_not_monotone;
+        outcome.is_flaky = is_flaky;
     }
+    outcome
 }
 
 /// The verdict in words.
@@ -151,8 +183,12 @@ fn in_words(verdict: Verdict, outcome: &Outcome, seeks_fix: bool) -> String {
     match verdict {
         Verdict::Found {
             is_not_monotone: false,
+            is_flaky: false,
             ..
         } => format!("found: change {bad} {fails}, change {good} {passes}"),
+        Verdict::Found { is_flaky: true, .. } => format!(
+            "found, with a doubt: change {bad} {fails} and change {good} {passes}, but a change has both passed and failed"
+        ),
         Verdict::Found { .. } => format!(
             "found, with a doubt: change {bad} {fails} and change {good} {passes}, but an earlier change {fails}, too"
         ),

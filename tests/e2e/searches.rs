@@ -76,21 +76,21 @@ struct Broken<'a> {
 impl<'a> Broken<'a> {
     /// Nothing if the slave cannot be had here.
     fn new(sandbox: &'a Sandbox, system: &System, kind: Kind, test: &str) -> Option<Self> {
-        Self::with(sandbox, system, kind, (test, ""))
+        Self::with(sandbox, system, kind, (test, "", ""))
     }
 
-    /// The same with these tables in the configuration.
+    /// The same with these settings of the test step and tables in the configuration.
     fn with(
         sandbox: &'a Sandbox,
         system: &System,
         kind: Kind,
-        (test, tables): (&str, &str),
+        (test, settings, tables): (&str, &str, &str),
     ) -> Option<Self> {
         let dir = sandbox.private_dir("source");
         let dir_text = dir.to_str().unwrap();
         let steps = [
             format!("{{ {} }}", system.step.replace("DIR", dir_text)),
-            shell("test", test, ""),
+            shell("test", test, settings),
             shell("publish", "echo published", "always_run = true"),
         ];
         let setup = Setup::new(&steps).slave("bot").tables(tables);
@@ -168,13 +168,15 @@ fn the_seventh_commit_is_found(system: &System, kind: Kind) {
     let search = broken.search();
     assert_eq!(search["verdict"]["bad"], 7);
     assert_eq!(search["who"].as_str().map(str::is_empty), Some(false));
-    // The step had passed once, so both ends are built twice.
     let mut ends = said(&search);
-    let halving = ends.split_off(4);
+    let mut halving = ends.split_off(2);
     ends.sort_unstable();
-    assert_eq!(ends, [(1, "pass"), (1, "pass"), (10, "fail"), (10, "fail")]);
-    let fewest = [(5, "pass"), (7, "fail"), (6, "pass")];
-    assert_eq!(halving, fewest);
+    assert_eq!(ends, [(1, "pass"), (10, "fail")]);
+    // The step had passed once, so the two points of the verdict are built twice.
+    let mut proof = halving.split_off(3);
+    proof.sort_unstable();
+    assert_eq!(halving, [(5, "pass"), (7, "fail"), (6, "pass")]);
+    assert_eq!(proof, [(6, "pass"), (7, "fail")]);
     // A build of a search ends with the step in question, also before a step that always runs.
     let number = search["builds"][0]["build"].as_u64().unwrap();
     let build = broken.master.build("full", number).unwrap();
@@ -253,7 +255,7 @@ fn srh_16_what_cannot_be_searched_is_refused_with_its_exit_code() {
 #[test]
 fn srh_02_the_master_searches_by_itself_when_a_problem_has_gathered() {
     let sandbox = Sandbox::new();
-    let tables = (TEST, "[search]\ngather = 0\n");
+    let tables = (TEST, "", "[search]\ngather = 0\n");
     let broken = Broken::with(&sandbox, &GIT, Kind::Native, tables).unwrap();
     let first = || {
         let shown = run(&mut broken.bisect(&["list", "--json"])).ok();
@@ -269,4 +271,106 @@ fn srh_02_the_master_searches_by_itself_when_a_problem_has_gathered() {
     assert_eq!(search["problem"], 1);
     let shown = run(&mut program(&broken.master, &["problems", "1"])).ok();
     assert!(shown.contains("search 1: found"), "{shown}");
+}
+
+/// Two tests in TAP: `early` fails from commit 3 on, and `late` from commit 7 on.
+const TESTS: &str = "n=$(cat text); r=0; echo 1..2; for t in '3 early' '7 late'; do \
+                     set -- $t; if test $n -lt $1; then echo ok - $2; \
+                     else echo not ok - $2; r=1; fi; done; exit $r";
+
+/// How the step reports them.
+const REPORT: &str = r#"tests = [{ format = "tap", log = "stdio" }]"#;
+
+#[test]
+fn srh_16_a_test_is_the_question() {
+    let sandbox = Sandbox::new();
+    let tables = "[search]\nautomatic = false\n";
+    let broken = Broken::with(&sandbox, &GIT, Kind::Native, (TESTS, REPORT, tables)).unwrap();
+    let unknown = ["full", "1", "#1", "--test", "lite", "--wait"];
+    let refused = run(&mut broken.bisect(&unknown)).fails_with(3);
+    assert!(
+        refused.contains("no report has had a test lite"),
+        "{refused}"
+    );
+    let late = ["full", "1", "#1", "--test", "late", "--wait"];
+    let told = run(&mut broken.bisect(&late)).ok();
+    assert!(told.contains("full: test: late  found: change 7"), "{told}");
+    let search = broken.search();
+    assert_eq!(search["step"], "test");
+    assert_eq!(search["test"], json!(["late"]));
+    // What the builds of that search say of the other test costs nothing.
+    let early = ["full", "#0", "#1", "--test", "early", "--wait"];
+    let told = run(&mut broken.bisect(&early)).ok();
+    assert!(told.contains("found: change 3"), "{told}");
+    let shown = run(&mut broken.bisect(&["show", "2", "--json"])).ok();
+    let search: Value = serde_json::from_str(&shown).unwrap();
+    let built = said(&search).into_iter().map(|(change, _)| change);
+    assert!(!built.collect::<Vec<_>>().contains(&5));
+}
+
+#[test]
+fn srh_10_each_test_that_fails_is_searched_for_itself() {
+    let sandbox = Sandbox::new();
+    let tables = "[search]\ngather = 0\n";
+    let broken = Broken::with(&sandbox, &GIT, Kind::Native, (TESTS, REPORT, tables)).unwrap();
+    let searches = || -> Vec<Value> {
+        let shown = run(&mut broken.bisect(&["list", "--json"])).ok();
+        shown
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let is_over = |search: &Value| !search["verdict"].is_null();
+    wait_until("the verdicts of both searches", || {
+        let all = searches();
+        all.len() == 2 && all.iter().all(is_over)
+    });
+    let mut found: Vec<_> = searches()
+        .iter()
+        .map(|search| {
+            (
+                search["test"][0].to_string(),
+                search["verdict"]["bad"].clone(),
+            )
+        })
+        .collect();
+    found.sort_by_key(|(test, _)| test.clone());
+    let expected = [("\"early\"", 3), ("\"late\"", 7)];
+    assert_eq!(
+        found,
+        expected.map(|(test, bad)| (test.to_owned(), json!(bad)))
+    );
+}
+
+#[test]
+fn srh_13_a_search_ends_with_its_problem_and_one_by_hand_goes_on() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let test = format!(
+        "if test $(cat text) = 5; then ( {} ); fi; {TEST}",
+        gate.command()
+    );
+    let tables = "[search]\ngather = 0\n";
+    let broken = Broken::with(&sandbox, &GIT, Kind::Native, (&test, "", tables)).unwrap();
+    gate.wait_until_reached(1);
+    run(&mut broken.bisect(&["full", "1", "#1", "--step", "test"])).ok();
+    run(&mut program(
+        &broken.master,
+        &["problems", "dismiss", "1", "it is known"],
+    ))
+    .ok();
+    let verdict = |number: &str| -> Value {
+        let shown = run(&mut broken.bisect(&["show", number, "--json"])).ok();
+        serde_json::from_str(&shown).unwrap()
+    };
+    wait_until("the end of the search for what is dismissed", || {
+        !verdict("1")["verdict"].is_null()
+    });
+    let search = verdict("1");
+    assert_eq!(search["verdict"]["verdict"], "stopped");
+    assert_eq!(search["why"], "its problem is dismissed");
+    gate.open();
+    wait_until("the verdict of the search by hand", || {
+        verdict("2")["verdict"]["bad"] == 7
+    });
 }

@@ -62,6 +62,21 @@ impl Dispatch {
         parked.find(|builder| is_full && waits(builder))
     }
 
+    /// How many builds of searches of a builder could start now.
+    pub(in crate::botmaster) fn room_for_search(
+        &self,
+        builder: BuilderIx,
+        fits: &impl Fn(BuilderIx, SlaveIx) -> bool,
+    ) -> usize {
+        let pool = self.demands[builder.0].pool();
+        let free = pool.iter().filter(|&slave| {
+            self.supplies[slave.0].is_available()
+                && fits(builder, slave)
+                && !self.is_reserved(slave, builder)
+        });
+        free.count()
+    }
+
     fn free_for_search(
         &self,
         builder: BuilderIx,

@@ -151,6 +151,63 @@ fn srh_11_a_build_past_half_of_its_time_goes_on() {
     assert_eq!(h.run().builder.name.as_str(), "b");
 }
 
+impl Harness {
+    /// The search of this request is over.
+    fn end_probe(&mut self, request: u64) {
+        let reply = self.new_reply();
+        let ask = Ask::EndProbe {
+            request: RequestId(request),
+            reason: "its search is over".to_owned(),
+        };
+        self.input(Input::Asked { ask, reply });
+    }
+}
+
+#[test]
+fn srh_13_what_an_ended_search_has_asked_for_is_stopped_unless_it_is_past_half_of_its_time() {
+    let (mut h, _) = probing();
+    h.probe("a", 4);
+    assert_eq!(h.queued("a"), [2]);
+    h.end_probe(2);
+    assert_eq!(h.queued("a"), Vec::<u64>::new());
+    h.pass(301);
+    h.end_probe(1);
+    assert_eq!(h.interrupts(), 0, "it is past half of 600 s");
+    let (mut h, _) = probing();
+    h.pass(299);
+    h.end_probe(1);
+    assert_eq!(h.interrupts(), 1);
+}
+
+#[test]
+fn srh_08_a_search_has_room_on_slaves_that_are_idle() {
+    let mut config = config(&[("a", &["s", "t"]), ("b", &["s", "t"])]);
+    for at in 0..2 {
+        slave_of(&mut config, at).max_builds = Some(1);
+    }
+    let mut h = Harness::new(config);
+    let room = |h: &mut Harness| {
+        let reply = h.new_reply();
+        let builder = "a".into();
+        let ask = Ask::RoomForSearch { builder };
+        h.input(Input::Asked { ask, reply });
+        h.out.drain(..).find_map(|command| match command {
+            Command::Reply {
+                result: Ok(Answer::Count(count)),
+                ..
+            } => Some(count),
+            _ => None,
+        })
+    };
+    assert_eq!(room(&mut h), Some(0));
+    h.attach("s");
+    h.attach("t");
+    assert_eq!(room(&mut h), Some(2));
+    h.change("b");
+    h.run();
+    assert_eq!(room(&mut h), Some(1));
+}
+
 #[test]
 fn srh_11_one_request_interrupts_one_build() {
     let mut config = config(&[("a", &["s", "t"])]);

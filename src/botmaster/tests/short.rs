@@ -26,6 +26,7 @@ pub(super) fn short(command: &Command) -> Option<String> {
                 pinged.away.len(),
                 pinged.down.len()
             ),
+            Ok(Answer::Count(count)) => format!("reply {to}: {count}"),
             Ok(Answer::Done) => format!("reply {to}: done"),
             Err(why) => format!("reply {to}: {why}"),
         },

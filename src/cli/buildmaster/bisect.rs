@@ -77,12 +77,15 @@ struct Begin {
     /// Ask only whether this step passes, and leave out the steps after it
     #[arg(long)]
     step: Option<String>,
+    /// Ask only whether this test passes: its name, as `show tests` prints it
+    #[arg(long)]
+    test: Option<String>,
     /// Build each change up to N times; it is bad if one of the builds fails
     #[arg(long, value_name = "N", default_value_t = 1)]
     runs: u32,
-    /// Build N changes at once
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    width: u32,
+    /// Build N changes at once, or with `idle` as many as there are idle slaves
+    #[arg(long, value_name = "N", default_value = "1", value_parser = width)]
+    width: Width,
     /// Search for the first change that passes: GOOD is then the last one that fails
     #[arg(long)]
     fixed: bool,
@@ -128,6 +131,19 @@ struct Stop {
     reason: String,
 }
 
+/// How many changes are built at once; absent: as many as there are idle slaves.
+type Width = Option<u32>;
+
+fn width(text: &str) -> Result<Width, String> {
+    match text {
+        "idle" => Ok(None),
+        number => number
+            .parse()
+            .map(Some)
+            .map_err(|_| "it is a number or `idle`".to_owned()),
+    }
+}
+
 impl Bisect {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         match self.what {
@@ -146,6 +162,7 @@ impl Begin {
             good: self.good.unwrap_or_default(),
             bad: self.bad.unwrap_or_default(),
             step: self.step,
+            test: self.test,
             width: self.width,
             runs: self.runs,
             fixed: self.fixed,
@@ -240,13 +257,12 @@ fn line(search: &Search, zone: Zone) -> String {
     let Search {
         number,
         builder,
+        what,
         summary,
         ..
     } = search;
     let at = local(search.began_at, zone);
-    let step = search.step.as_ref();
-    let step = step.map_or_else(String::new, |step| format!(": {step}"));
-    format!("{number}  {at}  {builder}{step}  {summary}")
+    format!("{number}  {at}  {builder}: {what}  {summary}")
 }
 
 /// All about a search.
@@ -257,6 +273,17 @@ fn lines(search: &Search, zone: Zone) -> Vec<String> {
     }
     if let Some(problem) = search.problem {
         lines.push(format!("  about problem {problem}"));
+    }
+    if let Some(chance) = search.chance_wrong {
+        let better = match search.runs_needed {
+            Some(runs) if runs > search.runs => format!("; `--runs {runs}` would make it 1 %"),
+            Some(_) => String::new(),
+            None => "; no number of runs would make it 1 %".to_owned(),
+        };
+        lines.push(format!(
+            "  wrong with a chance of {:.1} %{better}",
+            100.0 * chance
+        ));
     }
     for probe in &search.builds {
         let said = probe

@@ -18,7 +18,7 @@ use crate::store::State;
 use crate::store::read::ProblemFilter;
 use crate::text::{and_more, printable, printable_json};
 use crate::verdict::Suspect;
-use crate::view::{Holding, InHands, Problem, ProblemStory};
+use crate::view::{Holding, InHands, Presumed, Problem, ProblemStory};
 
 /// Problems that are listed if nothing else is said.
 const LISTED: u32 = 50;
@@ -140,6 +140,15 @@ fn line(problem: &Problem, zone: Zone) -> String {
 fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     let problem = &story.problem;
     let mut lines = vec![line(problem, zone)];
+    lines.extend(story.presumed.as_ref().map(|presumed| {
+        let Presumed {
+            change,
+            who,
+            builder,
+            search,
+        } = presumed;
+        format!("  presumed from builder {builder}: change {change} by {who} (search {search})")
+    }));
     lines.extend(story.guilty.as_ref().map(|guilty| {
         let Suspect { change, who } = guilty;
         format!("  proved by a search: change {change} by {who}")

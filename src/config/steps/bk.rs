@@ -23,12 +23,8 @@ pub struct BkStepConfig {
 pub(super) const KEYS: &[&str] = &["extra_args"];
 
 impl StepSettings for BkStepConfig {
-    fn takes_source(&self) -> bool {
-        !self.source.always_use_latest
-    }
-
-    fn codebase(&self) -> Option<&str> {
-        self.source.codebase.as_deref()
+    fn source(&self) -> Option<&SourceSettings> {
+        Some(&self.source)
     }
 
     fn program(&self) -> Option<(&'static str, &'static str)> {

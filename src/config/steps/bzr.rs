@@ -24,12 +24,8 @@ pub struct BzrStepConfig {
 pub(super) const KEYS: &[&str] = &["force_shared_repo"];
 
 impl StepSettings for BzrStepConfig {
-    fn takes_source(&self) -> bool {
-        !self.source.always_use_latest
-    }
-
-    fn codebase(&self) -> Option<&str> {
-        self.source.codebase.as_deref()
+    fn source(&self) -> Option<&SourceSettings> {
+        Some(&self.source)
     }
 
     fn program(&self) -> Option<(&'static str, &'static str)> {

@@ -58,12 +58,8 @@ impl Default for CvsStepConfig {
 }
 
 impl StepSettings for CvsStepConfig {
-    fn takes_source(&self) -> bool {
-        !self.source.always_use_latest
-    }
-
-    fn codebase(&self) -> Option<&str> {
-        self.source.codebase.as_deref()
+    fn source(&self) -> Option<&SourceSettings> {
+        Some(&self.source)
     }
 
     fn program(&self) -> Option<(&'static str, &'static str)> {

@@ -113,12 +113,8 @@ impl Default for GitStepConfig {
 }
 
 impl StepSettings for GitStepConfig {
-    fn takes_source(&self) -> bool {
-        !self.source.always_use_latest
-    }
-
-    fn codebase(&self) -> Option<&str> {
-        self.source.codebase.as_deref()
+    fn source(&self) -> Option<&SourceSettings> {
+        Some(&self.source)
     }
 
     fn program(&self) -> Option<(&'static str, &'static str)> {
@@ -234,8 +230,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::config::steps::kind::TIMEOUT;
     use crate::config::steps::source::SourceMode;
+    use crate::config::steps::source::TIMEOUT;
     use crate::config::tests;
     use crate::config::{StepConfig, StepKind};
 

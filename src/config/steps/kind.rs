@@ -1,8 +1,7 @@
 //! What the steps of every kind say of themselves.
 
-use std::time::Duration;
-
 use super::StepConfig;
+use super::source::SourceSettings;
 use crate::config::reader::Table;
 use crate::config::shape::KindShape;
 
@@ -20,19 +19,20 @@ pub(super) fn nothing(_: &mut Table<'_>, _: &mut StepConfig) {}
 
 /// The settings that only steps of one kind have.
 pub(super) trait StepSettings {
+    /// The settings of a source step.
+    fn source(&self) -> Option<&SourceSettings> {
+        None
+    }
+
     /// Whether the step gets the source of the build, with its patch.
     fn takes_source(&self) -> bool {
-        false
+        self.source()
+            .is_some_and(|source| !source.always_use_latest)
     }
 
     /// What its commands leave behind for its expressions.
     fn output(&self) -> Output {
         Output::Lines
-    }
-
-    /// The codebase of a source step, if it names one.
-    fn codebase(&self) -> Option<&str> {
-        None
     }
 
     /// The kind of the step, and the program that it runs on a slave, unless the user has to name
@@ -50,6 +50,3 @@ pub(super) enum Output {
     /// Lines, and their standard output is one text.
     Kept,
 }
-
-/// Longest time without output by default.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(20 * 60);

@@ -92,12 +92,8 @@ impl Default for P4StepConfig {
 }
 
 impl StepSettings for P4StepConfig {
-    fn takes_source(&self) -> bool {
-        !self.source.always_use_latest
-    }
-
-    fn codebase(&self) -> Option<&str> {
-        self.source.codebase.as_deref()
+    fn source(&self) -> Option<&SourceSettings> {
+        Some(&self.source)
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::kind::{StepSettings, TIMEOUT};
+use super::kind::StepSettings;
+use super::source::TIMEOUT;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};

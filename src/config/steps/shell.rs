@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::kind::{Output, StepSettings, TIMEOUT};
+use super::kind::{Output, StepSettings};
 use super::output::OutputReader;
 use super::reports::TestSettings;
+use super::source::TIMEOUT;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};

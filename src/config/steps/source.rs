@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::kind::TIMEOUT;
 use crate::config::env::Environment;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 use crate::config::secret::fingerprint;
 use crate::config::template::Template;
+
+/// Longest time without output by default, of all steps.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
 /// Settings of every source step (section 21 of the semantics).
 #[derive(Clone, Debug, PartialEq, Serialize)]

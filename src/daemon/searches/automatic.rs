@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::{LATER, Searcher};
 use crate::config::{Config, SearchConfig};
-use crate::model::{ChangeNumber, ProblemSubject, SearchNumber, SearchRecord, Timestamp, Verdict};
+use crate::model::{ChangeNumber, SearchNumber, SearchRecord, Timestamp, Verdict};
 use crate::store::read::{ProblemFilter, ProblemRow, SearchRow};
 use crate::store::{State, StoreError};
-use crate::verdict::{Candidate, Limits, ProblemState, Underway, choose, stopped};
+use crate::verdict::{Candidate, Hands, Limits, ProblemState, Underway, choose, stopped};
 
 /// Open problems and searches that are looked at, the newest.
 const LOOKED_AT: u32 = 200;
@@ -52,7 +52,11 @@ impl Searcher {
         };
         let found = self.control.reader().read(look).await;
         let (row, known) = found.map_err(|error| error.to_string())?;
-        let state = row.map(|row| row.problem.state);
+        let now = self.control.clock().wall();
+        let state = row.map(|row| match Hands::at(now, &row.remarks).dismissal {
+            Some(_) if row.problem.state == ProblemState::Open => ProblemState::Dismissed,
+            Some(_) | None => row.problem.state,
+        });
         if state == Some(ProblemState::Open) {
             return Ok(false);
         }
@@ -102,11 +106,16 @@ fn wanted(
     let next = left.filter(|left| !left.is_zero()).min();
     let underway: Vec<_> = searches.iter().map(underway).collect();
     let chosen = choose(candidates, &underway, limits(&config.search), now);
-    let chosen = chosen.into_iter();
-    let chosen = chosen.filter_map(|number| open.iter().find(|row| row.problem.number == number));
     let mut records = Vec::new();
-    for row in chosen {
-        records.extend(record(state, row, now)?);
+    for one in chosen {
+        let mut rows = open.iter();
+        if let Some(row) = rows.find(|row| row.problem.number == one.problem) {
+            let record = record(state, row, one.guess, now)?;
+            records.extend(record.map(|record| SearchRecord {
+                width: config.search.width,
+                ..record
+            }));
+        }
     }
     Ok((records, next))
 }
@@ -117,24 +126,29 @@ fn limits(config: &SearchConfig) -> Limits {
         gather: config.gather,
         at_once: count(config.at_once),
         of_builder: count(config.of_builder),
+        of_build: count(config.of_build),
     }
 }
 
 fn underway(search: &SearchRow) -> Underway {
     Underway {
         builder: search.record.builder.clone(),
+        subject: search.record.subject(),
+        symptoms: search.record.symptoms.iter().cloned().collect(),
         changes: search.record.points.iter().skip(1).copied().collect(),
+        is_automatic: search.record.who.is_empty(),
         goes_on: search.verdict.is_none(),
+        found: search.guilty(),
     }
 }
 
-/// A problem of a step that the master may search.
+/// A problem of a step or of a test that the master may search.
 fn candidate(
     state: &State,
     config: &Config,
     row: &ProblemRow,
 ) -> Result<Option<Candidate>, StoreError> {
-    let ProblemSubject::Step(step) = &row.subject else {
+    let Some(step) = row.subject.step() else {
         return Ok(None);
     };
     let problem = &row.problem;
@@ -152,6 +166,9 @@ fn candidate(
     Ok(Some(Candidate {
         problem: problem.number,
         builder: row.builder.clone(),
+        subject: row.subject.clone(),
+        symptoms: problem.found.symptoms.clone(),
+        first: problem.found.first,
         suspects: problem.suspects.clone(),
         opened_at: row.opened_at,
         secs: took,
@@ -161,10 +178,11 @@ fn candidate(
 fn record(
     state: &State,
     row: &ProblemRow,
+    guess: Option<ChangeNumber>,
     now: Timestamp,
 ) -> Result<Option<SearchRecord>, StoreError> {
     let found = &row.problem.found;
-    let (ProblemSubject::Step(step), Some(good)) = (&row.subject, found.after) else {
+    let (Some(step), Some(good)) = (row.subject.step(), found.after) else {
         return Ok(None);
     };
     let Some(line) = state.line_with(&row.builder, found.first)? else {
@@ -175,20 +193,24 @@ fn record(
         .into_iter()
         .chain(suspects.map(|suspect| suspect.change))
         .collect();
-    let passed_before = state.passed_before(&row.builder, &line, (step, good))?;
+    let past = state.past_of(&row.builder, &line, (&row.subject, good))?;
     Ok(Some(SearchRecord {
         number: SearchNumber::default(),
         problem: Some(row.problem.number),
         builder: row.builder.clone(),
         line,
-        step: Some(step.clone()),
+        step: Some(step.to_owned()),
+        test: row.subject.test().cloned(),
+        is_absent_before: past.is_absent,
         symptoms: found.symptoms.iter().cloned().collect(),
         points,
-        width: 1,
+        width: Some(1),
         runs: 1,
         max_builds: None,
-        passed_before,
+        passed_before: past.passed,
+        has_failed_alone: past.has_failed_alone,
         seeks_fix: false,
+        guess,
         who: String::new(),
         at: now,
     }))

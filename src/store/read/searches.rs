@@ -1,25 +1,34 @@
-//! Culprit searches, and what they ask the history (SRH-04, SRH-14).
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
+//! Culprit searches (SRH-14).
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::changes::change;
-use super::of_line::{line_of, origin_of, tree};
-use super::problems::{answers_of_build, suspects_between};
+use super::problems::ProblemRow;
 use crate::model::{
-    BuildId, BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, RequestId, Results, Said,
-    SearchNumber, SearchRecord, SourceStamp, SourceStamps, Timestamp, Verdict,
+    BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Said, SearchNumber,
+    SearchRecord, Timestamp, Verdict,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
-use crate::verdict::{Answer, Suspect};
+use crate::verdict::{ProblemState, Suspect, is_same_failure};
 
-/// Most builds that are looked at for how often a step has passed.
-const LOOKED_BACK: u32 = 50;
+/// What a search on another builder has found, and is presumed of a problem (SRH-12).
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Presumed {
+    /// The change.
+    pub change: ChangeNumber,
+    /// Who made it.
+    pub who: String,
+    /// The builder of the search.
+    pub builder: BuilderName,
+    /// The search.
+    pub search: SearchNumber,
+}
+
+/// Most searches, the newest, among which one for the same failure is looked for.
+const LOOKED_AT: u32 = 200;
 
 /// A search.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,15 +60,29 @@ pub struct AskRow {
     pub took_secs: u64,
 }
 
-/// What has become of a request of a search.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Finding {
-    /// What it says about the question.
-    pub said: Said,
-    /// Its build; absent if it ended without one.
-    pub build: Option<BuildNumber>,
-    /// How long that ran, in seconds.
-    pub took_secs: u64,
+impl SearchRow {
+    /// The points that it has asked for, with what was said.
+    #[must_use]
+    pub fn points(&self) -> Vec<(usize, Option<Said>)> {
+        let asks = self.asks.iter();
+        asks.map(|ask| (ask.point, ask.said)).collect()
+    }
+
+    /// The change that it has proved guilty, without a doubt (GRD-07).
+    #[must_use]
+    pub fn guilty(&self) -> Option<ChangeNumber> {
+        let Verdict::Found {
+            bad,
+            is_not_monotone: false,
+            is_flaky: false,
+            ..
+        } = self.verdict?
+        else {
+            return None;
+        };
+        let record = Some(&self.record).filter(|record| !record.seeks_fix)?;
+        record.points.get(bad).copied()
+    }
 }
 
 impl State {
@@ -120,211 +143,6 @@ impl State {
         })
     }
 
-    /// What `request` says about the question of `record`; absent while it has not ended.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn finding(
-        &self,
-        record: &SearchRecord,
-        request: RequestId,
-    ) -> Result<Option<Finding>, StoreError> {
-        self.read(|conn| {
-            let found = conn
-                .prepare_cached(ENDED)?
-                .query_row([int(request.0)], |row| {
-                    let build = row.get::<_, Option<Col<BuildId>>>(0)?.map(|n| n.0);
-                    let number = row.get::<_, Option<Col<BuildNumber>>>(1)?.map(|n| n.0);
-                    let result = row.get::<_, Option<Col<Results>>>(2)?.map(|n| n.0);
-                    let took: i64 = row.get(3)?;
-                    Ok((build.zip(result), number, took))
-                });
-            let Some((ended, build, took)) = found.optional()? else {
-                return Ok(None);
-            };
-            let said = match ended {
-                Some((build, result)) => said(conn, record, build, result)?,
-                None => Said::Unclear,
-            };
-            let took_secs = u64::try_from(took / 1_000_000).unwrap_or(0);
-            Ok(Some(Finding {
-                said,
-                build,
-                took_secs,
-            }))
-        })
-    }
-
-    /// What builds have answered already at the points of a search (SRH-04), by the numbers of the
-    /// points. Points with both answers say nothing.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn known_points(&self, record: &SearchRecord) -> Result<BTreeMap<usize, Said>, StoreError> {
-        let (Some(step), Some(first), Some(last)) =
-            (&record.step, record.points.first(), record.points.last())
-        else {
-            return Ok(BTreeMap::new());
-        };
-        self.read(|conn| {
-            let mut known: BTreeMap<usize, Said> = BTreeMap::new();
-            let mut contradicted = Vec::new();
-            let mut select = conn.prepare_cached(ANSWERS)?;
-            let of = params![
-                record.builder.as_str(),
-                Json(tree(&record.line)),
-                step,
-                int(first.0),
-                int(last.0)
-            ];
-            let mut rows = select.query(of)?;
-            while let Some(row) = rows.next()? {
-                let at: ChangeNumber = row.get::<_, Col<_>>(0)?.0;
-                let Ok(point) = record.points.binary_search(&at) else {
-                    continue;
-                };
-                let said = asked(record, &row.get::<_, Json<Answer>>(1)?.0);
-                let before = known.insert(point, said);
-                contradicted.extend(before.filter(|before| *before != said).map(|_| point));
-            }
-            known.retain(|point, _| !contradicted.contains(point));
-            Ok(known)
-        })
-    }
-
-    /// The sources of a tree when its newest change was `at`: in each codebase the newest change up
-    /// to that one (SRH-03).
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn stamps_at(&self, line: &Line, at: ChangeNumber) -> Result<SourceStamps, StoreError> {
-        self.read(|conn| line.trees().map(|tree| stamp_at(conn, tree, at)).collect())
-    }
-
-    /// The points of a search on `line`: `good`, and the changes after it up to `bad`.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn points_between(
-        &self,
-        line: &Line,
-        good: ChangeNumber,
-        bad: ChangeNumber,
-    ) -> Result<Vec<ChangeNumber>, StoreError> {
-        self.read(|conn| {
-            let changes = suspects_between(conn, line, good, bad)?.into_iter();
-            let mut points = vec![good];
-            points.extend(changes.map(|suspect| suspect.change));
-            Ok(points)
-        })
-    }
-
-    /// How often a step had passed in a row up to the point `good`, as far as the newest builds
-    /// tell.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn passed_before(
-        &self,
-        builder: &BuilderName,
-        line: &Line,
-        (step, good): (&str, ChangeNumber),
-    ) -> Result<u64, StoreError> {
-        self.read(|conn| {
-            let mut select = conn.prepare_cached(BUILDS_UP_TO)?;
-            let mut rows = select.query(params![builder.as_str(), int(good.0), LOOKED_BACK])?;
-            let mut count = 0;
-            while let Some(row) = rows.next()? {
-                if origin_of(row, 1)?.line != *line {
-                    continue;
-                }
-                let build = row.get::<_, Col<BuildId>>(0)?.0;
-                match answers_of_build(conn, build)?.remove(step) {
-                    Some(Answer::Pass) => count += 1,
-                    Some(Answer::Fail(_)) => break,
-                    Some(Answer::Absent | Answer::Mixed) | None => {}
-                }
-            }
-            Ok(count)
-        })
-    }
-
-    /// The tree on which a builder has a change: one that it has built, or else that of the change.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn line_with(
-        &self,
-        builder: &BuilderName,
-        at: ChangeNumber,
-    ) -> Result<Option<Line>, StoreError> {
-        self.read(|conn| {
-            let Some(known) = change(conn, at)? else {
-                return Ok(None);
-            };
-            let content = known.content;
-            let its = Line {
-                branch: content.branch,
-                repository: content.repository,
-                project: content.project,
-                codebase: content.codebase,
-                more: Vec::new(),
-            };
-            let mut select = conn.prepare_cached(LINES_OF)?;
-            let mut rows = select.query([builder.as_str()])?;
-            while let Some(row) = rows.next()? {
-                let line = line_of(&row.get::<_, Json<Value>>(0)?.0);
-                let same = |tree: &Line| {
-                    Line {
-                        more: Vec::new(),
-                        ..tree.clone()
-                    } == its
-                };
-                if let Some(line) = line.filter(|line| line.trees().any(same)) {
-                    return Ok(Some(line));
-                }
-            }
-            Ok(Some(its))
-        })
-    }
-
-    /// The newest change of a revision, or of the only revision that begins with these characters,
-    /// at least seven.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn change_of_revision(&self, revision: &str) -> Result<Option<ChangeNumber>, StoreError> {
-        self.read(|conn| {
-            conn.prepare_cached(OF_REVISION)?
-                .query_row([revision], |row| Ok(row.get::<_, Col<_>>(0)?.0))
-                .optional()
-        })
-    }
-
-    /// The open problem whose ends are those of a search, if there is one.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn problem_between(
-        &self,
-        (builder, step): (&BuilderName, &str),
-        line: &Line,
-        (good, bad): (ChangeNumber, ChangeNumber),
-    ) -> Result<Option<ProblemNumber>, StoreError> {
-        let of = (
-            builder.as_str(),
-            Json(tree(line)),
-            step,
-            int(good.0),
-            int(bad.0),
-        );
-        self.read(|conn| {
-            conn.prepare_cached(BETWEEN)?
-                .query_row(of, |row| Ok(row.get::<_, Col<_>>(0)?.0))
-                .optional()
-        })
-    }
-
     /// Who is guilty of a problem: proved by a search that has built both ends again, without a
     /// doubt (GRD-07, SRH-17).
     ///
@@ -336,18 +154,7 @@ impl State {
         };
         let searches = self.searches_of(problem)?;
         let mut latest = searches.iter().rev();
-        let proved = latest.find_map(|search| {
-            let Verdict::Found {
-                bad,
-                is_not_monotone: false,
-                ..
-            } = search.verdict?
-            else {
-                return None;
-            };
-            let record = Some(&search.record).filter(|record| !record.seeks_fix)?;
-            record.points.get(bad).copied()
-        });
+        let proved = latest.find_map(SearchRow::guilty);
         let suspects = row.problem.suspects.into_iter();
         let has_doubt = row.problem.found.doubt.is_some();
         let mut proved_of = suspects.filter(|one| !has_doubt && Some(one.change) == proved);
@@ -355,73 +162,42 @@ impl State {
     }
 }
 
-/// What an answer says about the question of a search.
-fn asked(record: &SearchRecord, answer: &Answer) -> Said {
-    match answer {
-        Answer::Pass => Said::Pass,
-        Answer::Fail(symptoms) => {
-            let is_same = |known: &String| symptoms.contains(known) || known == "*";
-            match record.symptoms.is_empty() || record.symptoms.iter().any(is_same) {
-                true => Said::Fail,
-                false => Said::Unclear,
-            }
+impl State {
+    /// What a search on another builder has found for the same suspects, if what fails is the same:
+    /// no search is begun for this problem, and nobody is accused (SRH-12).
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn presumed_of(&self, row: &ProblemRow) -> Result<Option<Presumed>, StoreError> {
+        let suspects = row.problem.suspects.iter().map(|suspect| suspect.change);
+        if row.problem.state != ProblemState::Open || row.problem.found.doubt.is_some() {
+            return Ok(None);
         }
-        Answer::Absent | Answer::Mixed => Said::Unclear,
+        let suspects: Vec<_> = suspects.collect();
+        let others = self.searches(None, LOOKED_AT)?;
+        let same = others.into_iter().find_map(|search| {
+            let (change, record) = (search.guilty()?, search.record);
+            let symptoms = record.symptoms.iter().cloned().collect();
+            let is_same = record.points.get(1..) == Some(suspects.as_slice())
+                && record.problem != Some(row.problem.number)
+                && is_same_failure(
+                    (&record.subject()?, &symptoms),
+                    (&row.subject, &row.problem.found.symptoms),
+                );
+            is_same.then_some((change, record))
+        });
+        let presumed = same.and_then(|(change, record)| {
+            let mut suspects = row.problem.suspects.iter();
+            let who = suspects.find(|suspect| suspect.change == change)?;
+            Some(Presumed {
+                change,
+                who: who.who.clone(),
+                builder: record.builder,
+                search: record.number,
+            })
+        });
+        Ok(presumed)
     }
-}
-
-fn said(
-    conn: &Connection,
-    record: &SearchRecord,
-    build: BuildId,
-    result: Results,
-) -> rusqlite::Result<Said> {
-    let result = match &record.step {
-        // With its tests to say what fails, the step itself answers nothing (PRB-04).
-        Some(step) if record.symptoms.is_empty() => {
-            let ended = conn
-                .prepare_cached(STEP_RESULT)?
-                .query_row(params![int(build.0), step], |row| {
-                    Ok(row.get::<_, Col<Results>>(0)?.0)
-                });
-            ended.optional()?.unwrap_or(Results::Skipped)
-        }
-        Some(step) => {
-            let answer = answers_of_build(conn, build)?.remove(step);
-            return Ok(answer.map_or(Said::Unclear, |answer| asked(record, &answer)));
-        }
-        None => result,
-    };
-    Ok(match result {
-        Results::Success | Results::Warnings => Said::Pass,
-        Results::Failure => Said::Fail,
-        Results::Skipped | Results::Exception | Results::Retry => Said::Unclear,
-    })
-}
-
-fn stamp_at(conn: &Connection, tree: &Line, at: ChangeNumber) -> rusqlite::Result<SourceStamp> {
-    let of = params![
-        int(at.0),
-        tree.branch,
-        tree.repository,
-        tree.project,
-        tree.codebase
-    ];
-    let newest = conn
-        .prepare_cached(NEWEST_UP_TO)?
-        .query_row(of, |row| Ok(row.get::<_, Col<_>>(0)?.0))
-        .optional()?;
-    let newest = newest.map(|number| change(conn, number)).transpose()?;
-    Ok(match newest.flatten() {
-        Some(change) => SourceStamp::from_changes(vec![Arc::new(change)]),
-        None => SourceStamp {
-            branch: tree.branch.clone(),
-            repository: tree.repository.clone(),
-            project: tree.project.clone(),
-            codebase: tree.codebase.clone(),
-            ..SourceStamp::default()
-        },
-    })
 }
 
 fn rows(
@@ -483,31 +259,3 @@ pub(super) const SEARCH: &str = concat!(search_columns!(), "WHERE number = ?1");
 const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'search'";
 pub(super) const ASKS: &str = "SELECT point, request, said, build, took_secs FROM search_ask
     WHERE search = ?1 ORDER BY request";
-pub(super) const ENDED: &str = "SELECT b.id, b.number, b.result,
-        coalesce(b.finished_at - b.started_at, 0)
-    FROM request r LEFT JOIN build b ON b.id = r.build
-    WHERE r.id = ?1 AND r.finished_at IS NOT NULL";
-pub(super) const STEP_RESULT: &str = "SELECT result FROM step
-    WHERE build = ?1 AND name = ?2 AND result IS NOT NULL
-        AND NOT coalesce(outcome ->> '$.is_infrastructure', 0)";
-pub(super) const ANSWERS: &str = "SELECT a.point, a.answer
-    FROM subject s JOIN answer a ON a.subject = s.id
-    WHERE s.builder = ?1 AND s.tree = ?2 AND s.step = ?3 AND s.test = ''
-        AND a.point BETWEEN ?4 AND ?5";
-pub(super) const NEWEST_UP_TO: &str = "SELECT number FROM change
-    WHERE number <= ?1 AND branch IS ?2 AND repository = ?3 AND project = ?4 AND codebase = ?5
-    ORDER BY number DESC LIMIT 1";
-pub(super) const BUILDS_UP_TO: &str = "SELECT b.id, s.stamp, p.build_set IS NOT NULL
-    FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
-        LEFT JOIN patch p ON p.build_set = s.id
-    WHERE b.builder = ?1 AND b.finished_at IS NOT NULL AND p.build_set IS NULL
-        AND b.changes ->> '$[#-1]' <= ?2
-    ORDER BY b.number DESC LIMIT ?3";
-pub(super) const LINES_OF: &str = "SELECT tree FROM line WHERE builder = ?1 ORDER BY last DESC";
-const OF_REVISION: &str = "SELECT number FROM change
-    WHERE revision = ?1 OR (length(?1) >= 7 AND substr(revision, 1, length(?1)) = ?1)
-    ORDER BY revision = ?1 DESC, number DESC LIMIT 1";
-pub(super) const BETWEEN: &str = "SELECT number FROM problem
-    WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = '' AND first = ?5 AND state = 0
-        AND found ->> '$.after' = ?4
-    ORDER BY number DESC LIMIT 1";

@@ -37,7 +37,7 @@ use super::test_reports::{
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use super::{flaky, quarantine, telling, test_reports, tested};
+use super::{flaky, quarantine, searched, searches, telling, test_reports, tested};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -168,6 +168,17 @@ const QUERIES: &[&str] = &[
     telling::WRITTEN,
     telling::ON_ITS_WAY,
     tested::EARLIER_CHANGE,
+    searches::SEARCHES,
+    searches::RUNNING,
+    searches::OF_PROBLEM,
+    searches::SEARCH,
+    searches::ASKS,
+    searched::ENDED,
+    searched::STEP_RESULT,
+    searched::ANSWERS,
+    searched::NEWEST_UP_TO,
+    searched::BUILDS_UP_TO,
+    searched::BETWEEN,
     EARLIER_BUILDS,
     WITHOUT_CHANGES,
     BASE,
@@ -189,7 +200,9 @@ fn every_query_has_its_index() {
             let is_small = ["builder", "slave", "built", "known", "spent_builds", "open"]
                 .iter()
                 .any(|table| line == format!("SCAN {table}"));
-            let is_open_only = line.contains("_open") || line.contains("line_broken");
+            let is_open_only = ["_open", "line_broken", "search_running"]
+                .iter()
+                .any(|index| line.contains(index));
             let is_by_number = !sql.contains("WHERE") || sql.contains("ORDER BY r.id DESC");
             // A list in JSON is short.
             let is_list = line.contains("VIRTUAL TABLE");

@@ -1,8 +1,9 @@
 //! Which problems are searched by the master itself, and in which order (SRH-02, SRH-10, SRH-12).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::{BuilderName, ChangeNumber, ProblemNumber, Timestamp};
+use crate::model::{BuilderName, ChangeNumber, ProblemNumber, ProblemSubject, Timestamp};
 use crate::verdict::Suspect;
 
 /// An open problem whose cause a search may find.
@@ -12,6 +13,12 @@ pub struct Candidate {
     pub problem: ProblemNumber,
     /// Its builder.
     pub builder: BuilderName,
+    /// What fails.
+    pub subject: ProblemSubject,
+    /// The fingerprints of the failure.
+    pub symptoms: BTreeSet<String>,
+    /// The first change that fails.
+    pub first: ChangeNumber,
     /// The changes that may have caused it.
     pub suspects: Vec<Suspect>,
     /// When it was found.
@@ -25,10 +32,27 @@ pub struct Candidate {
 pub struct Underway {
     /// Its builder.
     pub builder: BuilderName,
-    /// The changes that were suspected.
+    /// What is in question; absent: whether the whole build succeeds.
+    pub subject: Option<ProblemSubject>,
+    /// The fingerprints of the failure in question.
+    pub symptoms: BTreeSet<String>,
+    /// The changes that were suspected, oldest first.
     pub changes: Vec<ChangeNumber>,
+    /// Whether the master has begun it by itself.
+    pub is_automatic: bool,
     /// Whether it goes on.
     pub goes_on: bool,
+    /// The change that it has found, without a doubt.
+    pub found: Option<ChangeNumber>,
+}
+
+/// A problem that is searched now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Chosen {
+    /// The problem.
+    pub problem: ProblemNumber,
+    /// The change that another search has found for the same suspects: it is tried first.
+    pub guess: Option<ChangeNumber>,
 }
 
 /// How much the master searches by itself.
@@ -40,45 +64,88 @@ pub struct Limits {
     pub at_once: usize,
     /// Searches of a builder at once.
     pub of_builder: usize,
+    /// Searches for what began to fail with one change on a builder.
+    pub of_build: usize,
 }
 
 /// The problems that are searched now, in this order. Of problems with the same suspects one is
-/// searched, that of the builder that answers fastest. The changes of one author come after all
-/// others, for the person is known.
+/// searched, that of the builder that answers fastest. What it finds is presumed of those that fail
+/// in the same way, and is tried first with those that fail in another way (SRH-12). Tests come
+/// before steps. The changes of one author come after all others, for the person is known.
 #[must_use]
 pub fn choose(
     mut candidates: Vec<Candidate>,
     underway: &[Underway],
     limits: Limits,
     now: Timestamp,
-) -> Vec<ProblemNumber> {
+) -> Vec<Chosen> {
     candidates.retain(|one| one.opened_at + limits.gather <= now);
     candidates.sort_by_key(|one| {
         let has_one_author = authors(&one.suspects) == 1;
-        (has_one_author, one.secs.unwrap_or(u64::MAX), one.problem)
+        let secs = one.secs.unwrap_or(u64::MAX);
+        let is_of_step = one.subject.test().is_none();
+        (has_one_author, is_of_step, secs, one.problem)
     });
     let mut underway = underway.to_vec();
     let mut chosen = Vec::new();
     for one in candidates {
         let changes: Vec<_> = one.suspects.iter().map(|suspect| suspect.change).collect();
-        let same_cause = |other: &Underway| other.changes == changes;
+        let mut same_cause = underway.iter().filter(|other| other.changes == changes);
+        let is_settled = |other: &Underway| other.goes_on || is_same(other, &one);
+        let guess = same_cause.clone().find_map(|other| other.found);
         let running = || underway.iter().filter(|other| other.goes_on);
         let on_builder = running().filter(|other| other.builder == one.builder);
+        let of_build = underway.iter().filter(|other| {
+            let begins_there = other.changes.last() == Some(&one.first);
+            other.is_automatic && other.builder == one.builder && begins_there
+        });
         if one.suspects.is_empty()
-            || underway.iter().any(same_cause)
+            || same_cause.any(is_settled)
             || running().count() >= limits.at_once
             || on_builder.count() >= limits.of_builder
+            || of_build.count() >= limits.of_build
         {
             continue;
         }
-        chosen.push(one.problem);
+        chosen.push(Chosen {
+            problem: one.problem,
+            guess,
+        });
         underway.push(Underway {
             builder: one.builder,
+            subject: Some(one.subject),
+            symptoms: one.symptoms,
             changes,
+            is_automatic: true,
             goes_on: true,
+            found: None,
         });
     }
     chosen
+}
+
+/// Whether a search is for what fails in the same way.
+fn is_same(search: &Underway, one: &Candidate) -> bool {
+    let Some(subject) = &search.subject else {
+        return false;
+    };
+    is_same_failure((subject, &search.symptoms), (&one.subject, &one.symptoms))
+}
+
+/// Whether two failures, each of a subject and with fingerprints, are of the same kind: the same
+/// test fails, or the same error is seen. A step without errors of its own is like itself only.
+pub fn is_same_failure(
+    (subject, symptoms): (&ProblemSubject, &BTreeSet<String>),
+    (other, others): (&ProblemSubject, &BTreeSet<String>),
+) -> bool {
+    if subject.test().is_some() || other.test().is_some() {
+        return subject.test() == other.test();
+    }
+    let mut shared = symptoms.intersection(others);
+    match symptoms.is_empty() || others.is_empty() {
+        true => subject == other,
+        false => shared.any(|print| print != "*" || subject == other),
+    }
 }
 
 fn authors(suspects: &[Suspect]) -> usize {
@@ -91,11 +158,13 @@ fn authors(suspects: &[Suspect]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TestName;
 
     const LIMITS: Limits = Limits {
         gather: Duration::from_secs(300),
         at_once: 4,
         of_builder: 1,
+        of_build: 3,
     };
 
     fn suspects(of: &[(u64, &str)]) -> Vec<Suspect> {
@@ -110,6 +179,9 @@ mod tests {
         Candidate {
             problem: ProblemNumber(problem),
             builder: builder.into(),
+            subject: ProblemSubject::Step("test".to_owned()),
+            symptoms: ["no".to_owned()].into(),
+            first: ChangeNumber(of.last().map_or(0, |(change, _)| *change)),
             suspects: suspects(of),
             opened_at: Timestamp::from_secs(0),
             secs: Some(secs),
@@ -119,7 +191,27 @@ mod tests {
     fn chosen(candidates: Vec<Candidate>, underway: &[Underway]) -> Vec<u64> {
         let now = Timestamp::from_secs(300);
         let chosen = choose(candidates, underway, LIMITS, now).into_iter();
-        chosen.map(|problem| problem.0).collect()
+        chosen.map(|one| one.problem.0).collect()
+    }
+
+    fn of_test(name: &str) -> ProblemSubject {
+        ProblemSubject::Test {
+            step: "test".to_owned(),
+            test: TestName::new([name]),
+        }
+    }
+
+    /// A search that has found change 7 of 7 and 8.
+    fn searched() -> Underway {
+        Underway {
+            builder: "b30".into(),
+            subject: Some(ProblemSubject::Step("test".to_owned())),
+            symptoms: ["no".to_owned()].into(),
+            changes: vec![ChangeNumber(7), ChangeNumber(8)],
+            is_automatic: true,
+            goes_on: false,
+            found: Some(ChangeNumber(7)),
+        }
     }
 
     #[test]
@@ -147,12 +239,102 @@ mod tests {
         });
         let all: Vec<_> = broken.collect();
         assert_eq!(chosen(all.clone(), &[]), [30]);
-        let searched = Underway {
-            builder: "b30".into(),
-            changes: vec![ChangeNumber(7), ChangeNumber(8)],
-            goes_on: false,
+        assert_eq!(chosen(all, &[searched()]), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn search_037_thirty_builders_with_different_tests_try_what_the_first_search_has_found() {
+        let all = || {
+            let broken = (1..=30).map(|number| {
+                let name = format!("b{number}");
+                Candidate {
+                    subject: of_test(&format!("t{number}")),
+                    symptoms: ["*".to_owned()].into(),
+                    ..candidate(number, &name, &[(7, "ann"), (8, "bob")], 100 - number)
+                }
+            });
+            broken.collect::<Vec<_>>()
         };
-        assert_eq!(chosen(all, &[searched]), Vec::<u64>::new());
+        assert_eq!(chosen(all(), &[]), [30], "one search");
+        let first = Underway {
+            subject: Some(of_test("t30")),
+            ..searched()
+        };
+        let mut underway = vec![first];
+        for problem in (1..30).rev() {
+            let now = Timestamp::from_secs(300);
+            let next = choose(all(), &underway, LIMITS, now);
+            let guess = Some(ChangeNumber(7));
+            let problem = ProblemNumber(problem);
+            assert_eq!(next, [Chosen { problem, guess }]);
+            underway.push(Underway {
+                builder: format!("b{problem}").into(),
+                subject: Some(of_test(&format!("t{problem}"))),
+                ..searched()
+            });
+        }
+        assert_eq!(chosen(all(), &underway), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn srh_12_failures_are_the_same_by_their_test_or_their_errors() {
+        let step = |name: &str| ProblemSubject::Step(name.to_owned());
+        let prints = |of: &[&str]| of.iter().map(|p| (*p).to_owned()).collect::<BTreeSet<_>>();
+        let same = |one: (&ProblemSubject, &[&str]), other: (&ProblemSubject, &[&str])| {
+            is_same_failure((one.0, &prints(one.1)), (other.0, &prints(other.1)))
+        };
+        let (test, make) = (step("test"), step("make"));
+        assert!(same((&test, &["a", "b"]), (&make, &["b"])));
+        assert!(!same((&test, &["a"]), (&test, &["b"])));
+        assert!(same((&test, &["*"]), (&test, &["*"])));
+        assert!(!same((&test, &["*"]), (&make, &["*"])));
+        assert!(same((&test, &[]), (&test, &["b"])));
+        assert!(!same((&of_test("a"), &["*"]), (&of_test("b"), &["*"])));
+        assert!(!same((&of_test("a"), &["*"]), (&test, &["*"])));
+    }
+
+    #[test]
+    fn srh_10_tests_come_before_steps_and_what_is_short_before_what_is_long() {
+        let with = |problem, is_of_test, secs| Candidate {
+            subject: match is_of_test {
+                true => of_test("t"),
+                false => ProblemSubject::Step("test".to_owned()),
+            },
+            ..candidate(
+                problem,
+                &problem.to_string(),
+                &[(2 * problem, "ann"), (2 * problem + 1, "bob")],
+                secs,
+            )
+        };
+        let all = vec![
+            with(1, false, 10),
+            with(2, true, 900),
+            with(3, true, 600),
+            with(4, false, 5),
+        ];
+        assert_eq!(chosen(all, &[]), [3, 2, 4, 1]);
+    }
+
+    #[test]
+    fn srh_10_three_causes_of_one_build_are_searched() {
+        let of = |first| [(first, "ann"), (20, "bob")];
+        let over = |first| Underway {
+            builder: "a".into(),
+            changes: vec![ChangeNumber(first), ChangeNumber(20)],
+            found: None,
+            ..searched()
+        };
+        let fourth = || vec![candidate(4, "a", &of(14), 1)];
+        let three: Vec<_> = (11..14).map(over).collect();
+        assert_eq!(chosen(fourth(), &three[..2]), [4]);
+        assert_eq!(chosen(fourth(), &three), Vec::<u64>::new());
+        let by_hand = three.into_iter().map(|one| Underway {
+            is_automatic: false,
+            ..one
+        });
+        let by_hand: Vec<_> = by_hand.collect();
+        assert_eq!(chosen(fourth(), &by_hand), [4]);
     }
 
     #[test]
