@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::{
     BuildError, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, SchedulerName,
-    SetId, SlaveName, TestHash,
+    SearchNumber, SetId, SlaveName, TestHash,
 };
 
 /// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
@@ -106,6 +106,12 @@ pub fn request(id: RequestId) -> String {
 #[must_use]
 pub fn problem(number: ProblemNumber) -> String {
     format!("/problems/{number}")
+}
+
+/// The page of a culprit search.
+#[must_use]
+pub fn search(number: SearchNumber) -> String {
+    format!("/searches/{number}")
 }
 
 /// The page of a build set.

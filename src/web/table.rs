@@ -27,6 +27,8 @@ pub const PAGES: &[&Page] = &[
     &pages::revision::PAGE,
     &pages::problems::PAGE,
     &pages::problem::PAGE,
+    &pages::searches::PAGE,
+    &pages::searches::ONE,
     &pages::queue::PAGE,
     &pages::request::PAGE,
     &pages::build_set::PAGE,

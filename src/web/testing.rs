@@ -26,6 +26,7 @@ use crate::model::{
 use crate::net::{Gatekeeper, Tasks};
 use crate::store::Store;
 
+mod searching;
 mod visitor;
 
 use visitor::Core;
@@ -427,6 +428,7 @@ impl Farm {
         farm.build(linux, 0, only(&[0]), (Results::Success, ago(16_000)));
         farm.build(linux, 1, only(&[1, 2]), (Results::Failure, ago(11_740)));
         farm.build(linux, 2, only(&[3]), (Results::Failure, ago(6_000)));
+        farm.search(linux, &[6, 7, 8]);
         farm.start(linux, 3, only(&[3]), ago(420));
         farm.request("a/b c", only(&[3]), ago(60));
         farm

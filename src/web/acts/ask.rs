@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::{Given, Wish};
 use crate::botmaster::{Ask, FORCED, Forced};
-use crate::control::{RemarkAct, Request, Service};
+use crate::control::{RemarkAct, Request, SearchAct, SearchWish, Service};
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, Properties, RemarkKind, RequestId, SetId, SlaveName,
-    SourceStamp, SourceStamps,
+    BuildNumber, BuilderName, ChangeNumber, Properties, RemarkKind, RequestId, SearchNumber, SetId,
+    SlaveName, SourceStamp, SourceStamps, TestName,
 };
 use crate::schedulers::forcing::WrongField;
 use crate::store::State;
@@ -313,6 +313,44 @@ pub(super) fn shut_down_slave(_: &State, given: &Given) -> Asked {
 }
 
 /// Says something of a problem. `hours` is how long a claim or a mute holds.
+/// A search for the cause of a problem.
+pub(super) fn bisect(state: &State, given: &Given) -> Asked {
+    let problem = place::problem(state, &given.args)?;
+    let row = state.problem(problem)?;
+    let ends = row.and_then(|row| Some((row.problem.found.after?, row)));
+    let (good, row) = ends.ok_or_else(|| Refusal::Argument {
+        sentence: "The problem was never seen passing, so there is nothing to search.".to_owned(),
+    })?;
+    let wish = SearchWish {
+        builder: row.builder,
+        good: good.to_string(),
+        bad: row.problem.found.first.to_string(),
+        step: row.subject.step().map(str::to_owned),
+        test: row.subject.test().map(TestName::shown),
+        width: Some(1),
+        runs: 1,
+        fixed: false,
+    };
+    let act = Box::new(SearchAct::Begin(wish));
+    Ok(Wish::Requests(vec![Service::Search { act }.into()]))
+}
+
+pub(super) fn stop_search(state: &State, given: &Given) -> Asked {
+    let asked = given.args.part("search");
+    let number = asked.parse().ok().map(SearchNumber);
+    let row = number.map(|number| state.search(number)).transpose()?;
+    let row = row.flatten().ok_or_else(|| Refusal::NotFound {
+        what: "search",
+        name: asked.to_owned(),
+        near: Vec::new(),
+    })?;
+    let act = Box::new(SearchAct::Stop {
+        search: row.record.number,
+        reason: given.form.text("comments").to_owned(),
+    });
+    Ok(Wish::Requests(vec![Service::Search { act }.into()]))
+}
+
 pub(super) fn remark(state: &State, given: &Given, kind: RemarkKind) -> Asked {
     let problem = place::problem(state, &given.args)?;
     let hours = match given.form.text("hours") {

@@ -247,6 +247,18 @@ pub(super) const ACTS: &[&Act] = &[
         "/queue/{request}",
         ask::cancel_request,
     ),
+    &row(
+        "/problems/{problem}/bisect",
+        Action::Search,
+        PROBLEM,
+        ask::bisect,
+    ),
+    &row(
+        "/searches/{search}/stop",
+        Action::Search,
+        "/searches/{search}",
+        ask::stop_search,
+    ),
     &remark("/problems/{problem}/claim", |state, given| {
         ask::remark(state, given, RemarkKind::Claim)
     }),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::resource::{One, Resource};
 use super::resources::{
     builders, builds, change_sources, changes, logs, master, outbox, people, problems, queue,
-    schedulers, slaves, sources,
+    schedulers, searches, slaves, sources,
 };
 use crate::store::State;
 use crate::web::page::Scene;
@@ -39,6 +39,8 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &outbox::OUTBOX,
     &problems::PROBLEMS,
     &problems::PROBLEM,
+    &searches::SEARCHES,
+    &searches::SEARCH,
     &queue::REQUESTS,
     &queue::REQUEST,
     &queue::WHY,

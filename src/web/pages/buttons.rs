@@ -7,7 +7,7 @@ use crate::control::Target;
 use crate::model::{Action, RequestId, SetId};
 use crate::store::{State, StoreError};
 use crate::verdict::ProblemState;
-use crate::view::{Build, Holding, Problem, Slave};
+use crate::view::{Build, Holding, Problem, Search, Slave};
 use crate::web::address;
 use crate::web::page::{Marks, Scene};
 
@@ -334,6 +334,53 @@ impl Buttons {
         all.add(form()?, at("not_guilty"), who, vec![plain("Not guilty")]);
         let address = text("Address of the ticket");
         all.add(form()?, at("ticket"), address, vec![plain("Link")]);
+        Ok(all)
+    }
+
+    /// Stop a search that goes on.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_search(
+        state: &State,
+        scene: &Scene,
+        search: &Search,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        if search.verdict.is_none() {
+            all.add(
+                scene.form(state, Action::Search, &Target::Master)?,
+                format!("{}/stop", address::search(search.number)),
+                Some(("comments", "Why stop")),
+                vec![danger("Stop")],
+            );
+        }
+        Ok(all)
+    }
+
+    /// Search for the cause of a problem.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn of_cause(
+        state: &State,
+        scene: &Scene,
+        problem: &Problem,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        let is_there = matches!(problem.state, ProblemState::Open | ProblemState::Dismissed);
+        if is_there && problem.after.is_some() && problem.first.is_some() {
+            all.add(
+                scene.form(
+                    state,
+                    Action::Search,
+                    &Target::Builder(problem.builder.clone()),
+                )?,
+                format!("{}/bisect", address::problem(problem.number)),
+                None,
+                vec![plain("Search for the culprit")],
+            );
+        }
         Ok(all)
     }
 

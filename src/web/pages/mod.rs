@@ -33,6 +33,7 @@ pub(super) mod revision;
 pub(super) mod scheduler;
 pub(super) mod schedulers;
 pub(super) mod search;
+pub(super) mod searches;
 pub(super) mod settings;
 pub(super) mod several;
 pub(super) mod slave;

@@ -5,12 +5,13 @@ use askama::Template;
 use super::buttons::Buttons;
 use super::common::{not_found, number_of};
 use super::hands::{Hand, Happened, build, hands, happened};
+use super::searches::Row as SearchRow;
 use super::tests::flaky;
 use crate::control::Target;
 use crate::model::{Action, ProblemNumber};
 use crate::store::State;
 use crate::verdict::{ProblemState, Suspect};
-use crate::view::{Problem, ProblemStory};
+use crate::view::{Presumed, Problem, ProblemStory, Search};
 use crate::web::address;
 use crate::web::page::{Marks, Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time, Tone, change, person, span};
@@ -44,6 +45,10 @@ struct Contents {
     builds: Vec<(&'static str, Link)>,
     unseen_since: Option<Link>,
     flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
+    searches: Vec<SearchRow>,
+    search_buttons: Buttons,
+    /// Why the master does not search for the cause by itself.
+    unsearched: Option<String>,
     hands: Vec<Hand>,
     happened: Vec<Happened>,
     buttons: Buttons,
@@ -57,6 +62,8 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let found = found.ok_or_else(|| not_found("problem", &number.to_string()))?;
     let problem = &found.problem;
     let is_open = problem.state == ProblemState::Open;
+    let searches = state.searches_of(problem.number)?.into_iter();
+    let searches: Vec<_> = searches.map(Search::from).collect();
     let builds = [
         ("Last without it", problem.good_build),
         ("First with it", problem.first_build),
@@ -85,7 +92,10 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         ended: problem.ended_at.map(|at| scene.second(at)),
         cause: match &found.guilty {
             Some(guilty) => proved(guilty),
-            None => cause(problem),
+            None => match &found.presumed {
+                Some(presumed) => presumption(presumed),
+                None => cause(problem),
+            },
         },
         symptoms: errors(problem),
         suspects: problem.suspects.iter().map(suspect).collect(),
@@ -93,6 +103,18 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         builds: builds.collect(),
         unseen_since: problem.unseen_since.map(change),
         flaky: flaky(&problem.builder, &found.flaky),
+        searches: searches
+            .iter()
+            .map(|one| SearchRow::new(one, scene))
+            .collect(),
+        unsearched: match is_open && searches.is_empty() {
+            true => unsearched(problem, scene),
+            false => None,
+        },
+        search_buttons: match searches.iter().any(|one| one.verdict.is_none()) {
+            true => Buttons::default(),
+            false => Buttons::of_cause(state, scene, problem)?,
+        },
         hands: hands(problem, scene),
         happened: happened(&found, scene),
         buttons: Buttons::of_problem(state, scene, problem)?,
@@ -129,6 +151,29 @@ pub(super) fn tree(problem: &Problem) -> String {
 fn proved(guilty: &Suspect) -> String {
     let Suspect { change, who } = guilty;
     format!("A search has found that change {change} by {who} has caused it.")
+}
+
+/// Why the master does not search for the cause of a problem by itself (SRH-03).
+fn unsearched(problem: &Problem, scene: &Scene) -> Option<String> {
+    let step = problem.step.as_deref()?;
+    if !scene.config.search.automatic {
+        return Some("`[search]` says so".to_owned());
+    }
+    let builder = scene.config.builder(problem.builder.as_str())?;
+    builder.refuses_search(step)
+}
+
+/// What a search on another builder has found, in a sentence.
+fn presumption(presumed: &Presumed) -> String {
+    let Presumed {
+        change,
+        who,
+        builder,
+        search,
+    } = presumed;
+    format!(
+        "Presumed from another builder: change {change} by {who} has caused the same on {builder}, as search {search} has found. Nobody is accused here."
+    )
 }
 
 /// Who can have done it, in a sentence.

@@ -44,7 +44,7 @@ fn address(path: &str, builder: &str) -> String {
     let parts = path.split('/').map(|part| match part {
         "{builder}" => builder,
         "{badge}" => "hush-hush.svg",
-        "{build}" | "{set}" | "{request}" | "{problem}" => "1",
+        "{build}" | "{set}" | "{request}" | "{problem}" | "{search}" => "1",
         "{step}" => "test",
         "{log}" => "stdio",
         "{change}" => "7",

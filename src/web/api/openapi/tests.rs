@@ -57,7 +57,7 @@ fn filled() -> Farm {
 fn address(path: &str) -> String {
     let parts = path.split('/').map(|part| match part {
         "{builder}" => "linux",
-        "{build}" | "{set}" | "{request}" | "{problem}" => "1",
+        "{build}" | "{set}" | "{request}" | "{problem}" | "{search}" => "1",
         "{step}" => "test",
         "{log}" => "stdio",
         "{change}" => "7",

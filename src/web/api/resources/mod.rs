@@ -11,6 +11,7 @@ pub(super) mod people;
 pub(super) mod problems;
 pub(super) mod queue;
 pub(super) mod schedulers;
+pub(super) mod searches;
 pub(super) mod slaves;
 pub(super) mod sources;
 

@@ -1,0 +1,44 @@
+//! Culprit searches.
+
+use super::{missing, number};
+use crate::model::SearchNumber;
+use crate::store::State;
+use crate::view::Search;
+use crate::web::api::resource::{Found, List, One, Resource, Span};
+use crate::web::page::Scene;
+use crate::web::refusal::Refusal;
+
+pub(in crate::web) const SEARCHES: Resource = Resource::new(
+    "/api/v1/searches",
+    "The searches for changes that broke something, the newest first.",
+    &[],
+    &List(searches),
+);
+
+pub(in crate::web) const SEARCH: Resource = Resource::new(
+    "/api/v1/searches/{search}",
+    "A search for the change that broke something: its builds, what they say, and the verdict.",
+    &[],
+    &One(search),
+);
+
+fn searches(state: &State, _: &Scene, span: Span) -> Result<Found<Search>, Refusal> {
+    let before = span.before.map(SearchNumber);
+    let rows = state.searches(before, span.limit.saturating_add(1))?;
+    let mut items: Vec<_> = rows.into_iter().map(Search::from).collect();
+    let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
+    let is_cut = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| is_cut);
+    Ok(Found {
+        next: next.map(|last| ("before", last.number.0)),
+        items,
+        total: None,
+    })
+}
+
+fn search(state: &State, scene: &Scene) -> Result<Search, Refusal> {
+    let asked = number(scene, "search", "search")?;
+    let found = state.search(SearchNumber(asked))?.map(Search::from);
+    found.ok_or_else(|| missing("search", &asked.to_string(), []))
+}
