@@ -272,6 +272,10 @@ impl Desk {
                 let ask = Request::Service(Service::Problem { act });
                 self.control.act(caller, ask).await.map(|_| ())
             }
+            Act::Search(act) => {
+                let ask = Request::Service(Service::Search { act: act.clone() });
+                self.control.act(caller, ask).await.map(|_| ())
+            }
             Act::Shutdown => self.control.begin_clean_stop(caller).await,
             Act::CancelShutdown => {
                 let ask = Request::Core(Ask::CancelShutdown);

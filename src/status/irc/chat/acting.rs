@@ -1,6 +1,6 @@
 //! Commands that change something (IRC-05). Whether the asker may is decided where the act is done.
 
-use super::{Act, Answer, Chat, Kind, Order, Reply, Sight};
+use super::{Act, Answer, Chat, Kind, Order, Reply, Sight, searching};
 use crate::botmaster::{FORCED, Forced};
 use crate::model::{Properties, RemarkKind, SourceStamp, SourceStamps};
 use crate::protocol::irc::safe;
@@ -251,6 +251,7 @@ pub(super) fn done(order: &Order, act: &Act) -> Vec<Reply> {
             };
             reply(kind, text)
         }
+        Act::Search(act) => reply(Kind::Search, searching::done(act)),
         Act::Join { channel } => reply(Kind::Joined, format!("coming to {channel}")),
         Act::Leave { channel } => reply(Kind::Left, format!("leaving {channel}")),
     }

@@ -47,6 +47,7 @@ pub(in crate::status::irc) enum Kind {
     NoSuchUser,
     WhoAreYou,
     Problem,
+    Search,
     Reason,
     Duty,
 }

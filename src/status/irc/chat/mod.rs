@@ -13,6 +13,7 @@ mod hearing;
 mod kind;
 mod persons;
 mod problems;
+mod searching;
 mod sight;
 mod words;
 
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::botmaster::Forced;
+use crate::control::SearchAct;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Mono, NotifyEvent, ProblemNumber, RemarkKind, RequestId,
 };
@@ -94,6 +96,8 @@ pub(super) enum Act {
         kind: RemarkKind,
         lasts: Option<Duration>,
     },
+    /// Begin or stop a culprit search.
+    Search(Box<SearchAct>),
     /// Send the code for a nick to a person.
     SendCode { person: String },
 }
@@ -148,7 +152,8 @@ struct Command {
 }
 
 /// All commands.
-static COMMANDS: [Command; 30] = [
+static COMMANDS: [Command; 31] = [
+    row("bisect", searching::USAGE, Needs::People, searching::bisect),
     row(
         "blame",
         "blame BUILDER - who may have broken it",

@@ -51,6 +51,7 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::NoSuchUser => "no such user",
         Kind::WhoAreYou => "who are you",
         Kind::Problem => "problem",
+        Kind::Search => "search",
         Kind::Reason => "reason",
         Kind::Duty => "duty",
     }
@@ -166,6 +167,7 @@ impl World {
             | Act::Join { .. }
             | Act::Leave { .. }
             | Act::Remark { .. }
+            | Act::Search(_)
             | Act::SendCode { .. } => self.chat.done(order, act, Done::Yes, now),
         }
     }
@@ -386,6 +388,31 @@ fn irc_02_all_cases_of_commands() {
             })
             .collect();
         assert_eq!(replies, expected, "{}: {}", case["id"], given["line"]);
+    }
+}
+
+#[test]
+fn irc_04_a_search_is_begun_and_stopped() {
+    let world = || world_of(&serde_json::json!({ "line": "bisect" }));
+    for (line, said) in [
+        ("bisect quick 1 2", "the search on quick has begun"),
+        ("bisect quick #1 #2 test", "the search on quick has begun"),
+        ("bisect stop 7", "search 7 is stopped"),
+    ] {
+        let replies = world().says(private(line));
+        assert_eq!(replies.len(), 1, "{line}");
+        assert_eq!(
+            (replies[0].kind, replies[0].text.as_str()),
+            (Kind::Search, said)
+        );
+    }
+    for line in [
+        "bisect",
+        "bisect stop x",
+        "bisect quick 1",
+        "bisect a 1 2 s t",
+    ] {
+        assert_eq!(world().says(private(line))[0].kind, Kind::Usage, "{line}");
     }
 }
 
