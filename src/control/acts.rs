@@ -13,7 +13,7 @@ use super::strangers::Noted;
 use super::{Caller, Control, NotForced, Request, Service, Target};
 use crate::botmaster::Ask;
 use crate::model::{Action, AuditRecord, BuilderName, Op, Outcome, SchedulerName};
-use crate::people::{Decision, Ground, may};
+use crate::people::{Decision, may};
 use crate::schedulers::forcing::{Sent, WrongField};
 use crate::store::State;
 
@@ -311,11 +311,9 @@ impl Control {
             &object,
         );
         let mut granted = caller.granted.iter();
-        let setting = granted.find(|(action, _)| *action == need.action);
-        Ok(match (decision, setting) {
-            (Decision::NotAllowed, Some((_, setting))) => {
-                Decision::Allowed(Ground::Setting(setting))
-            }
+        let grant = granted.find(|(action, _)| *action == need.action);
+        Ok(match (decision, grant) {
+            (Decision::NotAllowed, Some((_, ground))) => Decision::Allowed(ground.clone()),
             (decision, _) => decision,
         })
     }

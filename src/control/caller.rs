@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Action, Door, TokenId, TokenRights};
-use crate::people::Actor;
+use crate::people::{Actor, Ground};
 
 /// Who asks for something, and by which way.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +16,8 @@ pub struct Caller {
     pub address: String,
     /// The token that was used.
     pub token: Option<(TokenId, TokenRights)>,
-    /// What the door allows to anyone, each with the setting that says so.
-    pub granted: Vec<(Action, &'static str)>,
+    /// What the door allows to anyone, each with what says so.
+    pub granted: Vec<(Action, Ground)>,
 }
 
 impl Caller {
@@ -64,7 +64,7 @@ impl Caller {
 
     /// The same caller at a door that allows this to anyone.
     #[must_use]
-    pub fn granted(self, granted: Vec<(Action, &'static str)>) -> Self {
+    pub fn granted(self, granted: Vec<(Action, Ground)>) -> Self {
         Self { granted, ..self }
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::acts::{Need, NotDone};
 use super::{Caller, Control, Target};
 use crate::model::journal::PersonOp;
-use crate::model::{Action, Attribute, AttributeKind, Op, Outcome, Zone};
+use crate::model::{Action, Attribute, AttributeKind, Op, Outcome, QuietHours, Zone};
 use crate::people::Actor;
 
 /// Longest value of a setting, in bytes.
@@ -91,6 +91,11 @@ fn check(settings: &BTreeSet<Attribute>) -> Result<(), String> {
         if value.len() > LONGEST || value.contains(char::is_control) {
             return Err(format!(
                 "the {kind} must be one line of at most {LONGEST} bytes"
+            ));
+        }
+        if *kind == AttributeKind::QuietHours && QuietHours::parse(value).is_none() {
+            return Err(format!(
+                "{value:?} are not quiet hours; write \"22:00-07:00\", or \"none\""
             ));
         }
         if *kind == AttributeKind::Zone && Zone::named(value).is_none() {

@@ -32,7 +32,7 @@ use crate::daemonize::LogFile;
 use crate::logs::LogStore;
 use crate::model::{Recovered, Ticket, Zone};
 use crate::net::{Gatekeeper, Login, Refusals, Tasks};
-use crate::status::irc::Bots;
+use crate::status::lookout::Lookout;
 use crate::status::outbox::Outbox;
 use crate::status::teller::Teller;
 use crate::store::Writer;
@@ -114,10 +114,11 @@ impl Daemon {
         let prepared = (doors.prepare(&config)?, web.prepare(&config)?);
         let ports = [doors.commit(prepared.0), web.commit(prepared.1)].concat();
         let addresses = tell_ports(&newsroom, &config, &clock, ports);
-        let services = Services::new(&control, &writer, &parts.logs, &refusals, &tasks);
+        let lookout = Lookout::default();
+        let services = Services::new(&control, &writer, &parts.logs, &refusals, &lookout, &tasks);
         let slave_logins = start_logins(to_take_in, &doors, services, &tasks);
         start_control(parts.socket, &control, &in_force, &tasks);
-        let bots = start_letters(&control, &writer, &in_force, parts.zone, &tasks);
+        start_letters(&control, &writer, &in_force, parts.zone, &lookout, &tasks);
         let (access, rng) = (doors.access(), StdRng::from_rng(&mut rng));
         let (snapshots, measures) = (control.snapshots().clone(), control.measures().clone());
         let reconfigurer = Reconfigurer::new(
@@ -129,7 +130,7 @@ impl Daemon {
             parts.log,
             control,
             rng,
-            bots,
+            lookout.bots,
             &tasks,
         );
         start_chores(
@@ -219,12 +220,20 @@ fn start_letters(
     writer: &Writer,
     in_force: &watch::Sender<Arc<Config>>,
     zone: Zone,
+    lookout: &Lookout,
     tasks: &Tasks,
-) -> Bots {
-    let bots = Bots::default();
-    start_outbox(control, writer, in_force.subscribe(), &bots, tasks);
-    start_teller(control, writer, in_force.subscribe(), zone, tasks);
-    bots
+) {
+    start_outbox(control, writer, in_force.subscribe(), lookout, tasks);
+    let teller = Teller {
+        writer: writer.clone(),
+        clock: *control.clock(),
+        config: in_force.subscribe(),
+        written: Arc::clone(control.letters_changed()),
+        zone,
+        lookout: lookout.clone(),
+    };
+    let news = control.newsroom().subscribe_to(Topic::Letters);
+    tasks.spawn(info_span!("teller"), teller.run(news, tasks.clone()));
 }
 
 /// Starts what sends letters.
@@ -232,7 +241,7 @@ fn start_outbox(
     control: &Control,
     writer: &Writer,
     config: watch::Receiver<Arc<Config>>,
-    bots: &Bots,
+    lookout: &Lookout,
     tasks: &Tasks,
 ) {
     let outbox = Outbox {
@@ -241,29 +250,10 @@ fn start_outbox(
         config,
         changed: Arc::clone(control.letters_changed()),
         measures: Arc::clone(control.measures()),
-        bots: bots.clone(),
+        lookout: lookout.clone(),
     };
     let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));
-}
-
-/// Starts the task that tells people of problems.
-fn start_teller(
-    control: &Control,
-    writer: &Writer,
-    config: watch::Receiver<Arc<Config>>,
-    zone: Zone,
-    tasks: &Tasks,
-) {
-    let teller = Teller {
-        writer: writer.clone(),
-        clock: *control.clock(),
-        config,
-        written: Arc::clone(control.letters_changed()),
-        zone,
-    };
-    let news = control.newsroom().subscribe_to(Topic::Letters);
-    tasks.spawn(info_span!("teller"), teller.run(news, tasks.clone()));
 }
 
 /// Starts the task that takes in logins. Returns the logins of slaves.

@@ -12,6 +12,8 @@ use crate::logs::LogStore;
 use crate::model::{Op, SlaveName};
 use crate::net::{Login, LoginAnswer, Peer, Refusals, Refused, Tasks, UserKind};
 use crate::pb::Luid;
+use crate::status::live::Clients;
+use crate::status::lookout::Lookout;
 use crate::store::Writer;
 use crate::{changes, status};
 
@@ -40,6 +42,7 @@ pub(super) struct Services {
     writer: Writer,
     logs: LogStore,
     refusals: Arc<Refusals>,
+    clients: Clients,
     tasks: Tasks,
 }
 
@@ -49,6 +52,7 @@ impl Services {
         writer: &Writer,
         logs: &LogStore,
         refusals: &Arc<Refusals>,
+        lookout: &Lookout,
         tasks: &Tasks,
     ) -> Self {
         Self {
@@ -56,6 +60,7 @@ impl Services {
             writer: writer.clone(),
             logs: logs.clone(),
             refusals: Arc::clone(refusals),
+            clients: lookout.clients.clone(),
             tasks: tasks.clone(),
         }
     }
@@ -105,9 +110,13 @@ impl Services {
             UserKind::Status { user } => {
                 debug!(peer.addr = peer.address(), ?user, "status client connected");
                 let span = info_span!("status_client", peer.addr = peer.address(), ?user);
-                let logs = self.logs.clone();
-                let serve =
-                    status::live::serve(peer, answer, activity, user, control, logs, basedir);
+                let around = status::live::Around {
+                    control,
+                    logs: self.logs.clone(),
+                    basedir,
+                    clients: self.clients.clone(),
+                };
+                let serve = status::live::serve(peer, answer, activity, user, around);
                 self.tasks.spawn(span, serve);
             }
         }

@@ -193,8 +193,14 @@ impl Letter {
     /// The target that takes mail.
     pub const MAIL: &str = "mail";
 
+    /// The target that tells people at their live clients.
+    pub const LIVE: &str = "live";
+
     /// The order of all letters for channels.
     pub const CHANNELS: &str = "channels";
+
+    /// How the orders of letters begin that tell a person what they are likely to see at once.
+    const NOW: &str = "now ";
 
     /// A letter about a build. Those of a builder leave in order.
     #[must_use]
@@ -245,6 +251,39 @@ impl Letter {
             replaces: false,
             at,
         }
+    }
+
+    /// A letter that tells a person of problems where they are likely to see it at once (ESC-08).
+    #[must_use]
+    pub fn of_problems_now(target: &str, told: ProblemsTold, at: Timestamp) -> Self {
+        Self {
+            order: format!("{}{}", Self::NOW, told.person),
+            ..Self::of_problems(target, told, at)
+        }
+    }
+
+    /// A letter that tells channels of problems which nobody solves (ESC-02).
+    #[must_use]
+    pub fn of_problems_for_channels(target: &str, told: ProblemsTold, at: Timestamp) -> Self {
+        Self {
+            order: Self::CHANNELS.to_owned(),
+            ..Self::of_problems(target, told, at)
+        }
+    }
+
+    /// Whether letters of this order say nothing to anybody after a while (OUT-09).
+    #[must_use]
+    pub fn is_for_now(order: &str) -> bool {
+        order == Self::CHANNELS || order.starts_with(Self::NOW)
+    }
+
+    /// What it tells of problems, if it does.
+    #[must_use]
+    pub const fn problems(&self) -> Option<&ProblemsTold> {
+        if let LetterFacts::Problems(told) = &self.facts {
+            return Some(told);
+        }
+        None
     }
 
     /// A letter about a build set.
@@ -410,6 +449,9 @@ pub enum LetterOp {
         said: Vec<(ProblemNumber, Say)>,
         /// The letter; absent if nobody can be reached (ESC-09).
         letter: Option<Letter>,
+        /// What says the same by other ways (ESC-08).
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        beside: Vec<Letter>,
         /// Time of the event.
         at: Timestamp,
     },

@@ -28,6 +28,9 @@ pub enum Role {
 pub enum Say {
     /// That it has begun, and what it made of them.
     Opened(Role),
+    /// That it is proved that they have caused it, after they were one of several suspects: how
+    /// many reminders were due before that, which they do not get (ESC-02).
+    Proved(u8),
     /// That it is there still: how often they were reminded by then, from 1 (ESC-02).
     Reminder(u8),
     /// That it is there still, once a day, from 1.
@@ -146,7 +149,7 @@ impl Say {
                     4
                 }
             }
-            Self::Opened(_) | Self::Daily(_) | Self::Cleared | Self::Ended => 0,
+            Self::Opened(_) | Self::Proved(_) | Self::Daily(_) | Self::Cleared | Self::Ended => 0,
         }
     }
 }

@@ -55,6 +55,8 @@ pub enum Ground {
     Token,
     /// A setting of the door, which allows it to anyone (IRC-09).
     Setting(&'static str),
+    /// The link of a mail, which the person was sent (MAL-11).
+    Link,
 }
 
 impl Decision {
@@ -84,6 +86,7 @@ impl fmt::Display for Ground {
             Self::DefaultRule => f.write_str("the default permission"),
             Self::Token => f.write_str("the limits of the token"),
             Self::Setting(name) => write!(f, "the setting `{name}`"),
+            Self::Link => f.write_str("the link of a mail"),
         }
     }
 }

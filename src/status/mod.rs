@@ -7,6 +7,7 @@
 mod history;
 pub mod irc;
 pub mod live;
+pub mod lookout;
 pub mod outbox;
 pub mod pb;
 mod problem_facts;

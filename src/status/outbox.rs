@@ -41,7 +41,7 @@ use crate::config::{Config, StatusConfig};
 use crate::control::{Interruption, Measures, News, Subscription};
 use crate::model::{Fate, Letter, LetterOp, LetterState, Op};
 use crate::net::Tasks;
-use crate::status::irc::Bots;
+use crate::status::lookout::Lookout;
 use crate::store::read::{LetterFilter, LetterRow};
 use crate::store::{State, StoreError, Writer};
 
@@ -81,8 +81,8 @@ pub struct Outbox {
     pub changed: Arc<Notify>,
     /// Counts what letters come to.
     pub measures: Arc<Measures>,
-    /// The bots that tell channels.
-    pub bots: Bots,
+    /// The bots that tell channels, and the clients of people.
+    pub lookout: Lookout,
 }
 
 /// An attempt that has ended.
@@ -108,7 +108,7 @@ impl Outbox {
                     identity: Arc::clone(&identity),
                     templates: Arc::clone(&templates),
                     connections: Arc::clone(&connections),
-                    bots: self.bots.clone(),
+                    lookout: self.lookout.clone(),
                 };
                 let failed = match post.has_target(&letter.target) {
                     true => stale(&letter, now),
@@ -258,7 +258,7 @@ async fn stops_within(time: Duration, tasks: &Tasks) -> bool {
 /// Whether the configuration has the target of a letter.
 fn has_target(config: &Config, name: &str) -> bool {
     let mut targets = config.status.iter().filter_map(StatusConfig::target);
-    name == Letter::MAIL || targets.any(|target| target == name)
+    [Letter::MAIL, Letter::LIVE].contains(&name) || targets.any(|target| target == name)
 }
 
 /// Waits until a letter may have been written. True if there will be none any more.

@@ -2,6 +2,7 @@
 //! said and what is written of it are one transaction, so that nothing is told twice or lost.
 
 mod affairs;
+mod ways;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use self::affairs::letters;
 use crate::clock::Clock;
 use crate::config::{Config, StatusConfig};
 use crate::control::{Interruption, Subscription};
-use crate::model::{LetterOp, Op, Zone};
+use crate::model::{Op, Zone};
 use crate::net::Tasks;
+use crate::status::lookout::Lookout;
 use crate::store::{State, Writer};
 
 /// How often it looks whether something is due.
@@ -37,6 +39,8 @@ pub struct Teller {
     pub written: Arc<Notify>,
     /// The time zone for people.
     pub zone: Zone,
+    /// Who knows where people are.
+    pub lookout: Lookout,
 }
 
 impl Teller {
@@ -67,8 +71,8 @@ impl Teller {
 
     async fn look(&self) {
         let config = Arc::clone(&self.config.borrow());
-        let (now, zone) = (self.clock.wall(), self.zone);
-        let look = move |state: &State| letters(state, &config, zone, now);
+        let (now, zone, in_force) = (self.clock.wall(), self.zone, Arc::clone(&config));
+        let look = move |state: &State| letters(state, &in_force, zone, now);
         let letters = match self.writer.reader().read(look).await {
             Ok(letters) => letters,
             Err(error) => {
@@ -79,10 +83,12 @@ impl Teller {
         if letters.is_empty() {
             return;
         }
-        let ops = letters
-            .into_iter()
-            .map(|letter: LetterOp| Op::Letter(Box::new(letter)));
-        self.writer.write_and_wait(ops.collect()).await;
+        let mut ops = Vec::new();
+        for telling in letters {
+            let op = telling.spread(&self.lookout, &config).await;
+            ops.push(Op::Letter(Box::new(op)));
+        }
+        self.writer.write_and_wait(ops).await;
         self.written.notify_one();
     }
 }

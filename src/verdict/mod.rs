@@ -32,4 +32,4 @@ pub use search::{
     Candidate, Chosen, Limits, Next, Past, Risk, Search, Underway, choose, go_on, is_same_failure,
     risk, stopped,
 };
-pub use telling::{Affair, Due, Reminders, Standing, causes, due, is_quiet};
+pub use telling::{Affair, Due, Reminders, Standing, causes, due};

@@ -156,7 +156,16 @@ fn reminder(
         _ => return None,
     };
     let times = times_by(rules, passed).min(most);
-    let is_told = |say: &Say| matches!(say, Say::Reminder(told) if *told >= times);
+    // Who was the only one to suspect knows (ESC-01).
+    let is_known = |say: &Say| {
+        let accuses = matches!(say, Say::Opened(Role::Guilty | Role::SoleSuspect));
+        accuses || matches!(say, Say::Proved(_))
+    };
+    if standing.role == Role::Guilty && !said.iter().any(is_known) {
+        return Some(Say::Proved(times));
+    }
+    let is_told =
+        |say: &Say| matches!(say, Say::Reminder(told) | Say::Proved(told) if *told >= times);
     (times > 0 && !said.iter().any(is_told)).then_some(Say::Reminder(times))
 }
 
@@ -191,16 +200,6 @@ pub fn causes(
         (problem.number, number)
     };
     sorted.into_iter().map(cause).collect()
-}
-
-/// Whether a reminder waits at this local time: seconds since 1970 on the clocks of the person
-/// (ESC-06).
-#[must_use]
-pub const fn is_quiet(local: i64) -> bool {
-    let hour = local.rem_euclid(86_400) / 3600;
-    // The first of January 1970 was a Thursday.
-    let weekday = local.div_euclid(86_400).wrapping_add(3).rem_euclid(7);
-    weekday >= 5 || hour < 8 || hour >= 20
 }
 
 #[cfg(test)]

@@ -33,13 +33,13 @@ fn serve(sandbox: &Sandbox, port: u16) -> Option<Process> {
 }
 
 /// Somebody in `#dev`.
-struct Human {
+pub(crate) struct Human {
     stream: BufReader<TcpStream>,
     heard: Vec<String>,
 }
 
 impl Human {
-    fn join(port: u16, nick: &str) -> Self {
+    pub(crate) fn join(port: u16, nick: &str) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(60)))
@@ -55,17 +55,17 @@ impl Human {
         human
     }
 
-    fn send(&mut self, line: &str) {
+    pub(crate) fn send(&mut self, line: &str) {
         let stream = self.stream.get_mut();
         stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
-    fn says(&mut self, text: &str) {
+    pub(crate) fn says(&mut self, text: &str) {
         self.send(&format!("PRIVMSG #dev :{text}"));
     }
 
     /// Reads up to a line with this text.
-    fn waits_for(&mut self, text: &str) -> String {
+    pub(crate) fn waits_for(&mut self, text: &str) -> String {
         loop {
             let mut line = String::new();
             let read = self.stream.read_line(&mut line).unwrap_or(0);
@@ -93,11 +93,18 @@ struct Scene<'a> {
     master: Master<'a>,
     port: u16,
     mails: PathBuf,
+    /// Where the step runs.
+    work: PathBuf,
     server: Process,
 }
 
 impl<'a> Scene<'a> {
     fn prepare(sandbox: &'a Sandbox, lines: &str) -> Option<Self> {
+        Self::with_step(sandbox, lines, "true")
+    }
+
+    /// With a step that runs this line in a directory of its own.
+    fn with_step(sandbox: &'a Sandbox, lines: &str, step: &str) -> Option<Self> {
         let port = free_port();
         let server = serve(sandbox, port)?;
         let mails = sandbox.private_dir("mails");
@@ -110,7 +117,9 @@ impl<'a> Scene<'a> {
              [[permissions]]\nwho = [\"ann\"]\nmay = [\"force\"]\n\
              [[permissions]]\nwho = [\"anyone\"]\nmay = [\"view\"]\n"
         );
-        let setup = Setup::new(&[shell("make", "true", "")])
+        let work = sandbox.private_dir("work");
+        let step = format!("cd {} && {{ {step}; }}", work.display());
+        let setup = Setup::new(&[shell("make", &step, "")])
             .local_slave("bot")
             .settings(&format!("mail_command = [\"sh\", \"-c\", {take:?}]\n"))
             .tables(&target);
@@ -119,8 +128,14 @@ impl<'a> Scene<'a> {
             master: Master::prepare(sandbox, &setup),
             port,
             mails,
+            work,
             server,
         })
+    }
+
+    /// Makes the file that the step does not like.
+    fn break_build(&self) {
+        fs::write(self.work.join("broken"), "").unwrap();
     }
 
     /// Runs the master until its bot is in the channel, where somebody is already.
@@ -200,6 +215,35 @@ fn irc_02_irc_05_irc_06_somebody_asks_and_forces_with_the_right_to_do_so() {
     ann.waits_for("may not force");
     ann.send("PRIVMSG bb :\u{1}VERSION\u{1}");
     ann.waits_for("NOTICE ann :\u{1}VERSION buildmaster");
+}
+
+#[test]
+fn esc_08_somebody_who_is_there_is_told_of_problems_in_private_too() {
+    let sandbox = Sandbox::new();
+    let mailer = "problems = true\n[[status]]\ntype = \"MailNotifier\"\n\
+                  from = \"ci@example.org\"\nmode = []\nproblems = true\n\
+                  lookup = \"example.org\"\nvia = [\"true\"]\n\
+                  [problems]\ngather = \"0s\"\npause = \"0s\"\n\
+                  [people.alice]\nirc = \"ann\"\nnotify = \"irc, mail\"\n";
+    let Some(mut scene) = Scene::with_step(&sandbox, mailer, "test ! -e broken || exit 1") else {
+        return;
+    };
+    let mut ann = Human::join(scene.port, "ann");
+    scene.run(&mut ann);
+    // Who has said nothing is not known to be there.
+    ann.says("bb: version");
+    ann.waits_for("buildmaster ");
+    scene.master.send_change("r1");
+    assert_eq!(scene.master.finished_build("full", 0).number, 0);
+    scene.break_build();
+    scene.master.send_change("r2");
+    let line = ann.waits_for("full: make fails now.");
+    assert!(line.contains(" PRIVMSG ann :"), "{line}");
+    assert!(line.contains("/problems/1"), "{line}");
+    wait_until("the letters are delivered", || {
+        let letters = scene.outbox();
+        letters.matches("problem 1: make").count() == 2 && !letters.contains("waiting")
+    });
 }
 
 #[test]

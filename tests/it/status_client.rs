@@ -15,7 +15,7 @@ use buildmaster::model::{
 };
 use buildmaster::net::{IncomingCall, Login, UserKind};
 use buildmaster::pb::Value;
-use buildmaster::status::live::{self, MAX_SUBSCRIPTIONS, PATIENCE, TEXT_PATIENCE};
+use buildmaster::status::live::{self, Clients, MAX_SUBSCRIPTIONS, PATIENCE, TEXT_PATIENCE};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -57,7 +57,14 @@ impl Scene {
             assert!(tell_logs.send(logs.clone()).is_ok());
             let (peer, answer, activity) = (login.peer, login.answer, login.activity);
             let user = "statusClient".to_owned();
-            live::serve(peer, answer, activity, user, control, logs, basedir)
+            let clients = Clients::default();
+            let around = live::Around {
+                control,
+                logs,
+                basedir,
+                clients,
+            };
+            live::serve(peer, answer, activity, user, around)
         };
         let client = Connected::new(user, answer, serve).await;
         let logs = logs.await.unwrap();

@@ -54,6 +54,9 @@ pub struct IrcConfig {
     pub show_blame_list: bool,
     /// Whether results have colours.
     pub use_colors: bool,
+    /// Whether people are told of problems in private while they are there, and channels of those
+    /// that nobody solves.
+    pub problems: bool,
     /// Whether anyone may force and stop builds by IRC.
     pub allow_force: bool,
     /// Whether anyone may stop the master by IRC.
@@ -101,6 +104,7 @@ pub(super) const KEYS: &[&str] = &[
     "use_revisions",
     "show_blame_list",
     "use_colors",
+    "problems",
     "allow_force",
     "allow_shutdown",
     "lost_delay",
@@ -144,6 +148,7 @@ impl Default for IrcConfig {
             use_revisions: false,
             show_blame_list: true,
             use_colors: true,
+            problems: false,
             allow_force: false,
             allow_shutdown: false,
             lost_delay: Duration::from_secs(5),
@@ -189,6 +194,7 @@ impl IrcConfig {
             ("use_revisions", &mut self.use_revisions),
             ("show_blame_list", &mut self.show_blame_list),
             ("use_colors", &mut self.use_colors),
+            ("problems", &mut self.problems),
         ] {
             table.set(key, flag, Value::flag);
         }

@@ -8,7 +8,7 @@ use super::Around;
 use crate::config::builders::BuilderConfig;
 use crate::config::expression::{self, Expression, Scope};
 use crate::config::reader::{Table, Value};
-use crate::model::{BuilderName, NewsMode, PreviousBuild, Properties, Results};
+use crate::model::{BuilderName, Letter, NewsMode, PreviousBuild, Properties, Results};
 
 /// Which builds a status target reports.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -95,7 +95,9 @@ impl Telling {
             name.clone_into(&mut self.name);
         }
         let place = name.map_or_else(|| table.span.clone(), |name| name.span());
-        if around.names.contains(&self.name.as_str()) || self.name == "mail" {
+        if around.names.contains(&self.name.as_str())
+            || [Letter::MAIL, Letter::LIVE].contains(&self.name.as_str())
+        {
             let message = format!("two status targets have the name `{}`", self.name);
             let help = "give this one a `name` of its own: letters that wait carry it";
             table.sink.error(place, message, help);

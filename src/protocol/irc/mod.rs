@@ -14,7 +14,7 @@ mod session;
 mod text;
 
 pub use message::{LONGEST_LINE, Message, line};
-pub use network::{CaseMapping, Network, Presence};
+pub use network::{CaseMapping, Hints, Network, Presence};
 pub use pacer::Pacer;
 pub use sasl::Sasl;
 pub use session::{Heard, Session, Wishes};

@@ -61,6 +61,17 @@ pub enum Presence {
     Gone,
 }
 
+/// What is known of how to find somebody.
+#[derive(Clone, Debug, Default)]
+pub struct Hints {
+    /// Nicks that they have proved to be theirs.
+    pub proved: Vec<String>,
+    /// Their accounts at the services, which are nicks of theirs, too.
+    pub accounts: Vec<String>,
+    /// Nicks that somebody has said to be theirs.
+    pub said: Vec<String>,
+}
+
 /// The people whom the bot sees.
 #[derive(Debug, Default)]
 pub struct Network {
@@ -200,6 +211,32 @@ impl Network {
         }
     }
 
+    /// The nick of somebody who is here, and whether it is proved to be theirs (ESC-08).
+    #[must_use]
+    pub fn here(&self, hints: &Hints, now: Mono) -> Option<(String, bool)> {
+        let is_here = |nick: &str| self.presence(nick, now) == Presence::Here;
+        let is_theirs = |account: &str| {
+            let mut accounts = hints.accounts.iter();
+            accounts.any(|known| known.eq_ignore_ascii_case(account))
+        };
+        let mut proved = hints.proved.iter();
+        let proved = proved.find(|nick| is_here(nick)).cloned();
+        let proved = proved.or_else(|| {
+            let mut people = self.people.iter();
+            let found = people.find(|(nick, seen)| {
+                let account = seen.account.as_ref().and_then(Option::as_deref);
+                account.is_some_and(is_theirs) && is_here(nick)
+            });
+            found.map(|(nick, _)| nick.clone())
+        });
+        if let Some(nick) = proved {
+            return Some((nick, true));
+        }
+        let mut nicks = hints.said.iter().chain(&hints.accounts);
+        let nick = nicks.find(|nick| self.account(nick).is_none() && is_here(nick));
+        nick.map(|nick| (nick.clone(), false))
+    }
+
     /// Somebody who is seen, maybe for the first time.
     fn seen(&mut self, nick: &str, now: Mono) -> Option<&mut Seen> {
         let nick = self.folded(nick);
@@ -261,6 +298,32 @@ mod tests {
         assert_eq!(network.account("ann_"), None);
         network.quit("bob");
         assert!(!network.sees("bob"));
+    }
+
+    #[test]
+    fn esc_08_somebody_is_found_by_what_is_proved_before_what_is_said() {
+        let mut network = Network::default();
+        for nick in ["ann", "ann_", "anna", "bob"] {
+            network.joined(nick, "#dev", at(0));
+            network.spoke(nick, at(0));
+        }
+        let hints = |proved: &[&str], accounts: &[&str], said: &[&str]| Hints {
+            proved: proved.iter().map(|&nick| nick.to_owned()).collect(),
+            accounts: accounts.iter().map(|&nick| nick.to_owned()).collect(),
+            said: said.iter().map(|&nick| nick.to_owned()).collect(),
+        };
+        let found = |network: &Network, hints: Hints, minutes| network.here(&hints, at(minutes));
+        let some = |nick: &str, is_proved| Some((nick.to_owned(), is_proved));
+        let all = || hints(&["anna"], &["ann"], &["ann_"]);
+        assert_eq!(found(&network, all(), 3), some("anna", true));
+        assert_eq!(found(&network, all(), 16), None, "nobody has spoken lately");
+        network.quit("anna");
+        assert_eq!(found(&network, all(), 3), some("ann_", false));
+        network.set_account("bob", Some("Ann"));
+        assert_eq!(found(&network, all(), 3), some("bob", true));
+        network.quit("bob");
+        network.set_account("ann", Some("mallory"));
+        assert_eq!(found(&network, hints(&[], &["ann"], &[]), 3), None);
     }
 
     #[test]

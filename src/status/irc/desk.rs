@@ -12,14 +12,15 @@ use tracing::debug;
 use super::chat::{Act, Chat, Done, Kind, Order, Reply, Said, Settings, lines};
 use super::link::{FromLink, ToLink};
 use super::looking;
-use super::{Announcement, CodeAsked};
+use super::{Announcement, Question, Says};
 use crate::botmaster::{Ask, BuildEvent, Event};
 use crate::config::IrcConfig;
 use crate::control::{
     Caller, Control, Interruption, News, NotDone, RemarkAct, Request, Service, Subscription, Topic,
 };
 use crate::model::{Action, BuildId, Letter, LetterOp, Mono, Op, RequestId};
-use crate::protocol::irc::Heard;
+use crate::people::Ground;
+use crate::protocol::irc::{Heard, Hints};
 
 /// How long an act may take before the asker hears that it takes long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -74,7 +75,7 @@ impl Desk {
     pub(super) async fn run(
         mut self,
         mut heard: mpsc::Receiver<FromLink>,
-        (mut letters, mut codes): (mpsc::Receiver<Announcement>, mpsc::Receiver<CodeAsked>),
+        (mut letters, mut questions): (mpsc::Receiver<Announcement>, mpsc::Receiver<Question>),
         leaving: CancellationToken,
     ) {
         let mut news = self.control.newsroom().subscribe_to(Topic::Letters);
@@ -94,14 +95,38 @@ impl Desk {
                     None => return,
                 },
                 Some(letter) = letters.recv(), if can_send => self.send(letter).await,
-                Some(asked) = codes.recv() => {
-                    let code = self.chat.code_for(&asked.person, &asked.nick, self.now());
-                    asked.answer.send(code.map(str::to_owned)).unwrap_or_default();
-                }
+                Some(question) = questions.recv() => self.on_question(question).await,
                 () = sleep_until(due) => {
                     let replies = self.chat.tick(self.now());
                     self.announce(replies);
                 }
+            }
+        }
+    }
+
+    async fn on_question(&self, question: Question) {
+        match question {
+            Question::Code {
+                person,
+                nick,
+                answer,
+            } => {
+                let code = self.chat.code_for(&person, &nick, self.now());
+                answer.send(code.map(str::to_owned)).unwrap_or_default();
+            }
+            Question::Spot { person, answer } => {
+                let (accounts, unseen) = looking::whereabouts(&self.control, &person).await;
+                let (proved, said) = self.chat.nicks_of(&person);
+                let hints = Hints {
+                    proved,
+                    accounts,
+                    said,
+                };
+                self.pass(ToLink::Find {
+                    hints,
+                    unseen,
+                    answer,
+                });
             }
         }
     }
@@ -215,13 +240,11 @@ impl Desk {
         };
         let mut granted = Vec::new();
         if self.config.allow_force {
-            granted.extend([
-                (Action::Force, "allow_force"),
-                (Action::Stop, "allow_force"),
-            ]);
+            let ground = Ground::Setting("allow_force");
+            granted.extend([(Action::Force, ground.clone()), (Action::Stop, ground)]);
         }
         if self.config.allow_shutdown {
-            granted.push((Action::Shutdown, "allow_shutdown"));
+            granted.push((Action::Shutdown, Ground::Setting("allow_shutdown")));
         }
         caller.granted(granted)
     }
@@ -350,16 +373,33 @@ impl Desk {
             // It was given up: it is too old.
             return;
         }
-        let build = letter.facts.build;
-        let ending = Some(letter.facts.ending);
-        let ended = looking::ended(&self.control, &self.config, build, ending).await;
-        let replies = ended.map_or_else(Vec::new, |ended| self.chat.letter(&ended));
-        if replies.is_empty() {
+        let is_said = match letter.says {
+            Says::Build(facts) => {
+                let (build, ending) = (facts.build, Some(facts.ending));
+                let ended = looking::ended(&self.control, &self.config, build, ending).await;
+                let replies = ended.map_or_else(Vec::new, |ended| self.chat.letter(&ended));
+                let is_said = !replies.is_empty();
+                self.announce(replies);
+                is_said
+            }
+            Says::Channels(text) => {
+                let places = self.chat.told(&text);
+                let is_said = !places.is_empty();
+                for replies in places {
+                    self.say(&replies);
+                }
+                is_said
+            }
+            Says::Nick(nick, text) => {
+                self.say(&super::chat::lines_to(&nick, &text));
+                true
+            }
+        };
+        if !is_said {
             // Nobody wants it any more, or the build was pruned.
             letter.taken.send(()).unwrap_or_default();
             return;
         }
-        self.announce(replies);
         self.marks += 1;
         let mark = format!("letter-{}", self.marks);
         self.pass(ToLink::Mark(mark.clone()));

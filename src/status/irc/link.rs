@@ -12,16 +12,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::Spot;
 use crate::backoff::Backoff;
 use crate::config::{IrcConfig, Secret};
 use crate::control::{Control, read_password};
-use crate::protocol::irc::{Heard, LONGEST_LINE, Message, Pacer, Sasl, Session, Wishes, line};
+use crate::model::Unseen;
+use crate::protocol::irc::{
+    Heard, Hints, LONGEST_LINE, Message, Pacer, Sasl, Session, Wishes, line,
+};
 
 /// Lines that wait to be said.
 pub(super) const LINES: usize = 1024;
@@ -48,6 +52,13 @@ pub(super) enum ToLink {
     Mark(String),
     Join(String),
     Leave(String),
+    /// Say where somebody is, and whether that is proved; nothing if they are not here.
+    Find {
+        hints: Hints,
+        /// What is not said to those of whom it is not proved.
+        unseen: Arc<Unseen>,
+        answer: oneshot::Sender<Spot>,
+    },
 }
 
 /// Something that was heard.
@@ -335,6 +346,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Open<S> {
                 self.session.join(&channel, None, now);
             }
             ToLink::Leave(channel) => self.session.leave(&channel),
+            ToLink::Find {
+                hints,
+                unseen,
+                answer,
+            } => {
+                if let Some((nick, is_proved)) = self.session.network().here(&hints, now) {
+                    let unseen = (!is_proved).then_some(unseen);
+                    // The asker may have given up.
+                    drop(answer.send(Spot { nick, unseen }));
+                }
+            }
         }
     }
 }

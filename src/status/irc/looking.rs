@@ -253,6 +253,24 @@ pub(super) async fn person(
     looking.await.ok().flatten()
 }
 
+/// The accounts of a person at the services, and what is said to nobody who is not known. If it
+/// cannot be read, nobody is found.
+pub(super) async fn whereabouts(control: &Control, person: &str) -> (Vec<String>, Arc<Unseen>) {
+    let config = control.config();
+    let unseen = seen_by_anyone(control, &config).await;
+    let (name, of_people) = (person.to_owned(), Arc::clone(&config));
+    let looking = control.reader().read(move |state| {
+        let register = view::register(state, &of_people)?;
+        let attributes = register.get(&name).into_iter().flat_map(|p| &p.attributes);
+        let accounts = attributes.filter(|known| known.kind == AttributeKind::Irc);
+        Ok::<_, StoreError>(accounts.map(|known| known.value.clone()).collect())
+    });
+    match (looking.await, unseen) {
+        (Ok(accounts), Ok(unseen)) => (accounts, unseen),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => (Vec::new(), Arc::default()),
+    }
+}
+
 /// Whether a target tells of a builder in its channels.
 async fn is_told(control: &Control, irc: &IrcConfig, builder: &BuilderName) -> bool {
     let config = control.config();

@@ -13,6 +13,7 @@
 //! whether it has heard all news or some had to be read from disk. Nothing is kept for an object.
 //! Subscriptions and waiting calls are limited.
 
+mod clients;
 mod following;
 mod objects;
 mod sets;
@@ -30,6 +31,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info};
 
+use self::clients::{Message, Seat};
 use self::following::{Following, Notice};
 use self::tail::Tails;
 use self::things::Thing;
@@ -47,6 +49,7 @@ use crate::protocol::TextStyle;
 use crate::store::read::{BuildRow, BuilderRow};
 use crate::view::Build;
 
+pub use self::clients::Clients;
 pub use self::window::{MAX_UNANSWERED, PATIENCE, TEXT_PATIENCE};
 
 /// Maximum number of waiting calls.
@@ -59,22 +62,34 @@ const MISSED_BUILDS: u32 = 100;
 /// How text is spelled: these clients run on Python 2, or are our own.
 const STYLE: TextStyle = TextStyle::Bytes;
 
+/// What a client is served with.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// Answers questions to the master.
+    pub control: Control,
+    /// The logs.
+    pub logs: LogStore,
+    /// Where the state is.
+    pub basedir: PathBuf,
+    /// The clients of people.
+    pub clients: Clients,
+}
+
 /// Serves a status client that has logged in as `user`, until it disconnects, has been idle for too
-/// long, or does not answer. The client hears only of what that user may view (MAY-04). The state
-/// is in `basedir`.
+/// long, or does not answer. The client hears only of what that user may view (MAY-04). If the user
+/// is a person, the client is a way to reach them (LIV-05).
 pub async fn serve(
     peer: Peer,
     login: LoginAnswer,
     activity: Activity,
     user: String,
-    control: Control,
-    logs: LogStore,
-    basedir: PathBuf,
+    around: Around,
 ) {
+    let (control, logs) = (around.control.clone(), around.logs.clone());
     // Subscribed before the state is read, so no news are missed.
     let mut news = control.newsroom().subscribe();
     let (sender, mut calls) = mpsc::channel(CALLS);
-    let mut client = Client::new(peer.clone(), user, sender, control, basedir);
+    let mut client = Client::new(peer.clone(), user, sender, around);
     client.begin().await;
     login.accept(client.refer(Thing::Perspective));
     let mut lost = std::pin::pin!(peer.lost());
@@ -94,6 +109,7 @@ pub async fn serve(
                 break;
             },
             () = at(eta), if has_room => client.tell_etas().await,
+            message = next_message(&mut client.seat), if has_room => client.pass_on(message),
             heard = news.next(), if hears && !client.is_behind => match heard {
                 Ok(told) => client.on_news(&told.news).await,
                 Err(Interruption::Missed(missed)) => {
@@ -126,6 +142,14 @@ async fn at(time: Option<Instant>) {
     }
 }
 
+/// The next message to the person; for ever none without a seat. Cancel-safe.
+async fn next_message(seat: &mut Option<Seat>) -> Message {
+    match seat {
+        Some(seat) => seat.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// A client and what it follows.
 #[derive(Debug)]
 struct Client {
@@ -139,6 +163,11 @@ struct Client {
     history: History,
     /// What the user may not view.
     unseen: Arc<Unseen>,
+    /// Whether the user is somebody of the register.
+    is_person: bool,
+    clients: Clients,
+    /// Where messages to that person arrive, while the client has subscribed.
+    seat: Option<Seat>,
     builders: Names,
     slaves: Names,
     following: Following,
@@ -222,9 +251,14 @@ impl Client {
         peer: Peer,
         user: String,
         sender: mpsc::Sender<Box<IncomingCall>>,
-        control: Control,
-        basedir: PathBuf,
+        around: Around,
     ) -> Self {
+        let Around {
+            control,
+            basedir,
+            clients,
+            ..
+        } = around;
         let history = History::new(basedir, control.reader().clone());
         Self {
             peer,
@@ -232,6 +266,9 @@ impl Client {
             sender,
             history,
             unseen: Arc::default(),
+            is_person: false,
+            clients,
+            seat: None,
             control,
             builders: Names::default(),
             slaves: Names::default(),
@@ -277,6 +314,7 @@ impl Client {
     async fn look_what_is_hidden(&mut self) {
         let roles = self.control.register().await.ok();
         let roles = roles.and_then(|register| Some(register.get(&self.user)?.roles.clone()));
+        self.is_person = roles.is_some();
         let address = self.peer.address();
         let caller = Caller::person(&self.user, roles.unwrap_or_default(), Door::Pb, address);
         let config = self.control.config();
@@ -401,6 +439,7 @@ impl Client {
             interval: super::values::interval(args.get(1)),
             observer,
         });
+        self.seat = self.is_person.then(|| self.clients.enter(&self.user));
         Ok(self.following.announce())
     }
 
@@ -408,6 +447,7 @@ impl Client {
         if let Some(subscription) = self.subscription.take() {
             self.peer.release(subscription.observer);
         }
+        self.seat = None;
         self.etas.clear();
         self.tails.clear();
     }

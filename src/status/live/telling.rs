@@ -3,12 +3,14 @@
 use tokio::time::Instant;
 
 use super::super::values::{result_number, step_results};
+use super::clients::{Message, Taken};
 use super::following::Notice;
 use super::tail::LogKey;
 use super::things::Thing;
 use super::{Client, Mode, STYLE};
 use crate::model::BuildId;
-use crate::pb::{Luid, Target, Value};
+use crate::net::CallError;
+use crate::pb::{Failure, Luid, Target, Value};
 use crate::view::Build;
 
 impl Client {
@@ -276,6 +278,32 @@ impl Client {
         args.push(name);
         args.push(self.value_of(Thing::Log(id, step, log)));
         Some(args)
+    }
+
+    /// Tells the person something (LIV-05).
+    pub(super) fn pass_on(&mut self, message: Message) {
+        let Some(observer) = self.observer(Mode::Builders) else {
+            return;
+        };
+        let Message { text, link, taken } = message;
+        let args = vec![STYLE.value(&text), STYLE.value(&link)];
+        let call = self
+            .peer
+            .call(Target::Object(observer), "message", args, Vec::new());
+        let answered = async move {
+            let answer = call.await;
+            // The letter may have been given up.
+            let has = match &answer {
+                Ok(_) => Taken::Yes,
+                Err(CallError::Remote(failure)) if failure.is(Failure::NO_SUCH_METHOD) => {
+                    Taken::Never
+                }
+                Err(_) => Taken::No,
+            };
+            taken.send(has).unwrap_or_default();
+            answer
+        };
+        self.window.push(text.len() + link.len(), answered);
     }
 
     /// Calls an observer.

@@ -1,36 +1,113 @@
-//! Letters for channels, and those with codes for nicks (IRC-06, IRC-10).
+//! Letters for channels and for people who are there, and those with codes for nicks (ESC-08,
+//! IRC-06, IRC-10, LIV-05).
+
+use std::sync::Arc;
 
 use tokio::time::timeout;
 
 use super::mail::Post;
 use super::message::{Parts, message_id, one_line};
+use super::problem_mail;
 use super::recipients::Recipients;
 use super::turns::{FRESH_FOR_CHANNELS, Failure, Refused};
-use crate::model::{AttributeKind, LetterFacts, Timestamp};
+use super::wording::{self, About};
+use crate::config::IrcConfig;
+use crate::model::{AttributeKind, Letter, LetterFacts, ProblemFacts, ProblemsTold, Timestamp};
+use crate::status::irc::{Says, Spot};
 use crate::store::StoreError;
 use crate::store::read::LetterRow;
 use crate::view;
 
 impl Post {
-    /// Tells the channels of a target of a build. While there is no connection, the letter waits
-    /// here, so that it leaves as soon as there is one, until it is too old.
+    /// Tells the channels of a target of a build, or a person or the channels of problems. While
+    /// there is no connection, a letter to channels waits here, so that it leaves as soon as there
+    /// is one, until it is too old.
     ///
     /// # Errors
-    /// It was not taken in time.
-    pub(super) async fn tell_channels(
+    /// It was not taken in time, or the person is not there any more.
+    pub(super) async fn tell_by_irc(
         &self,
         letter: &LetterRow,
+        irc: &IrcConfig,
         now: Timestamp,
     ) -> Result<Refused, Failure> {
-        let LetterFacts::Build(facts) = &letter.facts else {
+        let bots = &self.lookout.bots;
+        let target = &irc.telling.name;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "others say nothing on IRC")]
+        let says = match &letter.facts {
+            LetterFacts::Build(facts) => Says::Build(facts.clone()),
+            LetterFacts::Problems(told) if letter.order == Letter::CHANNELS => {
+                let loud = |facts: &ProblemFacts| facts.say.harshness() == told.harshness();
+                Says::Channels(self.brief(told, loud).await?)
+            }
+            LetterFacts::Problems(told) => {
+                let spot = bots.find(target, &told.person).await;
+                let Some(Spot { nick, unseen }) = spot else {
+                    let why = format!("{} is not there any more", told.person);
+                    return Err(Failure::Stale(why));
+                };
+                let may_hear = |facts: &ProblemFacts| {
+                    let unseen = unseen.as_deref();
+                    unseen.is_none_or(|unseen| !unseen.builders.contains(&facts.builder))
+                };
+                Says::Nick(nick, self.brief(told, may_hear).await?)
+            }
             // A digest of what came in too fast for channels says nothing to them.
-            return Err(Failure::Stale("it is not about one build".to_owned()));
+            _ => return Err(Failure::Stale("it is not about one build".to_owned())),
         };
         let left = FRESH_FOR_CHANNELS.saturating_sub(now.since(letter.made_at));
-        match timeout(left, self.bots.tell(&letter.target, facts)).await {
+        match timeout(left, bots.tell(target, &says)).await {
             Ok(()) => Ok(None),
             Err(_) => Err(Failure::Stale("it was older than 10 minutes".to_owned())),
         }
+    }
+
+    /// Tells a person of problems at their live clients.
+    ///
+    /// # Errors
+    /// None of them has taken it.
+    pub(super) async fn tell_clients(&self, letter: &LetterRow) -> Result<Refused, Failure> {
+        let LetterFacts::Problems(told) = &letter.facts else {
+            return Err(Failure::Stale("it is not about problems".to_owned()));
+        };
+        let text = self.brief(told, |_| true).await?;
+        let first = told.problems.first();
+        let link = first.map(|first| problem_mail::address(&self.config, first));
+        let clients = &self.lookout.clients;
+        let link = link.unwrap_or_default();
+        match clients.tell(&told.person, text.trim_end(), &link).await {
+            true => Ok(None),
+            false => {
+                let why = format!("no client of {} takes messages", told.person);
+                Err(Failure::Stale(why))
+            }
+        }
+    }
+
+    /// What is told of problems that `has` has, one line for each.
+    async fn brief(
+        &self,
+        told: &ProblemsTold,
+        has: impl Fn(&ProblemFacts) -> bool,
+    ) -> Result<String, Failure> {
+        let mut told = told.clone();
+        told.problems.retain(has);
+        if told.problems.is_empty() {
+            return Err(Failure::Stale("nothing of it may be said there".to_owned()));
+        }
+        let config = Arc::clone(&self.config);
+        let wording = self.reader.read(move |state| {
+            let objects = problem_mail::objects(&config, &told);
+            let about = About::ProblemsInLines;
+            Ok::<_, StoreError>(wording::word(
+                state.basedir(),
+                about,
+                (None, false),
+                &objects,
+            ))
+        });
+        let worded = wording.await.map_err(|e| Failure::Later(e.to_string()))?;
+        Ok(worded.map_err(Failure::Never)?.text)
     }
 
     /// The mail with the code that confirms a nick. The bot alone has the code.
@@ -44,6 +121,7 @@ impl Post {
     ) -> Result<Parts, Failure> {
         let expired = || Failure::Never("the code has expired".to_owned());
         let code = self
+            .lookout
             .bots
             .code(bot, person, nick)
             .await

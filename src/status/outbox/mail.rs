@@ -17,8 +17,8 @@ use super::wording::{self, About, Templates};
 use super::{attachments, lookup};
 use crate::config::{Config, MailNotifierConfig, MailTransport};
 use crate::control::read_password;
-use crate::model::{BuildFacts, LetterFacts, Results, SetId, Timestamp};
-use crate::status::irc::Bots;
+use crate::model::{BuildFacts, Letter, LetterFacts, Results, SetId, Timestamp};
+use crate::status::lookout::Lookout;
 use crate::store::read::LetterRow;
 use crate::store::{Reader, State, StoreError};
 use crate::view;
@@ -33,7 +33,7 @@ pub(super) struct Post {
     /// The templates of the user.
     pub(super) templates: Arc<Templates>,
     pub(super) connections: Arc<Connections>,
-    pub(super) bots: Bots,
+    pub(super) lookout: Lookout,
 }
 
 /// A mail about builds before its recipients are known.
@@ -71,8 +71,11 @@ impl Post {
             let transport = self.config.mail.transport();
             return self.give(&transport, parts, letter).await;
         }
-        if self.config.irc(&letter.target).is_some() {
-            return self.tell_channels(letter, now).await;
+        if let Some(irc) = self.config.irc(&letter.target) {
+            return self.tell_by_irc(letter, irc, now).await;
+        }
+        if letter.target == Letter::LIVE {
+            return self.tell_clients(letter).await;
         }
         let mut targets = self.config.status.iter();
         let found = targets.find_map(|target| {

@@ -78,7 +78,7 @@ impl Preview {
             identity,
             templates,
             connections: Arc::default(),
-            bots: crate::status::irc::Bots::default(),
+            lookout: crate::status::lookout::Lookout::default(),
         };
         if self.kind == PreviewKind::MissingSlave {
             return Ok(vec![self.missing_slave(&post)?]);

@@ -96,7 +96,7 @@ impl Post {
 }
 
 /// What a letter about problems says, for templates (MSG-02).
-fn objects(config: &Config, told: &ProblemsTold) -> Json {
+pub(super) fn objects(config: &Config, told: &ProblemsTold) -> Json {
     let problem = |facts: &ProblemFacts| {
         let mut object = json!(facts);
         let build = |number| build_url(&config.buildbot_url, &facts.builder, number);
@@ -122,7 +122,7 @@ fn objects(config: &Config, told: &ProblemsTold) -> Json {
 }
 
 /// The page of a problem.
-fn address(config: &Config, facts: &ProblemFacts) -> String {
+pub(super) fn address(config: &Config, facts: &ProblemFacts) -> String {
     let base = config.buildbot_url.trim_end_matches('/');
     format!("{base}/problems/{}", facts.problem)
 }
@@ -131,7 +131,7 @@ fn address(config: &Config, facts: &ProblemFacts) -> String {
 fn news(facts: &ProblemFacts) -> String {
     match (facts.say, &facts.ended) {
         (Say::Opened(_), _) => "fails now".to_owned(),
-        (Say::Reminder(_) | Say::Daily(_), _) => "still fails".to_owned(),
+        (Say::Proved(_) | Say::Reminder(_) | Say::Daily(_), _) => "still fails".to_owned(),
         (Say::Cleared, _) => "accuses you no longer".to_owned(),
         (Say::Ended, Some(state)) => format!("is over: {state}"),
         (Say::Ended, None) => "is over".to_owned(),

@@ -30,7 +30,8 @@ const LONGEST: Duration = Duration::from_secs(3 * 86_400);
 /// old it is: nothing else would correct it.
 const FRESH: Duration = Duration::from_secs(7 * 86_400);
 
-/// A letter for channels is sent so long after it was written (OUT-09).
+/// A letter for channels, or for somebody who is there, is sent so long after it was written
+/// (OUT-09).
 pub(super) const FRESH_FOR_CHANNELS: Duration = Duration::from_mins(10);
 
 /// Letters of a target that is gone are kept for so long (OUT-11).
@@ -218,7 +219,7 @@ pub(super) fn fate(sent: Result<Refused, Failure>, letter: &LetterRow, now: Time
 pub(super) fn stale(letter: &LetterRow, now: Timestamp) -> Option<Failure> {
     let is_state = matches!(letter.facts, LetterFacts::Commit(_));
     let age = now.since(letter.made_at);
-    if letter.order == Letter::CHANNELS && age >= FRESH_FOR_CHANNELS {
+    if Letter::is_for_now(&letter.order) && age >= FRESH_FOR_CHANNELS {
         return Some(Failure::Stale("it was older than 10 minutes".to_owned()));
     }
     let is_stale = !is_state && age > FRESH;

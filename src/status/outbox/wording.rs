@@ -18,6 +18,8 @@ pub(super) enum About {
     Build,
     Set,
     Problems,
+    /// The same with a line for each problem.
+    ProblemsInLines,
 }
 
 /// The texts of a letter.
@@ -33,6 +35,7 @@ const SET_TEXT: &str = include_str!("templates/set.txt");
 const SET_HTML: &str = include_str!("templates/set.html");
 const PROBLEMS_TEXT: &str = include_str!("templates/problems.txt");
 const PROBLEMS_HTML: &str = include_str!("templates/problems.html");
+const PROBLEMS_LINES: &str = include_str!("templates/problems.line");
 
 impl About {
     const fn built_in(self, is_html: bool) -> &'static str {
@@ -43,6 +46,7 @@ impl About {
             (Self::Set, true) => SET_HTML,
             (Self::Problems, false) => PROBLEMS_TEXT,
             (Self::Problems, true) => PROBLEMS_HTML,
+            (Self::ProblemsInLines, _) => PROBLEMS_LINES,
         }
     }
 }

@@ -4,19 +4,18 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::ways::{Choice, Telling};
 use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
-    ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold, Role, SlaveName,
-    Timestamp, Zone, interested_users,
+    AttributeKind, ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold,
+    QuietHours, Role, SlaveName, Timestamp, Zone, interested_users,
 };
 use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
 use crate::status::problem_facts::problem_facts;
 use crate::store::read::{ProblemRow, SaidRows};
 use crate::store::{State, StoreError};
-use crate::verdict::{
-    Affair, Due, Hands, ProblemState, Reminders, Standing, Suspect, causes, due, is_quiet,
-};
+use crate::verdict::{Affair, Due, Hands, ProblemState, Reminders, Standing, Suspect, causes, due};
 use crate::view::{owners_of_files, register_at};
 
 /// How long after its end a problem is looked at. Longer than letters are held back.
@@ -40,7 +39,7 @@ pub(super) fn letters(
     config: &Config,
     zone: Zone,
     now: Timestamp,
-) -> Result<Vec<LetterOp>, StoreError> {
+) -> Result<Vec<Telling>, StoreError> {
     let rows = state.problems_to_tell(before(now, ENDED))?;
     if rows.is_empty() {
         return Ok(Vec::new());
@@ -62,7 +61,7 @@ pub(super) fn letters(
         register: register_at(state, config, now)?,
         causes: causes(&all),
         guilty,
-        is_quiet: is_quiet(now.0.div_euclid(1_000_000) + zone.offset_at(now.0 / 1_000_000)),
+        zone,
         now,
     };
     let mut letters = Vec::new();
@@ -104,7 +103,8 @@ struct Scene<'a> {
     causes: BTreeMap<ProblemNumber, ProblemNumber>,
     /// Whose change was proved to have caused a problem (SRH-17).
     guilty: BTreeMap<ProblemNumber, Suspect>,
-    is_quiet: bool,
+    /// The time zone of people who have not said theirs.
+    zone: Zone,
     now: Timestamp,
 }
 
@@ -115,7 +115,7 @@ impl Scene<'_> {
         target: &MailNotifierConfig,
         rows: &[ProblemRow],
         said: &SaidRows,
-    ) -> Result<Vec<LetterOp>, StoreError> {
+    ) -> Result<Vec<Telling>, StoreError> {
         let mut first: BTreeMap<ProblemNumber, Timestamp> = BTreeMap::new();
         for row in rows {
             let opened = first.entry(self.cause(row)).or_insert(row.opened_at);
@@ -304,8 +304,7 @@ impl Scene<'_> {
         {
             return Ok(Reminders::None);
         }
-        let is_late = self.is_quiet && self.config.problems.quiet_hours;
-        if is_late || self.is_on_it(row, person, found.last)? {
+        if self.is_quiet_for(person) || self.is_on_it(row, person, found.last)? {
             return Ok(Reminders::Later);
         }
         Ok(match role == Role::Guilty {
@@ -323,6 +322,21 @@ impl Scene<'_> {
         let step = row.subject.step().unwrap_or_default();
         let may = builder.is_some_and(|builder| builder.refuses_search(step).is_none());
         !(may && self.config.search.automatic)
+    }
+
+    /// Whether reminders of a person wait for the morning (ESC-06).
+    fn is_quiet_for(&self, person: &str) -> bool {
+        let own = |wanted: AttributeKind| {
+            let attributes = self.register.get(person).into_iter();
+            let mut attributes = attributes.flat_map(|person| &person.attributes);
+            attributes.find(|attribute| attribute.kind == wanted)
+        };
+        let hours = own(AttributeKind::QuietHours);
+        let hours = hours.and_then(|hours| QuietHours::parse(&hours.value));
+        let zone = own(AttributeKind::Zone).and_then(|zone| Zone::named(&zone.value));
+        let now = self.now.0.div_euclid(1_000_000);
+        let local = now + zone.unwrap_or(self.zone).offset_at(now);
+        self.config.problems.quiet_hours && hours.unwrap_or(QuietHours::USUAL).has(local)
     }
 
     /// Whether a newer change of the person is on its way (ESC-05).
@@ -350,7 +364,7 @@ impl Scene<'_> {
         (rows, affairs): (&[ProblemRow], &[Affair]),
         person: String,
         due: Due,
-    ) -> LetterOp {
+    ) -> Telling {
         let mut told: Vec<ProblemFacts> = Vec::new();
         let mut responsible = BTreeSet::new();
         let mut thread = None;
@@ -392,11 +406,14 @@ impl Scene<'_> {
         };
         let can_be_told =
             is_reachable || !told.read_along.is_empty() || !target.extra_recipients.is_empty();
-        LetterOp::ProblemsTold {
+        let choice = Choice::of(self.register.get(&person));
+        let op = LetterOp::ProblemsTold {
             letter: can_be_told.then(|| Letter::of_problems(&target.telling.name, told, self.now)),
+            beside: Vec::new(),
             person,
             said: due,
             at: self.now,
-        }
+        };
+        Telling { op, choice }
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize>
             person,
             said,
             letter,
+            beside,
             at,
         } => {
             let mut say = conn.prepare_cached(SAY)?;
@@ -23,10 +24,10 @@ pub(super) fn write(conn: &Connection, op: &LetterOp) -> rusqlite::Result<usize>
                 // Unless it was pruned meanwhile.
                 say.execute(params![int(problem.0), person, Json(said), at.0])?;
             }
-            match letter {
-                Some(letter) => written(conn, letter),
-                None => Ok(1),
+            for letter in letter.iter().chain(beside) {
+                written(conn, letter)?;
             }
+            Ok(1)
         }
         LetterOp::Tried { letter, fate, at } => tried(conn, *letter, fate, *at),
         LetterOp::Retried { letters, at } => {

@@ -339,12 +339,28 @@ fn infra_009_thirty_tests_that_fail_at_once_are_one_letter() {
 }
 
 #[test]
-fn esc_06_nights_and_weekends_are_quiet() {
-    // 2026-11-27 is a Friday.
-    let friday = 1_795_737_600;
-    for (hour, quiet) in [(7, true), (8, false), (19, false), (20, true)] {
-        assert_eq!(is_quiet(friday + hour * HOUR), quiet, "{hour}");
-    }
-    assert!(is_quiet(friday + 36 * HOUR));
-    assert!(!is_quiet(friday + 84 * HOUR));
+fn esc_02_one_of_several_who_is_proved_guilty_hears_it_once_and_without_a_backlog() {
+    let affairs = |now: i64| {
+        // The search takes from the evening to the next noon.
+        let role = match now < 18 * HOUR {
+            true => Role::Suspect,
+            false => Role::Guilty,
+        };
+        vec![affair(1, 0, ProblemState::Open, standing(role))]
+    };
+    let story = Story {
+        affairs: &affairs,
+        rules: at_once(),
+    };
+    let told = story.told(49 * HOUR);
+    let told: Vec<_> = told.iter().map(|(at, due)| (*at, due[0].1)).collect();
+    assert_eq!(
+        told,
+        [
+            (0, Say::Opened(Role::Suspect)),
+            (18 * HOUR, Say::Proved(2)),
+            (24 * HOUR, Say::Reminder(3)),
+            (48 * HOUR, Say::Reminder(4)),
+        ]
+    );
 }

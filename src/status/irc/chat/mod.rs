@@ -459,6 +459,18 @@ impl Chat {
             .has_code(nick, &said.address, person, code, now)
     }
 
+    /// The nicks that a person has proved to be theirs, and those that somebody said to be.
+    pub(super) fn nicks_of(&self, person: &str) -> (Vec<String>, Vec<String>) {
+        self.persons.nicks_of(person)
+    }
+
+    /// What a text is to the channels of the configuration, for each of them.
+    pub(super) fn told(&self, text: &str) -> Vec<Vec<Reply>> {
+        let places = self.places.values().filter(|place| place.gets_letters);
+        let told = places.map(|place| self.heard(lines_to(&place.name, text)));
+        told.filter(|replies| !replies.is_empty()).collect()
+    }
+
     /// What is said to places that are not muted.
     fn heard(&self, replies: Vec<Reply>) -> Vec<Reply> {
         let is_heard = |reply: &Reply| {
@@ -556,6 +568,17 @@ impl Order {
         let text = format!("there is no builder {name}{near}");
         self.answer(Kind::NoSuchBuilder, &text)
     }
+}
+
+/// The lines of a text, to a place.
+pub(super) fn lines_to(to: &str, text: &str) -> Vec<Reply> {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    let reply = |line: &str| Reply {
+        to: to.to_owned(),
+        kind: Kind::Problem,
+        text: safe(line),
+    };
+    lines.map(reply).collect()
 }
 
 /// The lines of an answer: at most five, then how many more there are and where (IRC-07). Each is

@@ -162,6 +162,22 @@ impl Persons {
         (code.until > now).then_some(&*code.code)
     }
 
+    /// The nicks that a person has proved to be theirs, and the others that were said to be.
+    pub(super) fn nicks_of(&self, person: &str) -> (Vec<String>, Vec<String>) {
+        let (mut proved, mut said) = (Vec::new(), Vec::new());
+        for (nick, claim) in &self.claims {
+            if claim.person == person {
+                let nicks = if claim.is_confirmed {
+                    &mut proved
+                } else {
+                    &mut said
+                };
+                nicks.push(nick.clone());
+            }
+        }
+        (proved, said)
+    }
+
     /// Keeps a code; false if there is one that is good, or the person has too many.
     pub(super) fn has_code(
         &mut self,
