@@ -14,7 +14,7 @@ use super::surroundings::{block_on, current_dir, find_options};
 use crate::client::sendchange::Given;
 #[cfg(unix)]
 use crate::client::tryserver::tryserver;
-use crate::client::{Failed, sendchange, statuslog, try_job};
+use crate::client::{Failed, desktop, sendchange, statuslog, try_job};
 
 /// Tells a build master of changes, has it try them, and shows what it does.
 #[derive(Debug, Parser)]
@@ -64,6 +64,13 @@ enum Command {
     /// above it and the home directory.
     #[command(infer_long_args = true)]
     Statuslog(statuslog::Given),
+    /// Show on the desktop what a build master tells you, until this program is stopped.
+    ///
+    /// The master needs a status target of type PBListener whose user is you. It tells you of
+    /// problems that you have been reminded of, or of all if your setting `notify` has the word
+    /// live. The address is found as by statuslog.
+    #[command(infer_long_args = true)]
+    Desktop(desktop::Given),
     /// Put a try job from standard input into a job directory; what buildbot try starts through
     /// ssh.
     Tryserver(TryserverArguments),
@@ -155,6 +162,7 @@ pub(super) fn buildbot(args: Vec<OsString>) -> ExitCode {
     let done = match arguments.command {
         Command::Sendchange(arguments) => run_sendchange(*arguments),
         Command::Statuslog(given) => run_statuslog(&given),
+        Command::Desktop(given) => run_desktop(&given),
         Command::Hook(arguments) => run_hook(arguments),
         Command::MailChange(arguments) => Ok(run_mail_change(*arguments)),
         Command::Try(given) => run_try(*given),
@@ -209,6 +217,12 @@ fn run_try(given: try_job::Given) -> Result<u8, Failed> {
 fn run_statuslog(given: &statuslog::Given) -> Result<u8, Failed> {
     let options = find_options(&current_dir()?)?;
     block_on(async |tasks| statuslog(given, &options, &tasks, &mut io::stdout()).await)?;
+    Ok(0)
+}
+
+fn run_desktop(given: &desktop::Given) -> Result<u8, Failed> {
+    let options = find_options(&current_dir()?)?;
+    block_on(async |tasks| desktop(given, &options, &tasks, &mut io::stdout()).await)?;
     Ok(0)
 }
 

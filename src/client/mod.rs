@@ -1,10 +1,11 @@
 //! The programs of developers and version-control hooks: `buildbot sendchange`, `hook`,
-//! `mail-change`, `statuslog`, `try` and `tryserver`.
+//! `mail-change`, `statuslog`, `desktop`, `try` and `tryserver`.
 //!
 //! Invariants: passwords are asked for on the terminal only, and never appear in messages. Options
 //! come from the command line first, then from the nearest options file (CLI-04), then from
 //! Buildbot's defaults. Nothing here exits the process: programs turn [`Failed`] into an exit code.
 
+pub mod desktop;
 mod encoding;
 pub mod hook;
 pub mod mail_change;
@@ -21,6 +22,7 @@ pub mod try_job;
 pub mod tryserver;
 pub mod vc;
 
+pub use desktop::desktop;
 pub use options::{OptionValue, OptionsError, OptionsFile};
 pub use password::ask as ask_password;
 pub use sendchange::sendchange;

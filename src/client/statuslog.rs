@@ -21,6 +21,17 @@ use crate::text::{printable, printable_lines};
 /// The command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Given {
+    /// How to log in.
+    #[command(flatten)]
+    pub login: Login,
+    /// How much to print; each word includes those before it.
+    #[arg(short, long, value_name = "WHAT", default_value = "steps")]
+    pub events: Events,
+}
+
+/// How a status client logs in.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Login {
     /// Address of the build master's status port [default: masterstatus or master of the options
     /// file].
     #[arg(short, long, value_name = "HOST:PORT")]
@@ -31,9 +42,6 @@ pub struct Given {
     /// Password.
     #[arg(short, long, value_name = "PASSWORD", default_value = "clientpw")]
     pub passwd: String,
-    /// How much to print; each word includes those before it.
-    #[arg(short, long, value_name = "WHAT", default_value = "steps")]
-    pub events: Events,
     /// Another way to give the address.
     #[arg(value_name = "HOST:PORT", conflicts_with = "master")]
     pub address: Option<String>,
@@ -79,8 +87,8 @@ pub async fn statuslog(
     tasks: &Tasks,
     out: &mut dyn Write,
 ) -> Result<(), Failed> {
-    let (host, port) = parse_address(&address(given, options)?)?;
-    let (peer, avatar) = log_in(given, &host, port, tasks).await?;
+    let (host, port) = given.login.host(options)?;
+    let (peer, avatar) = log_in(&given.login, &host, port, tasks).await?;
     print(out, "connected")?;
     let (observer, mut notifications) = peer.export(WAITING_NOTIFICATIONS);
     let args = vec![
@@ -119,24 +127,28 @@ const ETA_INTERVAL_SECS: i64 = 5;
 /// Time limit for connecting and for the login.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn address(given: &Given, options: &OptionsFile) -> Result<String, Failed> {
-    if let Some(address) = given.master.as_ref().or(given.address.as_ref()) {
-        return Ok(address.clone());
-    }
-    for name in ["masterstatus", "master"] {
-        let found = options
-            .text(name)
-            .map_err(|e| Failed::Usage(e.to_string()))?;
-        if let Some(address) = found {
-            return Ok(address);
+impl Login {
+    /// The host and the port of the master.
+    pub(super) fn host(&self, options: &OptionsFile) -> Result<(String, u16), Failed> {
+        if let Some(address) = self.master.as_ref().or(self.address.as_ref()) {
+            return parse_address(address);
         }
+        for name in ["masterstatus", "master"] {
+            let found = options
+                .text(name)
+                .map_err(|e| Failed::Usage(e.to_string()))?;
+            if let Some(address) = found {
+                return parse_address(&address);
+            }
+        }
+        let why = "--master is missing, and no options file says masterstatus = \"HOST:PORT\"";
+        Err(Failed::Usage(why.to_owned()))
     }
-    let why = "--master is missing, and no options file says masterstatus = \"HOST:PORT\"";
-    Err(Failed::Usage(why.to_owned()))
 }
 
-async fn log_in(
-    given: &Given,
+/// Logs in at a master; gives the connection and the object that answers.
+pub(super) async fn log_in(
+    given: &Login,
     host: &str,
     port: u16,
     tasks: &Tasks,
@@ -181,7 +193,7 @@ fn on_notification(peer: &Peer, call: IncomingCall, out: &mut dyn Write) -> Resu
     Ok(())
 }
 
-/// The line that is printed for a notification; absent for one that Buildbot 0.8 does not send.
+/// The line that is printed for a notification; absent for one that is not printed.
 fn line_of(method: &[u8], args: &[Value]) -> Option<String> {
     let shown = |at: usize| show(args.get(at).unwrap_or(&Value::None));
     Some(match method {
@@ -208,6 +220,7 @@ fn line_of(method: &[u8], args: &[Value]) -> Option<String> {
             let text = args.get(7).and_then(Value::as_text).unwrap_or_default();
             format!("logChunk[{channel}]: {}", printable_lines(&text))
         }
+        b"message" => format!("message {} {}", shown(0), shown(1)),
         _ => return None,
     })
 }
@@ -316,7 +329,9 @@ mod tests {
             line("logChunk", &chunk),
             "logChunk[STDERR]: a\u{fffd}[2J\nb"
         );
-        assert_eq!(line_of(b"message", &[]), None);
+        let message = [text("it fails"), text("http://ci/1")];
+        assert_eq!(line("message", &message), "message it fails http://ci/1");
+        assert_eq!(line_of(b"newbuild", &[]), None);
     }
 
     #[test]

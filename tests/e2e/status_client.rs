@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::harness::client::{Client, Refused};
 use crate::harness::slave::{Kind, Slave};
-use crate::harness::{Master, Process, Sandbox, Setup, free_port, peer, run, shell};
+use crate::harness::{Master, Process, Sandbox, Setup, free_port, peer, run, shell, wait_until};
 
 #[test]
 fn liv_01_statuslog_0814_follows_builds_to_their_end() {
@@ -353,6 +353,73 @@ fn liv_02_builders_of_a_new_configuration_are_told() {
     process.wait_for_line("builderRemoved full");
     process.wait_for_line("builderAdded other");
     process.wait_for_line("builderChangedState other idle None");
+}
+
+#[test]
+fn liv_05_psh_07_a_person_is_told_of_problems_at_their_desktop() {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let shown = sandbox.private_dir("shown").join("messages");
+    let broken = sandbox.private_dir("work").join("broken");
+    let step = format!("test ! -e {}", broken.display());
+    let tables = format!(
+        "[[status]]\ntype = \"PBListener\"\nport = \"127.0.0.1:{port}\"\nuser = \"alice\"\n\
+         password = \"clientpw\"\n\
+         [[status]]\ntype = \"MailNotifier\"\nfrom = \"ci@example.org\"\nmode = []\n\
+         problems = true\nlookup = \"example.org\"\nvia = [\"true\"]\n\
+         [problems]\ngather = \"0s\"\npause = \"0s\"\n[people.alice]\nnotify = \"live\"\n"
+    );
+    let setup = Setup::new(&[shell("test", &step, "")])
+        .local_slave("here")
+        .tables(&tables);
+    let mut master = Master::prepare(&sandbox, &setup);
+    master.run();
+    let program = format!("printf '%s|%s\\n' \"$1\" \"$2\" >> {}", shown.display());
+    let desktop = || {
+        let mut command = sandbox.buildbot();
+        command.args(["desktop", "-u", "alice", &format!("127.0.0.1:{port}"), "--"]);
+        command.args(["sh", "-c", &program, "show"]);
+        let process = Process::start("desktop", &mut command);
+        process.wait_for_line("connected");
+        process
+    };
+    let process = desktop();
+    master.send_change("r1");
+    assert_eq!(master.finished_build("full", 0).number, 0);
+    std::fs::write(&broken, "").unwrap();
+    master.send_change("r2");
+    let text = || std::fs::read_to_string(&shown).unwrap_or_default();
+    wait_until("the message", || text().contains("full: test fails now."));
+    assert!(
+        text().contains("|http://localhost/problems/1"),
+        "{}",
+        text()
+    );
+    // It was told once, by no mail, and after a restart of the master it is told the end.
+    master.kill();
+    process.wait_for_line("lost connection");
+    master.run();
+    let connections = || {
+        process
+            .printed()
+            .lines()
+            .filter(|l| *l == "connected")
+            .count()
+    };
+    wait_until("another connection", || connections() == 2);
+    std::fs::remove_file(&broken).unwrap();
+    master.send_change("r3");
+    wait_until("the end", || text().contains("is over: resolved"));
+    assert_eq!(text().lines().count(), 2, "{}", text());
+    let mut command = master.program();
+    command.args(["outbox", "list", "--all", "--json", "--basedir"]);
+    let letters = run(command.arg(master.dir())).ok();
+    let letters: Vec<Json> = letters
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let targets: Vec<_> = letters.iter().map(|letter| &letter["target"]).collect();
+    assert_eq!(targets, ["live", "live"], "{letters:?}");
 }
 
 #[test]
