@@ -11,6 +11,7 @@ mod listed;
 mod mailmap;
 mod may;
 pub mod oidc;
+mod one_click;
 mod proxy;
 mod register;
 mod secrets;
@@ -20,6 +21,7 @@ pub use duty::on_duty;
 pub use listed::{MOST_LISTED, parse_listed};
 pub use mailmap::{Addition, LARGEST_MAILMAP, MailmapPerson, additions, parse_mailmap};
 pub use may::{Actor, Decision, Ground, is_about, may};
+pub use one_click::{NoLink, OneClick};
 pub use proxy::{ProxyUser, proxy_user};
 pub use register::{FoundBy, Register, SHERIFF};
 pub use secrets::{

@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[&str] = migrations!(
     "0019" "0020" "0021" "0022" "0023" "0024" "0025" "0026" "0027" "0028" "0029" "0030"
     "0031" "0032" "0033" "0034" "0035"
     "0036" "0037" "0038" "0039" "0040" "0041" "0042" "0043" "0044" "0045" "0046" "0047" "0048" "0049" "0050"
+    "0051"
 );
 
 /// Opens the state for writing, made if it is not there, at the schema of this program.

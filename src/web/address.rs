@@ -43,6 +43,15 @@ pub fn settings(user: &str) -> String {
     format!("{}/settings", self::user(user))
 }
 
+/// The page of a link of a mail, as a route (MAL-11).
+pub const ONE_CLICK: &str = "/one-click/{link}";
+
+/// The page of a link of a mail.
+#[must_use]
+pub fn one_click(sealed: &str) -> String {
+    format!("/one-click/{}", segment(sealed))
+}
+
 /// The history of a test, by the number of its name.
 #[must_use]
 pub fn test(builder: &BuilderName, test: TestHash) -> String {

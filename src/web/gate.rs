@@ -73,6 +73,8 @@ fn is_open(path: &str) -> bool {
         "/authzfail",
     ];
     OPEN.contains(&path) || path.starts_with("/static/") || path.starts_with("/login/")
+        // The link says for whom it is.
+        || path.starts_with("/one-click/")
 }
 
 /// Where a request comes from, by which way.

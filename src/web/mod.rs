@@ -71,6 +71,7 @@ mod login;
 mod metrics;
 mod oidc;
 mod once;
+mod one_click;
 mod outlet;
 mod outside;
 mod page;

@@ -20,6 +20,7 @@ use super::hooks;
 use super::log::{self, Asked};
 use super::login;
 use super::oidc;
+use super::one_click;
 use super::outlet::Outlet;
 use super::outside::{BEGIN, CALLBACK};
 use super::page::Page;
@@ -94,6 +95,7 @@ fn router(inner: Arc<Inner>) -> Router {
     let router = api_routes(act_routes(router))
         .route(events::PATH, get(happens))
         .route(address::SETTINGS, post(settings::take))
+        .route(address::ONE_CLICK, post(one_click::take))
         .route("/login", post(login::log_in))
         .route(BEGIN, get(oidc::begin))
         .route(CALLBACK, get(oidc::finish))

@@ -51,6 +51,7 @@ pub const PAGES: &[&Page] = &[
     &pages::users::PAGE,
     &pages::user::PAGE,
     &pages::settings::PAGE,
+    &pages::one_click::PAGE,
     &pages::login::LOGIN,
     &pages::login::LOGOUT,
     &pages::login::AUTHFAIL,

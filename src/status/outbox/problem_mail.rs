@@ -1,6 +1,7 @@
-//! Mails that tell people of problems (ESC-02, ESC-11, MAL-09).
+//! Mails that tell people of problems (ESC-02, ESC-11, MAL-09, MAL-11).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -10,9 +11,12 @@ use super::message::{Parts, host_of, message_id};
 use super::objects;
 use super::recipients::{Recipients, address_of_person};
 use super::turns::Failure;
-use super::wording::{self, About};
+use super::wording::{self, About, Wording};
 use crate::config::{Config, MailNotifierConfig};
-use crate::model::{ProblemFacts, ProblemsTold, Role, Say, build_url};
+use crate::model::{
+    ProblemFacts, ProblemNumber, ProblemsTold, RemarkKind, Role, Say, Timestamp, build_url,
+};
+use crate::people::{OneClick, Register};
 use crate::store::StoreError;
 use crate::store::read::LetterRow;
 use crate::view;
@@ -28,17 +32,7 @@ impl Post {
         told: &ProblemsTold,
         notifier: &MailNotifierConfig,
     ) -> Result<Parts, Failure> {
-        let config = Arc::clone(&self.config);
-        let templates = Arc::clone(&self.templates);
-        let (facts, html) = (told.clone(), notifier.html);
-        let drafting = self.reader.read(move |state| {
-            let objects = objects(&config, &facts);
-            let worded = wording::word(&templates, About::Problems, (None, html), &objects);
-            Ok::<_, StoreError>((worded, view::register(state, &config)?))
-        });
-        let unreadable = |error: StoreError| Failure::Later(error.to_string());
-        let (worded, register) = drafting.await.map_err(unreadable)?;
-        let worded = worded.map_err(Failure::Never)?;
+        let (worded, unsubscribe, register) = self.draft(letter, told, notifier.html).await?;
         let person = told.instead_of.is_none().then_some(&told.person);
         let all: Vec<_> = person
             .into_iter()
@@ -78,6 +72,11 @@ impl Post {
             self.identity, told.thread
         );
         let mut headers = vec![("X-Buildmaster-Problem".to_owned(), numbers.join(", "))];
+        if let Some(link) = unsubscribe {
+            headers.push(("List-Unsubscribe".to_owned(), format!("<{link}>")));
+            let post = "List-Unsubscribe=One-Click";
+            headers.push(("List-Unsubscribe-Post".to_owned(), post.to_owned()));
+        }
         let extra = notifier.extra_headers.iter();
         headers.extend(extra.map(|(name, value)| (name.clone(), value.clone())));
         Ok(Parts {
@@ -92,6 +91,92 @@ impl Post {
             html: worded.html,
             ..Parts::default()
         })
+    }
+
+    /// The wording, the link that unsubscribes, and the register of people.
+    async fn draft(
+        &self,
+        letter: &LetterRow,
+        told: &ProblemsTold,
+        html: bool,
+    ) -> Result<(Wording, Option<String>, Register), Failure> {
+        let (config, facts, at) = (Arc::clone(&self.config), told.clone(), letter.made_at);
+        let templates = Arc::clone(&self.templates);
+        let drafting = self.reader.read(move |state| {
+            let mut objects = objects(&config, &facts);
+            let key = state.link_key()?;
+            let links = Links {
+                config: &config,
+                told: &facts,
+                key: key.as_bytes(),
+                at,
+            };
+            links.add_to(&mut objects);
+            let unsubscribe = links.unsubscribe();
+            let worded = wording::word(&templates, About::Problems, (None, html), &objects);
+            Ok::<_, StoreError>((worded, unsubscribe, view::register(state, &config)?))
+        });
+        let unreadable = |error: StoreError| Failure::Later(error.to_string());
+        let (worded, unsubscribe, register) = drafting.await.map_err(unreadable)?;
+        Ok((worded.map_err(Failure::Never)?, unsubscribe, register))
+    }
+}
+
+/// How long the links of a mail are good (MAL-11).
+const GOOD: Duration = Duration::from_secs(30 * 86_400);
+
+/// The links of a mail by which the person does something with one click (MAL-11). A mail that
+/// others get, too, has none: they would be links of all of them.
+struct Links<'a> {
+    config: &'a Config,
+    told: &'a ProblemsTold,
+    key: &'a [u8],
+    /// When the letter was written.
+    at: Timestamp,
+}
+
+impl Links<'_> {
+    /// The link that says this of problems for the person.
+    fn link(&self, kind: RemarkKind, problems: Vec<ProblemNumber>) -> Option<String> {
+        if self.told.instead_of.is_some() || !self.told.read_along.is_empty() {
+            return None;
+        }
+        let click = OneClick {
+            person: self.told.person.clone(),
+            kind,
+            problems,
+            until: self.at + GOOD,
+        };
+        let sealed = click.sealed(self.key)?;
+        let base = self.config.buildbot_url.trim_end_matches('/');
+        Some(format!("{base}/one-click/{sealed}"))
+    }
+
+    /// Adds the links of each problem.
+    fn add_to(&self, objects: &mut Json) {
+        for (place, facts) in self.told.problems.iter().enumerate() {
+            if facts.ended.is_some() || facts.say == Say::Cleared {
+                continue;
+            }
+            let link = |kind| self.link(kind, vec![facts.problem]);
+            let links = &mut objects["problems"][place]["links"];
+            links["claim"] = json!(link(RemarkKind::Claim));
+            links["mute"] = json!(link(RemarkKind::Mute));
+            if facts.role.is_accused() {
+                links["not_mine"] = json!(link(RemarkKind::NotMine));
+            }
+        }
+    }
+
+    /// The link that mutes all problems of the mail that are not over.
+    fn unsubscribe(&self) -> Option<String> {
+        let open = self.told.problems.iter();
+        let open = open.filter(|facts| facts.ended.is_none());
+        let open: Vec<_> = open.map(|facts| facts.problem).collect();
+        if open.is_empty() {
+            return None;
+        }
+        self.link(RemarkKind::Mute, open)
     }
 }
 

@@ -159,6 +159,14 @@ impl State {
     pub fn identity(&self) -> Result<String, StoreError> {
         self.read(|conn| conn.query_row("SELECT identity FROM meta", [], |row| row.get(0)))
     }
+
+    /// The key by which the master signs the links of its mails (MAL-11).
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn link_key(&self) -> Result<String, StoreError> {
+        self.read(|conn| conn.query_row("SELECT link_key FROM meta", [], |row| row.get(0)))
+    }
 }
 
 impl OutboxRow {

@@ -197,6 +197,21 @@ fn steps_from_before_their_outcomes_were_kept_stay() {
 }
 
 #[test]
+fn mal_11_an_old_state_gets_a_key_for_links_of_its_own() {
+    let key = || {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open_before(&dir, "ADD COLUMN link_key"));
+        let read = || state(&dir).link_key().unwrap();
+        let key = read();
+        assert_eq!(key, read());
+        key
+    };
+    let (one, other) = (key(), key());
+    assert_eq!(one.len(), 64);
+    assert_ne!(one, other);
+}
+
+#[test]
 fn an_old_state_gets_an_identity_of_its_own() {
     let identity = || {
         let dir = tempfile::tempdir().unwrap();

@@ -78,7 +78,12 @@ fn may_05_every_address_of_the_router_that_takes_something_is_an_act() {
         let acts = ACTS.iter().map(|act| act.path);
         let acts = acts.chain(API_ACTS.iter().map(|act| act.path));
         // What concerns the one who sends it; these have tests of their own.
-        let own = ["/login", "/logout", "/users/{user}/settings"];
+        let own = [
+            "/login",
+            "/logout",
+            "/one-click/{link}",
+            "/users/{user}/settings",
+        ];
         let acts: BTreeSet<_> = acts.chain(own).map(ToOwned::to_owned).collect();
         assert!(acts.len() > 30, "{acts:?}");
         assert_eq!(visitor.posted_to(), acts);

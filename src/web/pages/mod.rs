@@ -23,6 +23,7 @@ pub(super) mod health;
 pub(super) mod home;
 pub(super) mod log;
 pub(super) mod login;
+pub(super) mod one_click;
 pub(super) mod one_line;
 pub(super) mod outbox;
 pub(super) mod problem;
