@@ -254,12 +254,12 @@ impl StatusConfig {
         match self {
             Self::Mail(mail) => mail.template.as_deref(),
             Self::Webhook(webhook) => webhook.template.as_deref(),
+            Self::Irc(irc) => irc.template.as_deref(),
             Self::Command(_)
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::PbListener(_)
-            | Self::CommitStatus(_)
-            | Self::Irc(_) => None,
+            | Self::CommitStatus(_) => None,
         }
     }
 

@@ -246,6 +246,17 @@ impl Control {
         }
     }
 
+    /// Lets `caller` do something that is done elsewhere. The audit log has it, or that it was
+    /// refused.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn allow(&self, caller: &Caller, need: &Need) -> Result<(), NotDone> {
+        let record = self.permit(caller, need).await?;
+        self.writer.hand_in(None, vec![Op::Audited(record)]);
+        Ok(())
+    }
+
     /// Begins a clean stop, for callers who cannot wait until the master has ended: returns when no
     /// more builds are started.
     ///

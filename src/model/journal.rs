@@ -14,10 +14,10 @@ pub use super::person_op::PersonOp;
 pub use super::state_id::StateId;
 use super::{
     AuditRecord, BigState, BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change,
-    ChangeNumber, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin, LetterOp,
-    LoginRecord, OfferTaken, PatchBody, Pause, Properties, QuarantineOp, Remark, RequestId,
-    Results, SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName, StepOutcome,
-    TestsReport, Timestamp, WaitingChange,
+    ChangeNumber, ChannelOp, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin,
+    LetterOp, LoginRecord, OfferTaken, PatchBody, Pause, Properties, QuarantineOp, Remark,
+    RequestId, Results, SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName,
+    StepOutcome, TestsReport, Timestamp, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -281,6 +281,8 @@ pub enum Op {
     Person(Box<PersonOp>),
     /// The outbox has changed.
     Letter(Box<LetterOp>),
+    /// A channel on IRC has asked a bot for something (IRC-02).
+    Channel(Box<ChannelOp>),
     /// Somebody has said something of a problem (PRB-16).
     ProblemRemarked(Box<Remark>),
     /// A culprit search has come further.

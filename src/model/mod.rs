@@ -17,6 +17,7 @@ pub mod happening;
 pub mod held_pulls;
 pub mod ids;
 pub mod instance;
+mod irc_channel;
 pub mod journal;
 pub mod judgement;
 pub mod known_login;
@@ -70,6 +71,7 @@ pub use ids::{
     RequestId, SchedulerName, SearchNumber, SetId, SlaveName, SourceName, Ticket,
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
+pub use irc_channel::{ChannelOp, ChannelWishes};
 pub use journal::{Op, Pruned, Recovered};
 pub use judgement::{Judgement, Line, Origin, revision_built, revision_of_codebase, revision_text};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};

@@ -7,6 +7,7 @@ mod acts;
 mod builders;
 mod builds;
 mod changes;
+mod channels;
 mod ended;
 mod happened;
 mod infrastructure;
@@ -182,6 +183,7 @@ fn write(conn: &Connection, op: &Op) -> rusqlite::Result<usize> {
         Op::StepsConfigured { builders, at } => problems::configured(conn, builders, *at),
         Op::Person(op) => people::write(conn, op),
         Op::Letter(op) => letters::write(conn, op),
+        Op::Channel(op) => channels::set(conn, op),
         Op::Quarantine(op) => quarantine::changed(conn, op),
         Op::ProblemRemarked(remark) => remarks::made(conn, remark),
         Op::Search(op) => searches::write(conn, op),

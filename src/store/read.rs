@@ -8,6 +8,7 @@ mod build_problems;
 mod builders;
 mod builds;
 pub(super) mod changes;
+mod channels;
 mod ending;
 mod flaky;
 pub(super) mod held;

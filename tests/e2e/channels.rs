@@ -247,16 +247,51 @@ fn esc_08_somebody_who_is_there_is_told_of_problems_in_private_too() {
 }
 
 #[test]
-fn irc_10_announcements_survive_the_server_and_a_kill_and_come_once() {
+fn irc_02_what_a_channel_asked_for_survives_a_kill_of_the_master() {
     let sandbox = Sandbox::new();
-    let events = "notify_events = [\"finished\"]\nuse_colors = false";
-    let Some(mut scene) = Scene::prepare(&sandbox, events) else {
+    let gate = sandbox.gate("gate");
+    let Some(mut scene) = Scene::with_step(&sandbox, "use_colors = false", &gate.command()) else {
         return;
     };
     let mut ann = Human::join(scene.port, "ann");
     scene.run(&mut ann);
     scene.master.send_change("r1");
+    gate.wait_until_reached(1);
+    ann.says("bb: notify on finished");
+    ann.waits_for("told here: finished");
+    ann.says("bb: watch full");
+    ann.waits_for("watching build 0 of full");
+    scene.master.kill();
+    gate.open();
+    scene.run(&mut ann);
+    // The build that was watched has ended with the master.
+    ann.waits_for("build 0 of full ended: retry");
+    ann.waits_for("build 1 of full ended: success");
+    ann.says("bb: notify list");
+    ann.waits_for("told here: finished");
+    // It is told once, also after another restart.
+    scene.master.kill();
+    scene.run(&mut ann);
+    assert_eq!(ann.count("build 0 of full ended"), 1);
+}
+
+#[test]
+fn irc_10_announcements_survive_the_server_and_a_kill_and_come_once() {
+    let sandbox = Sandbox::new();
+    let events = "notify_events = [\"finished\"]\nuse_colors = false\ntemplate = \"irc\"";
+    let Some(mut scene) = Scene::prepare(&sandbox, events) else {
+        return;
+    };
+    let templates = scene.master.dir().join("templates");
+    fs::create_dir(&templates).unwrap();
+    let text = "build {{ build.number }} of {{ builder.name }} ended: {{ build.result }}\n\
+                see {{ links.build }}\n";
+    fs::write(templates.join("irc.j2"), text).unwrap();
+    let mut ann = Human::join(scene.port, "ann");
+    scene.run(&mut ann);
+    scene.master.send_change("r1");
     ann.waits_for("build 0 of full ended: success");
+    ann.waits_for("see http://localhost/builders/full/builds/0");
     assert_eq!(ann.count("build 0 of full ended"), 1);
     // The server is gone while a build ends, and then the master is killed.
     scene.server.kill();

@@ -46,6 +46,9 @@ pub struct IrcConfig {
     pub password: Option<Secret>,
     /// The events that channels hear until they ask for others: none.
     pub notify_events: Vec<NotifyEvent>,
+    /// The name of the file in `templates` that makes what channels are told of builds; absent: the
+    /// text is the master's own.
+    pub template: Option<String>,
     /// Whether channels are told by notices.
     pub notice_on_channel: bool,
     /// Whether builds are named by their revisions.
@@ -100,6 +103,7 @@ pub(super) const KEYS: &[&str] = &[
     "password_file",
     "password_env",
     "notify_events",
+    "template",
     "notice_on_channel",
     "use_revisions",
     "show_blame_list",
@@ -144,6 +148,7 @@ impl Default for IrcConfig {
             sasl_password: None,
             password: None,
             notify_events: Vec::new(),
+            template: None,
             notice_on_channel: false,
             use_revisions: false,
             show_blame_list: true,
@@ -189,6 +194,11 @@ impl IrcConfig {
             let events = value.list()?;
             Some(events.iter().filter_map(read_event).collect())
         });
+        table.set_some(
+            "template",
+            &mut self.template,
+            super::mail_notifier::read_template,
+        );
         for (key, flag) in [
             ("notice_on_channel", &mut self.notice_on_channel),
             ("use_revisions", &mut self.use_revisions),

@@ -1,5 +1,6 @@
 //! Answers commands and tells of builds: the chat, with the master around it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::chat::{Act, Chat, Done, Kind, Order, Reply, Said, Settings, lines};
 use super::link::{FromLink, ToLink};
@@ -16,11 +17,15 @@ use super::{Announcement, Question, Says};
 use crate::botmaster::{Ask, BuildEvent, Event};
 use crate::config::IrcConfig;
 use crate::control::{
-    Caller, Control, Interruption, News, NotDone, RemarkAct, Request, Service, Subscription, Topic,
+    Caller, Control, Interruption, Need, News, NotDone, QuarantineAct, QuarantineBegin, RemarkAct,
+    Request, Service, Subscription, Target, Topic,
 };
-use crate::model::{Action, BuildId, Letter, LetterOp, Mono, Op, RequestId};
+use crate::model::{
+    Action, BuildId, ChannelOp, ChannelWishes, Letter, LetterOp, Mono, Op, RequestId,
+};
 use crate::people::Ground;
 use crate::protocol::irc::{Heard, Hints};
+use crate::store::State;
 
 /// How long an act may take before the asker hears that it takes long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -39,6 +44,8 @@ pub(super) struct Desk {
     /// The letter that is on its way, with its mark.
     sending: Option<(String, oneshot::Sender<()>)>,
     marks: u64,
+    /// Builds that channels watched before the master was started.
+    missed: BTreeSet<BuildId>,
 }
 
 impl Desk {
@@ -68,6 +75,7 @@ impl Desk {
             is_settled: false,
             sending: None,
             marks: 0,
+            missed: BTreeSet::new(),
         }
     }
 
@@ -79,6 +87,7 @@ impl Desk {
         leaving: CancellationToken,
     ) {
         let mut news = self.control.newsroom().subscribe_to(Topic::Letters);
+        self.remember().await;
         loop {
             let can_send = self.is_settled && self.sending.is_none();
             let due = self.chat.due().unwrap_or(Mono(Duration::MAX));
@@ -101,6 +110,49 @@ impl Desk {
                     self.announce(replies);
                 }
             }
+        }
+    }
+
+    /// Takes up what the channels asked for before the master was started.
+    async fn remember(&mut self) {
+        let bot = self.config.telling.name.clone();
+        let read = move |state: &State| state.irc_channels(&bot);
+        match self.control.reader().read(read).await {
+            Ok(known) => self.missed = self.chat.restore(known),
+            Err(error) => warn!("cannot read what channels asked for: {error}"),
+        }
+    }
+
+    /// Tells those who watched builds that have ended while the master was away.
+    async fn tell_missed(&mut self) {
+        for build in std::mem::take(&mut self.missed) {
+            if let Some(ended) = looking::over(&self.control, &self.config, build).await {
+                let watchers = self.chat.watchers(build);
+                let replies = self.chat.missed(&ended);
+                self.announce(replies);
+                self.keep_all(watchers).await;
+            }
+        }
+    }
+
+    /// Writes down what a channel asks for, if that is not what it asked for `before`.
+    async fn keep(&self, channel: &str, before: Option<ChannelWishes>) {
+        let wishes = self.chat.wishes(channel);
+        if wishes == before {
+            return;
+        }
+        let op = ChannelOp {
+            bot: self.config.telling.name.clone(),
+            channel: self.chat.folded(channel),
+            wishes: wishes.unwrap_or_default(),
+        };
+        let op = Op::Channel(Box::new(op));
+        self.control.writer().write_and_wait(vec![op]).await;
+    }
+
+    async fn keep_all(&self, before: Vec<(String, ChannelWishes)>) {
+        for (channel, before) in before {
+            self.keep(&channel, Some(before)).await;
         }
     }
 
@@ -164,7 +216,12 @@ impl Desk {
 
     async fn on_link(&mut self, heard: FromLink) {
         match heard {
-            FromLink::Settled(is_settled) => self.is_settled = is_settled,
+            FromLink::Settled(is_settled) => {
+                self.is_settled = is_settled;
+                if is_settled {
+                    self.tell_missed().await;
+                }
+            }
             FromLink::Lost => {
                 self.is_settled = false;
                 self.sending = None;
@@ -217,7 +274,12 @@ impl Desk {
                 return self.say(&[failed(&order.said, &why)]);
             }
         };
+        let channel = order.said.channel.as_deref();
+        let before = channel.and_then(|channel| self.chat.wishes(channel));
         let answer = self.chat.answer(&order, &sight);
+        if let Some(channel) = channel {
+            self.keep(channel, before).await;
+        }
         self.say(&answer.replies);
         if let Some(act) = answer.act {
             let doing = timeout(PATIENCE, self.act(&caller, &order, &act)).await;
@@ -279,6 +341,46 @@ impl Desk {
                 }
                 done
             }
+            Act::Remark { .. } | Act::Search(_) | Act::Quarantine { .. } => match self.service(act)
+            {
+                Some(ask) => self.control.act(caller, ask).await.map(|_| ()),
+                None => Ok(()),
+            },
+            Act::Shutdown => self.control.begin_clean_stop(caller).await,
+            Act::CancelShutdown => {
+                let ask = Request::Core(Ask::CancelShutdown);
+                self.control.act(caller, ask).await.map(|_| ())
+            }
+            Act::ShutdownNow => match self.control.begin_clean_stop(caller).await {
+                Ok(()) => stop_now(),
+                Err(why) => Err(why),
+            },
+            Act::Join { channel } => {
+                let wish = ToLink::Join(channel.clone());
+                self.go(caller, &format!("join {channel}"), wish).await
+            }
+            Act::Leave { channel } => {
+                let wish = ToLink::Leave(channel.clone());
+                self.go(caller, &format!("leave {channel}"), wish).await
+            }
+            Act::SendCode { person } => {
+                self.send_code(&order.said, person).await;
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => Done::Yes,
+            Err(why) => not_done(why),
+        }
+    }
+
+    /// What an act asks of the services of the master, if it does.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "others do not ask for a service"
+    )]
+    fn service(&self, act: &Act) -> Option<Request> {
+        let service = match act {
             Act::Remark {
                 problem,
                 kind,
@@ -292,39 +394,42 @@ impl Desk {
                     until: lasts.map(|lasts| now + lasts),
                     text: String::new(),
                 });
-                let ask = Request::Service(Service::Problem { act });
-                self.control.act(caller, ask).await.map(|_| ())
+                Service::Problem { act }
             }
-            Act::Search(act) => {
-                let ask = Request::Service(Service::Search { act: act.clone() });
-                self.control.act(caller, ask).await.map(|_| ())
+            Act::Search(act) => Service::Search { act: act.clone() },
+            Act::Quarantine {
+                test,
+                reason,
+                owner,
+            } => {
+                let act = Box::new(QuarantineAct {
+                    test: test.clone(),
+                    builder: None,
+                    begin: Some(QuarantineBegin {
+                        owner: owner.clone(),
+                        reason: reason.clone(),
+                        until: None,
+                    }),
+                });
+                Service::Quarantine { act }
             }
-            Act::Shutdown => self.control.begin_clean_stop(caller).await,
-            Act::CancelShutdown => {
-                let ask = Request::Core(Ask::CancelShutdown);
-                self.control.act(caller, ask).await.map(|_| ())
-            }
-            Act::ShutdownNow => match self.control.begin_clean_stop(caller).await {
-                Ok(()) => stop_now(),
-                Err(why) => Err(why),
-            },
-            Act::Join { channel } => {
-                self.pass(ToLink::Join(channel.clone()));
-                Ok(())
-            }
-            Act::Leave { channel } => {
-                self.pass(ToLink::Leave(channel.clone()));
-                Ok(())
-            }
-            Act::SendCode { person } => {
-                self.send_code(&order.said, person).await;
-                Ok(())
-            }
+            _ => return None,
         };
-        match done {
-            Ok(()) => Done::Yes,
-            Err(why) => not_done(why),
-        }
+        Some(Request::Service(service))
+    }
+
+    /// Goes to a channel or away from one. Where the bot is belongs to the configuration, so this
+    /// takes the permission to reconfigure (IRC-05).
+    async fn go(&self, caller: &Caller, what: &str, wish: ToLink) -> Result<(), NotDone> {
+        let need = Need {
+            action: Action::Reconfigure,
+            target: Target::Master,
+            what: format!("had the bot {what}"),
+            reason: String::new(),
+        };
+        self.control.allow(caller, &need).await?;
+        self.pass(wish);
+        Ok(())
     }
 
     /// Has a code sent to the person whom somebody says to be.
@@ -350,8 +455,10 @@ impl Desk {
             BuildEvent::Finished { build, .. } if self.chat.follows(*build) => {
                 self.control.settled().await;
                 if let Some(ended) = self.ended(*build).await {
+                    let watchers = self.chat.watchers(*build);
                     let replies = self.chat.ended(&ended);
                     self.announce(replies);
+                    self.keep_all(watchers).await;
                 }
             }
             BuildEvent::Started(_)
@@ -374,12 +481,15 @@ impl Desk {
             return;
         }
         let is_said = match letter.says {
-            Says::Build(facts) => {
+            Says::Build(facts, text) => {
                 let (build, ending) = (facts.build, Some(facts.ending));
                 let ended = looking::ended(&self.control, &self.config, build, ending).await;
                 let replies = ended.map_or_else(Vec::new, |ended| self.chat.letter(&ended));
                 let is_said = !replies.is_empty();
-                self.announce(replies);
+                for reply in replies {
+                    let text = text.as_deref();
+                    self.say(&text.map_or_else(|| vec![reply.clone()], |text| reply.lines(text)));
+                }
                 is_said
             }
             Says::Channels(text) => {

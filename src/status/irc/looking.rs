@@ -298,6 +298,14 @@ pub(super) async fn started(control: &Control, irc: &IrcConfig, start: &BuildSta
     }
 }
 
+/// A build, if it has ended.
+pub(super) async fn over(control: &Control, irc: &IrcConfig, build: BuildId) -> Option<Ended> {
+    let read = control.reader().read(move |state| state.build_of_id(build));
+    let row = read.await.ok().flatten()?;
+    row.finished_at?;
+    ended(control, irc, build, None).await
+}
+
 /// A build that has ended; its ending is that of a letter, or as it is on record. Absent if it was
 /// pruned.
 pub(super) async fn ended(

@@ -44,8 +44,8 @@ struct Announcement {
 /// What a letter says.
 #[derive(Clone, Debug)]
 pub enum Says {
-    /// To the channels: what became of a build.
-    Build(BuildFacts),
+    /// To the channels: what became of a build, in these words or those of the bot.
+    Build(BuildFacts, Option<String>),
     /// To the channels: this text.
     Channels(String),
     /// To a nick: this text.

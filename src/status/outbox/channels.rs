@@ -7,12 +7,14 @@ use tokio::time::timeout;
 
 use super::mail::Post;
 use super::message::{Parts, message_id, one_line};
-use super::problem_mail;
 use super::recipients::Recipients;
 use super::turns::{FRESH_FOR_CHANNELS, Failure, Refused};
 use super::wording::{self, About};
+use super::{objects, problem_mail};
 use crate::config::IrcConfig;
-use crate::model::{AttributeKind, Letter, LetterFacts, ProblemFacts, ProblemsTold, Timestamp};
+use crate::model::{
+    AttributeKind, BuildFacts, Letter, LetterFacts, ProblemFacts, ProblemsTold, Timestamp,
+};
 use crate::status::irc::{Says, Spot};
 use crate::store::StoreError;
 use crate::store::read::LetterRow;
@@ -35,10 +37,13 @@ impl Post {
         let target = &irc.telling.name;
         #[expect(clippy::wildcard_enum_match_arm, reason = "others say nothing on IRC")]
         let says = match &letter.facts {
-            LetterFacts::Build(facts) => Says::Build(facts.clone()),
+            LetterFacts::Build(facts) => {
+                let text = self.words_of_build(facts, irc).await?;
+                Says::Build(facts.clone(), text)
+            }
             LetterFacts::Problems(told) if letter.order == Letter::CHANNELS => {
                 let loud = |facts: &ProblemFacts| facts.say.harshness() == told.harshness();
-                Says::Channels(self.brief(told, loud).await?)
+                Says::Channels(self.brief(told, loud)?)
             }
             LetterFacts::Problems(told) => {
                 let spot = bots.find(target, &told.person).await;
@@ -50,7 +55,7 @@ impl Post {
                     let unseen = unseen.as_deref();
                     unseen.is_none_or(|unseen| !unseen.builders.contains(&facts.builder))
                 };
-                Says::Nick(nick, self.brief(told, may_hear).await?)
+                Says::Nick(nick, self.brief(told, may_hear)?)
             }
             // A digest of what came in too fast for channels says nothing to them.
             _ => return Err(Failure::Stale("it is not about one build".to_owned())),
@@ -70,7 +75,7 @@ impl Post {
         let LetterFacts::Problems(told) = &letter.facts else {
             return Err(Failure::Stale("it is not about problems".to_owned()));
         };
-        let text = self.brief(told, |_| true).await?;
+        let text = self.brief(told, |_| true)?;
         let first = told.problems.first();
         let link = first.map(|first| problem_mail::address(&self.config, first));
         let clients = &self.lookout.clients;
@@ -84,8 +89,32 @@ impl Post {
         }
     }
 
+    /// What the template of a target makes of a build, if it has one (MSG-01).
+    async fn words_of_build(
+        &self,
+        facts: &BuildFacts,
+        irc: &IrcConfig,
+    ) -> Result<Option<String>, Failure> {
+        let Some(template) = irc.template.clone() else {
+            return Ok(None);
+        };
+        let (config, templates) = (Arc::clone(&self.config), Arc::clone(&self.templates));
+        let (facts, modes) = (facts.clone(), irc.telling.modes.clone());
+        let wording = self.reader.read(move |state| {
+            let Some(told) = objects::of_build(state, &config, &facts, &modes)? else {
+                return Ok(None);
+            };
+            let wanted = (Some(template.as_str()), false);
+            let worded = wording::word(&templates, About::Build, wanted, &told.objects);
+            Ok::<_, StoreError>(Some(worded))
+        });
+        let worded = wording.await.map_err(|e| Failure::Later(e.to_string()))?;
+        let worded = worded.transpose().map_err(Failure::Never)?;
+        Ok(worded.map(|worded| worded.text))
+    }
+
     /// What is told of problems that `has` has, one line for each.
-    async fn brief(
+    fn brief(
         &self,
         told: &ProblemsTold,
         has: impl Fn(&ProblemFacts) -> bool,
@@ -95,18 +124,9 @@ impl Post {
         if told.problems.is_empty() {
             return Err(Failure::Stale("nothing of it may be said there".to_owned()));
         }
-        let config = Arc::clone(&self.config);
-        let wording = self.reader.read(move |state| {
-            let objects = problem_mail::objects(&config, &told);
-            let about = About::ProblemsInLines;
-            Ok::<_, StoreError>(wording::word(
-                state.basedir(),
-                about,
-                (None, false),
-                &objects,
-            ))
-        });
-        let worded = wording.await.map_err(|e| Failure::Later(e.to_string()))?;
+        let objects = problem_mail::objects(&self.config, &told);
+        let about = About::ProblemsInLines;
+        let worded = wording::word(&self.templates, about, (None, false), &objects);
         Ok(worded.map_err(Failure::Never)?.text)
     }
 

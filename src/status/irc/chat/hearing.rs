@@ -207,6 +207,18 @@ impl Chat {
         self.heard(replies)
     }
 
+    /// What those hear who watched a build that has ended while the master was away.
+    pub(in crate::status::irc) fn missed(&mut self, ended: &Ended) -> Vec<Reply> {
+        let text = self.end_of(ended);
+        let mut replies = Vec::new();
+        for place in self.places.values_mut() {
+            if place.watched.remove(&ended.build) {
+                replies.push(place.reply(Kind::WatchedEnded, text.clone()));
+            }
+        }
+        self.heard(replies)
+    }
+
     /// What a letter says of a build that has ended.
     pub(in crate::status::irc) fn letter(&self, ended: &Ended) -> Vec<Reply> {
         let text = self.end_of(ended);

@@ -48,6 +48,7 @@ pub(in crate::status::irc) enum Kind {
     WhoAreYou,
     Problem,
     Search,
+    Quarantined,
     Reason,
     Duty,
 }

@@ -10,11 +10,13 @@
 mod acting;
 mod asking;
 mod hearing;
+mod keeping;
 mod kind;
 mod persons;
 mod problems;
 mod searching;
 mod sight;
+mod telling;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +27,13 @@ use crate::control::SearchAct;
 use crate::model::{
     BuildId, BuildNumber, BuilderName, Mono, NotifyEvent, ProblemNumber, RemarkKind, RequestId,
 };
-use crate::protocol::irc::{CaseMapping, cut, safe};
+use crate::protocol::irc::{CaseMapping, safe};
 
 pub(super) use self::kind::Kind;
 pub(super) use self::sight::{
     BuilderSight, Ended, LastSight, ProblemSight, RunningSight, Sight, Started,
 };
+pub(super) use self::telling::{lines, lines_to};
 use self::words::words;
 
 /// What the configuration says of the chat.
@@ -98,6 +101,12 @@ pub(super) enum Act {
     },
     /// Begin or stop a culprit search.
     Search(Box<SearchAct>),
+    /// Put a test in quarantine.
+    Quarantine {
+        test: String,
+        reason: String,
+        owner: String,
+    },
     /// Send the code for a nick to a person.
     SendCode { person: String },
 }
@@ -152,7 +161,7 @@ struct Command {
 }
 
 /// All commands.
-static COMMANDS: [Command; 31] = [
+static COMMANDS: [Command; 32] = [
     row("bisect", searching::USAGE, Needs::People, searching::bisect),
     row(
         "blame",
@@ -234,6 +243,12 @@ static COMMANDS: [Command; 31] = [
         problems::problems,
     ),
     row(
+        "quarantine",
+        "quarantine TEST REASON - let a test fail for 14 days without failing its step",
+        Needs::People,
+        problems::quarantine,
+    ),
+    row(
         "release",
         "release PROBLEM - you do not see to a problem any more",
         Needs::People,
@@ -305,9 +320,6 @@ const fn row(
         run,
     }
 }
-
-/// Lines of an answer (IRC-07).
-const MOST_LINES: usize = 5;
 
 /// How long a forced build may take to start before it is called queued.
 const STARTING: Duration = Duration::from_secs(5);
@@ -459,16 +471,14 @@ impl Chat {
             .has_code(nick, &said.address, person, code, now)
     }
 
+    /// The form of a channel that is the same for all spellings.
+    pub(super) fn folded(&self, channel: &str) -> String {
+        self.case.folded(channel)
+    }
+
     /// The nicks that a person has proved to be theirs, and those that somebody said to be.
     pub(super) fn nicks_of(&self, person: &str) -> (Vec<String>, Vec<String>) {
         self.persons.nicks_of(person)
-    }
-
-    /// What a text is to the channels of the configuration, for each of them.
-    pub(super) fn told(&self, text: &str) -> Vec<Vec<Reply>> {
-        let places = self.places.values().filter(|place| place.gets_letters);
-        let told = places.map(|place| self.heard(lines_to(&place.name, text)));
-        told.filter(|replies| !replies.is_empty()).collect()
     }
 
     /// What is said to places that are not muted.
@@ -499,6 +509,10 @@ impl Place {
             is_muted: false,
             watched: BTreeSet::new(),
         }
+    }
+
+    fn is_channel(&self) -> bool {
+        self.name.starts_with(['#', '&', '+', '!'])
     }
 
     fn reply(&self, kind: Kind, text: String) -> Reply {
@@ -568,35 +582,6 @@ impl Order {
         let text = format!("there is no builder {name}{near}");
         self.answer(Kind::NoSuchBuilder, &text)
     }
-}
-
-/// The lines of a text, to a place.
-pub(super) fn lines_to(to: &str, text: &str) -> Vec<Reply> {
-    let lines = text.lines().filter(|line| !line.is_empty());
-    let reply = |line: &str| Reply {
-        to: to.to_owned(),
-        kind: Kind::Problem,
-        text: safe(line),
-    };
-    lines.map(reply).collect()
-}
-
-/// The lines of an answer: at most five, then how many more there are and where (IRC-07). Each is
-/// said to the place that its reply is for.
-pub(super) fn lines(replies: &[Reply], url: &str) -> Vec<(String, Kind, String)> {
-    let mut lines = Vec::new();
-    for reply in replies {
-        let pieces = cut(&reply.text).into_iter();
-        lines.extend(pieces.map(|piece| (reply.to.clone(), reply.kind, piece.to_owned())));
-    }
-    if lines.len() > MOST_LINES {
-        let more = lines.len() - MOST_LINES;
-        let (to, kind, _) = lines[MOST_LINES].clone();
-        lines.truncate(MOST_LINES);
-        let word = if more == 1 { "line" } else { "lines" };
-        lines.push((to, kind, format!("({more} more {word}: {url})")));
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -82,6 +82,29 @@ pub(super) fn mute(order: &Order, sight: &Sight) -> Answer {
     remark(order, sight, RemarkKind::Mute)
 }
 
+/// Puts a test in quarantine (FLK-07). Whoever asks for it sees to the test.
+pub(super) fn quarantine(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
+    let (test, reason) = order
+        .rest
+        .split_once(char::is_whitespace)
+        .unwrap_or_default();
+    let reason = reason.trim();
+    if test.is_empty() || reason.is_empty() {
+        return order.usage();
+    }
+    let Some(owner) = sight.person.clone() else {
+        return order.answer(Kind::WhoAreYou, "I do not know you; say `i am NAME`");
+    };
+    Answer {
+        replies: Vec::new(),
+        act: Some(Act::Quarantine {
+            test: test.to_owned(),
+            reason: reason.to_owned(),
+            owner,
+        }),
+    }
+}
+
 /// What somebody says of a problem for themselves (PRB-20, PRB-22).
 fn remark(order: &Order, sight: &Sight, kind: RemarkKind) -> Answer {
     let mut words = order.rest.split_whitespace();
