@@ -127,6 +127,7 @@ impl Pruner {
         self.prune_deliveries(now - DELIVERY_AGE).await?;
         self.prune_letters(now - LETTER_AGE).await?;
         self.prune_problems(now - PROBLEM_AGE).await?;
+        let is_all = matches!(which, Which::All);
         if horizons.builds.is_set() || horizons.logs.is_set() {
             let builders = match which {
                 Which::These(builders) => builders,
@@ -138,6 +139,9 @@ impl Pruner {
             for builder in builders {
                 self.prune_builder(&builder, horizons, now).await?;
             }
+        }
+        if is_all {
+            self.prune_tests().await?;
         }
         if horizons.changes.is_set() {
             let limits = limits(horizons.changes, now);
@@ -197,6 +201,16 @@ impl Pruner {
             self.write(Pruned::Problems(before)).await;
         }
         Ok(())
+    }
+
+    /// Prunes what is known of tests whose builds are gone, in small steps (TST-09).
+    async fn prune_tests(&self) -> anyhow::Result<()> {
+        let reader = self.writer.reader();
+        while reader.read(State::has_dead_test_lines).await? {
+            self.write(Pruned::TestLines).await;
+        }
+        self.walk(State::prunable_test_changes).await?;
+        self.walk(State::prunable_test_names).await
     }
 
     async fn prune_builder(

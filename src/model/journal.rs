@@ -17,7 +17,7 @@ use super::{
     ChangeNumber, ChannelOp, Decision, DoneAct, Expectations, Forecast, InstanceRecord, KnownLogin,
     LetterOp, LoginRecord, OfferTaken, PatchBody, Pause, Properties, QuarantineOp, Remark,
     RequestId, Results, SchedulerName, SearchOp, SetId, SlaveName, SourceAttempt, SourceName,
-    StepOutcome, TestsReport, Timestamp, WaitingChange,
+    StepOutcome, TestHash, TestsReport, Timestamp, WaitingChange,
 };
 
 /// The format number of serialized ops. It increases when ops of an earlier version become
@@ -321,9 +321,26 @@ pub enum Pruned {
     /// Problems that ended before this time and whose steps are not followed any more, some at a
     /// time.
     Problems(Timestamp),
+    /// Lines of tests whose builds are gone, some rows at a time (TST-09).
+    TestLines,
+    /// Changes of the outcomes of tests from before the oldest builds.
+    TestChanges(Vec<OldTestChanges>),
+    /// Names of tests that nothing refers to.
+    TestNames(Vec<TestHash>),
     /// Log directories that were deleted from the disk after the state had pruned them, relative to
     /// the base directory.
     LogDirs(Vec<String>),
+}
+
+/// Changes of the outcome of a test on a line that are to be pruned.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OldTestChanges {
+    /// The id of the line.
+    pub line: i64,
+    /// The test.
+    pub test: TestHash,
+    /// Those at builds below this number.
+    pub before: u64,
 }
 
 /// The start of a build.

@@ -72,7 +72,7 @@ pub use ids::{
 };
 pub use instance::{InstanceRecord, InstanceStop, StopMeans};
 pub use irc_channel::{ChannelOp, ChannelWishes};
-pub use journal::{Op, Pruned, Recovered};
+pub use journal::{OldTestChanges, Op, Pruned, Recovered};
 pub use judgement::{Judgement, Line, Origin, revision_built, revision_of_codebase, revision_text};
 pub use known_login::{KnownLogin, LoginRecord, MAX_KNOWN_LOGINS};
 pub use last_run::{begin_epoch, end_last_run, was_cut_short};

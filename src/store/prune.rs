@@ -9,6 +9,8 @@
 //! Rows are deleted first. The same transaction notes the directories of their logs. A note is
 //! deleted after its directory, so no directory is forgotten when the master is killed in between.
 
+mod tested;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -266,6 +268,9 @@ pub(super) fn write(conn: &Connection, pruned: &Pruned) -> rusqlite::Result<usiz
                 conn.prepare_cached(sql)?.execute([before.0])?;
             }
         }
+        Pruned::TestLines => tested::remove_some_of_dead_lines(conn)?,
+        Pruned::TestChanges(old) => tested::remove_changes(conn, old)?,
+        Pruned::TestNames(tests) => tested::remove_names(conn, tests)?,
         Pruned::LogDirs(dirs) => {
             let mut remove = conn.prepare_cached("DELETE FROM pruned_log_dir WHERE path = ?1")?;
             for dir in dirs {
@@ -302,9 +307,7 @@ fn log_dir(path: &str) -> Option<&str> {
 
 fn remove_build(conn: &Connection, build: BuildId) -> rusqlite::Result<()> {
     // A line whose last build goes has not been built for long.
-    for sql in [REMOVE_LINE, REMOVE_TEST_LINES] {
-        conn.prepare_cached(sql)?.execute([int(build.0)])?;
-    }
+    conn.prepare_cached(REMOVE_LINE)?.execute([int(build.0)])?;
     let requests: Option<Json<Vec<RequestId>>> = conn
         .prepare_cached("DELETE FROM build WHERE id = ?1 RETURNING requests")?
         .query_row([int(build.0)], |row| row.get(0))
@@ -452,8 +455,6 @@ const USER_OF_LOG_DIR: &str = "SELECT 1
         CROSS JOIN log l ON l.build = b.id
     WHERE substr(l.path, 1, length(?2) + 1) = ?2 || '/'";
 const REMOVE_LINE: &str = "DELETE FROM line WHERE (builder, last) =
-    (SELECT builder, number FROM build WHERE id = ?1)";
-const REMOVE_TEST_LINES: &str = "DELETE FROM test_line WHERE (builder, last) =
     (SELECT builder, number FROM build WHERE id = ?1)";
 const REMOVE_LOGS: &str = "DELETE FROM log WHERE build = ?1";
 const MARK_LOGS: &str = "UPDATE build SET logs_pruned = 1 WHERE id = ?1";

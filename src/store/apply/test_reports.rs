@@ -89,7 +89,7 @@ const CHANGE: &str =
     "INSERT OR REPLACE INTO test_change (line, hash, number, outcome) VALUES (?1, ?2, ?3, ?4)";
 const REPORT: &str = "INSERT OR REPLACE INTO test_report (build, step, line, counts, is_complete,
         notes, told, results) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-/// One report comes at a time, so that one is forgotten at a time.
+/// One report comes at a time, so that one is forgotten at a time. Those of tries have no line.
 const FORGET: &str = "UPDATE test_report SET results = NULL
-    WHERE line = ?1 AND results IS NOT NULL AND build <= (SELECT build FROM test_report
-        WHERE line = ?1 AND results IS NOT NULL ORDER BY build DESC LIMIT 1 OFFSET ?2)";
+    WHERE line IS ?1 AND results IS NOT NULL AND build <= (SELECT build FROM test_report
+        WHERE line IS ?1 AND results IS NOT NULL ORDER BY build DESC LIMIT 1 OFFSET ?2)";

@@ -123,7 +123,7 @@ pub(in crate::store) fn last_outcomes(
 }
 
 /// The outcome of a letter.
-fn outcome(letter: &str) -> Option<TestOutcome> {
+pub(super) fn outcome(letter: &str) -> Option<TestOutcome> {
     letter.chars().next().and_then(TestOutcome::of_letter)
 }
 
@@ -157,7 +157,7 @@ impl State {
                 }
                 None => table.rows().map(|row| row.hash).collect::<Vec<_>>(),
             };
-            let mut is_known = conn.prepare_cached(NAME)?;
+            let mut is_known = conn.prepare_cached(KEPT_NAME)?;
             let mut unknown = Vec::new();
             for hash in candidates {
                 if !is_known.exists([hash.signed()])? {
@@ -294,6 +294,9 @@ pub(super) const LINE: &str = "SELECT id, reports, last FROM test_line
     WHERE builder = ?1 AND tree = ?2 AND step = ?3";
 pub(super) const LAST: &str = "SELECT hash, outcome FROM test_last WHERE line = ?1 ORDER BY hash";
 pub(super) const NAME: &str = "SELECT name FROM test_name WHERE hash = ?1";
+/// A name that no line has may be pruned at any time.
+pub(super) const KEPT_NAME: &str = "SELECT 1 FROM test_name n WHERE n.hash = ?1
+    AND EXISTS (SELECT 1 FROM test_last l WHERE l.hash = n.hash)";
 pub(super) const SHOWN: &str =
     "SELECT name FROM test_name WHERE replace(name, char(31), '.') = ?1 LIMIT 1";
 /// Steps that report are named by their rows.
