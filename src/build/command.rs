@@ -332,7 +332,7 @@ impl Heard<'_, '_, '_> {
         if channel != Channel::Header {
             self.look(log, channel, &data);
             if let Some(taps) = &mut self.listening.taps {
-                taps.hear(log, &data);
+                taps.hear(log, &data).await;
             }
         }
         logs.store(channel, log, data).await;

@@ -20,6 +20,7 @@ mod lines;
 mod mask;
 mod remote;
 mod render;
+mod report_program;
 mod rules;
 mod runner;
 mod secrets;

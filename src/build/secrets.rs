@@ -3,14 +3,27 @@
 //! They are read anew when a step starts that names them, so that a changed file counts at once.
 //! What a step knew stays hidden until the build ends.
 
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::mask::Masks;
-use crate::config::SecretSource;
-use crate::process::{Limits, Output, Program, Whole, run};
+use crate::config::{BuilderConfig, SecretSource};
+use crate::process::{Environment, Limits, Output, Program, Whole, run};
+
+/// The environment of the master, without what is a secret of this builder in it.
+pub(super) fn own_environment(builder: &BuilderConfig) -> Environment {
+    let mut environment: Environment = std::env::vars_os().collect();
+    let of_steps = builder.factory.steps.iter().flat_map(|s| &s.secrets);
+    for secret in builder.secrets.iter().chain(of_steps) {
+        if let SecretSource::Env(name) = secret {
+            environment.remove(&OsString::from(name));
+        }
+    }
+    environment
+}
 
 /// A longer secret is an error.
 const LONGEST: usize = 64 * 1024;

@@ -127,11 +127,12 @@ pub use steps::{
     GitFlavor, GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
     LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig, MonotoneStepConfig,
     MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation, PropertyValue,
-    RelatedStepConfig, ReleaseCounter, RepoStepConfig, ReportPlace, SearchPath, SequenceCommand,
-    SetPropertyConfig, ShellStepConfig, SlaveEnvConfig, SourceMethod, SourceMode, SourceSettings,
-    SshServers, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression, SvnStepConfig,
-    TESTS, TestReports, TestSettings, TriggerSource, TriggerStepConfig, TriggerValue, Upload,
-    UploadStepConfig, WarningExtractor, WarningRules, WatchPattern, WatchRule,
+    RelatedStepConfig, ReleaseCounter, RepoStepConfig, ReportFormat, ReportPlace, SearchPath,
+    SequenceCommand, SetPropertyConfig, ShellStepConfig, SlaveEnvConfig, SourceMethod, SourceMode,
+    SourceSettings, SshServers, StepConfig, StepKind, StepRules, StepsFromConfig, Suppression,
+    SvnStepConfig, TESTS, TestReports, TestSettings, TriggerSource, TriggerStepConfig,
+    TriggerValue, Upload, UploadStepConfig, WarningExtractor, WarningRules, WatchPattern,
+    WatchRule,
 };
 pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, TemplatePart};
 pub use toplevel::Config;

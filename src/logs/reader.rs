@@ -11,6 +11,7 @@ mod cursor;
 mod first_error;
 mod records;
 mod search;
+mod stretch;
 mod stretches;
 mod window;
 

@@ -108,7 +108,7 @@ pub use stamps::SourceStamps;
 pub use step_outcome::{BuildError, FirstError, StepCommand, StepOutcome};
 pub use telling::{Earlier, Ending, NewsMode, PreviousBuild, previous_result};
 pub use test_format::TestFormat;
-pub use test_report::{ComparedTests, TestRow, TestTable, TestsReport, ToldTest};
+pub use test_report::{ComparedTests, TestRow, TestTable, TestsReport, TextPlace, ToldTest};
 pub use test_result::{TestCounts, TestHash, TestName, TestOutcome};
 pub use time::{Moment, Mono, Now, Timestamp};
 pub use transfer::Compression;

@@ -1,5 +1,6 @@
 //! What is remembered of the tests of a step (TST-09).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BuildId, TestCounts, TestHash, TestName, TestOutcome, Timestamp, base64_text};
@@ -48,10 +49,24 @@ pub struct ToldTest {
     /// One line about the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Where the whole text about the outcome is (TST-08).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<TextPlace>,
     /// How often it was tried.
     pub attempts: u32,
     /// Whether it failed in one attempt and passed in another.
     pub is_flaky: bool,
+}
+
+/// A stretch of what a command has written to a log of its step.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct TextPlace {
+    /// Name of the log.
+    pub log: String,
+    /// Where the stretch begins, in bytes of the standard output and error in the log.
+    pub begin: u64,
+    /// Its length in bytes.
+    pub length: u64,
 }
 
 /// How a report differs from the last outcomes of its line.

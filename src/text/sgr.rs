@@ -146,6 +146,23 @@ fn number(digits: &[u8]) -> u8 {
     digits.iter().fold(0, add)
 }
 
+/// What a terminal shows of some text: without sequences, and without control characters other than
+/// the ends of lines and tabs.
+#[must_use]
+pub fn plain(text: &[u8]) -> String {
+    let mut scanner = Scanner::default();
+    let seen: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| scanner.push(*byte))
+        .collect();
+    let is_shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    String::from_utf8_lossy(&seen)
+        .chars()
+        .filter(is_shown)
+        .collect()
+}
+
 /// Reads text byte by byte, and knows the style that is in force.
 #[derive(Clone, Debug, Default)]
 pub struct Scanner {

@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::Build;
-use crate::model::{BuildNumber, BuilderName, TestCounts, TestHash, TestName, TestOutcome};
+use crate::model::{
+    BuildNumber, BuilderName, TestCounts, TestHash, TestName, TestOutcome, TextPlace,
+};
 use crate::store::read::{TestChangeRow, TestReportRow, ToldTestRow};
 use crate::store::{State, StoreError};
 
@@ -35,6 +37,8 @@ pub struct Test {
     pub result: TestOutcome,
     /// One line about that.
     pub text: Option<String>,
+    /// Where the whole text is; null if it was not kept.
+    pub place: Option<TextPlace>,
     /// The build since which it ends so; null for tries, and for tests of which nothing is told.
     pub since: Option<BuildNumber>,
     /// Whether it ends so since this build.
@@ -97,6 +101,7 @@ impl StepTests {
                 name,
                 result,
                 text: None,
+                place: None,
                 since: None,
                 is_new: false,
                 is_flaky: false,
@@ -150,6 +155,7 @@ impl Test {
             name: test.name,
             result: test.outcome,
             text: test.message,
+            place: test.place,
             is_flaky: test.is_flaky,
             attempts: Some(test.attempts),
             secs: None,
@@ -202,6 +208,6 @@ impl From<TestChangeRow> for TestChange {
     }
 }
 
-fn parts<S: Serializer>(name: &TestName, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn parts<S: Serializer>(name: &TestName, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(name.parts())
 }

@@ -3,7 +3,6 @@
 //! Its output is read only as fast as the log takes it. A stop of the build, or the loss of the
 //! slave, sends its signal; what does not end then is killed.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -17,12 +16,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::shell::{Unrenderable, describe, put_in, put_in_env, put_in_words};
 use crate::build::control::{FOREVER, Paused};
+use crate::build::secrets::own_environment;
 use crate::build::step::{Performed, StepRun};
 use crate::build::steplogs::STDIO;
-use crate::config::{CommandWords, MasterShellConfig, SecretSource};
+use crate::config::{CommandWords, MasterShellConfig};
 use crate::logs::Channel;
 use crate::model::{Results, StepCommand};
-use crate::process::{Environment, Process, Program, Streams, pty};
+use crate::process::{Process, Program, Streams, pty};
 use crate::protocol::{ShellCommand, Word};
 
 /// Bytes that are read at once.
@@ -144,7 +144,7 @@ fn prepare(step: &StepRun<'_>, config: &MasterShellConfig) -> Result<Job, Unrend
         Some(path) => Some(PathBuf::from(put_in(path, values, "path")?)),
         None => None,
     };
-    let mut environment = own_environment(step);
+    let mut environment = own_environment(&step.around.plan.builder);
     let mut shown_env = String::new();
     for (name, value) in put_in_env(&config.env, values, |_| true)? {
         let Some(value) = value else {
@@ -180,19 +180,6 @@ fn prepare(step: &StepRun<'_>, config: &MasterShellConfig) -> Result<Job, Unrend
         doing: describe(step.config, &command, false, values)?,
         done: describe(step.config, &command, true, values)?,
     })
-}
-
-/// The environment of the master, without what is a secret of this builder in it.
-fn own_environment(step: &StepRun<'_>) -> Environment {
-    let mut environment: BTreeMap<_, _> = std::env::vars_os().collect();
-    let builder = &step.around.plan.builder;
-    let of_steps = builder.factory.steps.iter().flat_map(|s| &s.secrets);
-    for secret in builder.secrets.iter().chain(of_steps) {
-        if let SecretSource::Env(name) = secret {
-            environment.remove(&OsString::from(name));
-        }
-    }
-    environment
 }
 
 /// `text` with the values of `${NAME}`; nothing for variables that are not there.

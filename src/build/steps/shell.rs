@@ -3,6 +3,7 @@
 mod output;
 mod preparing;
 mod release;
+mod report_texts;
 mod reports;
 mod sequence;
 
@@ -77,7 +78,7 @@ pub(super) async fn run(
     }
     open_logs(step, config, (doing, done), STDIO).await;
     let mut reader = output::reader(&config.reader, further);
-    let mut taps = reports::taps(config);
+    let mut taps = reports::taps(step, config);
     let listening = Listening {
         collect: collect.max(output::collects(&config.reader)),
         lines: reader

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::config::pattern::LinePattern;
 use crate::config::template::Template;
+use crate::model::TestFormat;
 
 /// How the output of a command is read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -68,6 +69,21 @@ pub enum OutputReader {
 }
 
 impl OutputReader {
+    /// The format of the tests that commands of this kind print, for their pages. What the step
+    /// says of them, and how it ends, is as in Buildbot 0.8.
+    #[must_use]
+    pub const fn format_of_tests(&self) -> Option<TestFormat> {
+        if matches!(self, Self::Trial { .. }) {
+            Some(TestFormat::Trial)
+        } else if matches!(self, Self::PerlTests(_)) {
+            Some(TestFormat::Prove)
+        } else if matches!(self, Self::Subunit { .. }) {
+            Some(TestFormat::Subunit1)
+        } else {
+            None
+        }
+    }
+
     /// Whether the tests are counted while the command runs.
     pub(super) const fn counts_tests(&self) -> bool {
         matches!(

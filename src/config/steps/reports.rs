@@ -22,9 +22,20 @@ pub struct TestSettings {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TestReports {
     /// Their format.
-    pub format: TestFormat,
+    pub format: ReportFormat,
     /// Where they are.
     pub from: ReportPlace,
+}
+
+/// The format of reports.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ReportFormat {
+    /// One that the master reads.
+    Known(TestFormat),
+    /// One that a program of the master reads: the program with its arguments. It gets the log on
+    /// its standard input and writes a JSON object a test.
+    Program(Vec<String>),
 }
 
 /// Where reports are.
@@ -43,6 +54,13 @@ pub(in crate::config) static REPORT: Shape = Shape {
     place: "steps.tests",
     noun: "report",
     keys: &["format", "log", "files"],
+    kinds: Vec::new,
+};
+
+pub(in crate::config) static PROGRAM: Shape = Shape {
+    place: "steps.tests.format",
+    noun: "format",
+    keys: &["command"],
     kinds: Vec::new,
 };
 
@@ -93,8 +111,7 @@ fn read_reports(value: &Value<'_>) -> Option<Vec<TestReports>> {
 
 fn read_report(mut table: Table<'_>) -> Option<TestReports> {
     let format = table.require("format", "\"junit\"");
-    let names = TestFormat::ALL.map(|(name, _)| name);
-    let format = format.and_then(|value| value.one_of(&names));
+    let format = format.and_then(|value| read_format(&value));
     let log = table
         .take("log")
         .map(|value| value.name().map(str::to_owned));
@@ -107,6 +124,12 @@ fn read_report(mut table: Table<'_>) -> Option<TestReports> {
     });
     let from = match (log, files) {
         (Some(log), None) => log.map(ReportPlace::Log),
+        (None, Some(_)) if matches!(format, Some(ReportFormat::Program(_))) => {
+            let message = format!("{} has a program read files", table.label);
+            let help = "programs read logs: name one as `log`, such as \"stdio\"";
+            table.sink.error(table.span.clone(), message, help);
+            None
+        }
         (None, Some(files)) => files.map(ReportPlace::Files),
         (None, None) | (Some(_), Some(_)) => {
             let message = format!("{} does not say where it is", table.label);
@@ -117,7 +140,29 @@ fn read_report(mut table: Table<'_>) -> Option<TestReports> {
     };
     table.finish();
     Some(TestReports {
-        format: TestFormat::named(format?)?,
+        format: format?,
         from: from?,
     })
+}
+
+/// Reads the name of a format, or a table with the program that reads it.
+fn read_format(value: &Value<'_>) -> Option<ReportFormat> {
+    if !value.raw().is_table() {
+        let names = TestFormat::ALL.map(|(name, _)| name);
+        return TestFormat::named(value.one_of(&names)?).map(ReportFormat::Known);
+    }
+    let mut table = value.table(&PROGRAM)?;
+    let command = table.require("command", "[\"scripts/read-tests\"]");
+    let words = command.and_then(|value| {
+        let entries = value.list()?;
+        if entries.is_empty() {
+            value.error("is empty", "name the program and its arguments");
+        }
+        let words = entries.iter().map(|word| word.text().map(str::to_owned));
+        words.collect::<Option<Vec<_>>>()
+    });
+    table.finish();
+    words
+        .filter(|words| !words.is_empty())
+        .map(ReportFormat::Program)
 }

@@ -27,6 +27,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("factories.*.steps.logfiles.*", &steps::shell::LOG_FILE),
         ("factories.*.steps.decode_rc.*", &steps::shell::EXIT_CODE),
         ("factories.*.steps.tests", &steps::reports::REPORT),
+        ("factories.*.steps.tests.format", &steps::reports::PROGRAM),
         ("factories.*.steps.watch", &steps::rules::watch::RULE),
         (
             "factories.*.steps.commands",

@@ -1,6 +1,7 @@
 //! What the readers find: tests with their outcomes, within limits.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::MOST_MESSAGE;
 use crate::model::{TestCounts, TestHash, TestName, TestOutcome};
@@ -13,6 +14,8 @@ const MOST_NAMES: usize = 32 << 20;
 const MOST_FURTHER: usize = 10_000;
 /// Messages use at most this much, in bytes.
 const MOST_TEXT: usize = 4 << 20;
+/// The text of a test that goes on until the next one is not longer, in bytes.
+const MOST_OPEN_TEXT: u64 = 64 << 10;
 /// Most notes of a report.
 const MOST_NOTES: usize = 20;
 
@@ -29,6 +32,8 @@ pub struct Test {
     pub message: Option<String>,
     /// Where the full text of the message is in the report: offset and length in bytes (TST-08).
     pub place: Option<(u64, u64)>,
+    /// The log that the place is in, if the report was read from one.
+    pub log: Option<Arc<str>>,
     /// How often it was tried.
     pub attempts: u32,
     /// Whether it failed in one attempt and passed in another.
@@ -55,6 +60,8 @@ pub struct Report {
     text_bytes: usize,
     /// Offset and length of the line that is being read.
     line: (u64, u64),
+    /// The bad test whose text goes on until the next test.
+    open: Option<usize>,
 }
 
 /// The tests of one name.
@@ -158,12 +165,16 @@ impl Report {
         let last = self.tests.len();
         self.index.insert(hash, Known { last, count });
         let message = self.kept(found.message);
+        self.close_text();
+        let is_open = found.outcome.is_bad() && found.place.is_none() && self.line.1 > 0;
+        self.open = is_open.then_some(last);
         self.tests.push(Test {
             name,
             outcome: found.outcome,
             secs: found.secs,
             message,
-            place: found.place,
+            place: found.place.or(is_open.then_some(self.line)),
+            log: None,
             attempts: found.more_attempts.saturating_add(1),
             is_flaky: found.is_flaky,
             scope: match same {
@@ -195,8 +206,21 @@ impl Report {
         }
     }
 
-    /// Adds the message of a bad test whose message comes after its result. Answers whether the
-    /// test is known.
+    /// Ends the text that goes on until the line that is being read.
+    fn close_text(&mut self) {
+        if let Some(test) = self.open.take().and_then(|at| self.tests.get_mut(at))
+            && let Some((begin, length)) = &mut test.place
+        {
+            *length = self
+                .line
+                .0
+                .saturating_sub(*begin)
+                .clamp(*length, MOST_OPEN_TEXT.max(*length));
+        }
+    }
+
+    /// Adds the message of a bad test whose message comes after its result, and the place of its
+    /// text. Answers whether the test is known.
     pub(super) fn explain(
         &mut self,
         name: &TestName,
@@ -206,7 +230,13 @@ impl Report {
         let Some(known) = self.index.get(&name.hash()).copied() else {
             return false;
         };
-        self.explain_at(known.last, first_line(message).map(cut), place);
+        self.explain_at(known.last, first_line(message).map(cut), None);
+        if let Some(place) = place
+            && let Some(test) = self.tests.get_mut(known.last)
+        {
+            test.place = Some(place);
+            self.open.take_if(|at| *at == known.last);
+        }
         true
     }
 
@@ -262,6 +292,7 @@ impl Report {
 
     /// Ends the report.
     pub(super) fn end(&mut self, is_complete: bool) {
+        self.close_text();
         self.is_complete = is_complete;
         self.counts = self.unnamed;
         for test in &self.tests {
@@ -270,8 +301,10 @@ impl Report {
         self.index = HashMap::new();
     }
 
-    /// Adds the tests of another report about the same step. The same name is another test.
-    pub fn absorb(&mut self, other: Self) {
+    /// Adds the tests of another report about the same step, which was read from this log if from
+    /// one. The same name is another test.
+    pub fn absorb(&mut self, other: Self, log: Option<&str>) {
+        let log = log.map(Arc::<str>::from);
         if self.index.is_empty() {
             let tests = self.tests.iter().enumerate();
             let known = tests.map(|(last, test)| (test.name.hash(), Known { last, count: 1 }));
@@ -282,11 +315,15 @@ impl Report {
                 outcome: test.outcome,
                 secs: test.secs,
                 message: test.message,
-                place: None,
+                place: test.place.filter(|_| log.is_some()),
                 more_attempts: test.attempts.saturating_sub(1),
                 is_flaky: test.is_flaky,
             };
+            let at = self.tests.len();
             self.add(&test.name, found, Same::Another);
+            if let Some(added) = self.tests.get_mut(at).filter(|test| test.place.is_some()) {
+                added.log = log.clone();
+            }
         }
         other.notes.into_iter().for_each(|note| self.note(note));
         let more = other.unnamed;

@@ -49,6 +49,8 @@ struct Package {
 
 #[derive(Debug, Default)]
 struct Test {
+    /// Where the test begins.
+    begin: u64,
     message: String,
     has_children: bool,
     has_bad_children: bool,
@@ -84,7 +86,8 @@ fn end_open(package: &str, test: &str, state: &Test, report: &mut Report) {
         "" => "did not end",
         message => message,
     };
-    let found = Found::new(TestOutcome::Error).message(message);
+    let mut found = Found::new(TestOutcome::Error).message(message);
+    found.place = report.since(state.begin);
     report.add(&TestName::new([package, test]), found, Same::Another);
 }
 
@@ -112,6 +115,7 @@ impl Package {
         let mut found = Found::new(outcome).secs(secs);
         if outcome != TestOutcome::Passed {
             found = found.message(&test.message);
+            found.place = report.since(test.begin);
         }
         report.add(&TestName::new([package, name]), found, Same::Another);
     }
@@ -162,7 +166,11 @@ impl LineReader for Go {
                     {
                         parent.has_children = true;
                     }
-                    self.open += usize::from(package.tests.insert(test, Test::default()).is_none());
+                    let begun = Test {
+                        begin: report.here(),
+                        ..Test::default()
+                    };
+                    self.open += usize::from(package.tests.insert(test, begun).is_none());
                 }
                 return;
             }

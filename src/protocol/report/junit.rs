@@ -66,6 +66,20 @@ enum Kind {
     Flaky,
 }
 
+/// The text in a stretch of a document, without its markup.
+pub(super) fn plain_text(stretch: &[u8]) -> String {
+    let mut text = Vec::new();
+    let mut sink = |event: Event<'_>, _| {
+        if let Event::Text(piece) = event {
+            text.extend_from_slice(piece);
+        }
+        Ok(())
+    };
+    // What is not well formed ends the text.
+    let _is_whole = Tokens::default().feed(stretch, &mut sink).is_ok();
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}
+
 impl Reader for Junit {
     fn feed(&mut self, bytes: &[u8], report: &mut Report) {
         if self.stop.is_some() {

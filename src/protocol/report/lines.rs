@@ -81,6 +81,7 @@ impl<R: LineReader> Reader for Lines<R> {
         if self.length > 0 {
             self.end_line(report);
         }
+        report.at(self.begin, 0);
         self.reader.end(report)
     }
 

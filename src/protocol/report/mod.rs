@@ -31,6 +31,7 @@ mod xml;
 pub use self::book::{Report, Test};
 use self::lines::Lines;
 use crate::model::TestFormat;
+use crate::text::sgr::plain;
 
 /// A reader keeps at most this much memory of its own (TST-02).
 pub const MOST_MEMORY: usize = 4 << 20;
@@ -95,6 +96,27 @@ impl Reading {
     #[must_use]
     pub fn memory(&self) -> usize {
         self.reader.memory()
+    }
+}
+
+/// The text of a stretch of a report (TST-08), as people read it.
+#[must_use]
+pub fn plain_text(format: TestFormat, stretch: &[u8]) -> String {
+    match format {
+        TestFormat::Junit => junit::plain_text(stretch),
+        TestFormat::Tap
+        | TestFormat::Prove
+        | TestFormat::Subunit1
+        | TestFormat::Subunit2
+        | TestFormat::Gtest
+        | TestFormat::Go
+        | TestFormat::Libtest
+        | TestFormat::Nextest
+        | TestFormat::Pytest
+        | TestFormat::Ctest
+        | TestFormat::Lit
+        | TestFormat::Trial
+        | TestFormat::Own => plain(stretch),
     }
 }
 

@@ -29,6 +29,10 @@ struct Line {
     #[serde(default)]
     flaky: bool,
     #[serde(default)]
+    offset: Option<u64>,
+    #[serde(default)]
+    length: u64,
+    #[serde(default)]
     complete: bool,
 }
 
@@ -41,6 +45,8 @@ enum Name {
 
 impl LineReader for Own {
     fn line(&mut self, line: &str, report: &mut Report) {
+        // Places are those in the log that the program reads.
+        report.at(0, 0);
         if line.trim().is_empty() {
             return;
         }
@@ -61,6 +67,7 @@ impl LineReader for Own {
         let mut found = Found::new(outcome).secs(line.secs).message(&line.message);
         found.more_attempts = line.attempts.saturating_sub(1);
         found.is_flaky = line.flaky;
+        found.place = line.offset.map(|offset| (offset, line.length));
         report.add(&name, found, Same::Another);
     }
 

@@ -8,7 +8,11 @@ use super::lines::LineReader;
 use crate::model::{TestName, TestOutcome};
 
 /// So many tests are run again at once.
-const MOST_RERUN: usize = 1_000;
+const MOST_RERUN: usize = 300;
+/// Outputs whose places are remembered.
+const MOST_OUTPUTS: usize = 1_000;
+/// Characters of the heading of an output that are remembered.
+const MOST_HEADING: usize = 250;
 
 /// The output of a run.
 #[derive(Debug, Default)]
@@ -18,6 +22,10 @@ pub(super) struct Pytest {
     is_summary: bool,
     /// Whether the output of failed tests is being read.
     is_output: bool,
+    /// The outputs of failed tests, by the names in their headings, with their places.
+    outputs: Vec<(String, (u64, u64))>,
+    /// The heading of the output that is being read, and where it begins.
+    heading: Option<(String, u64)>,
     has_ended: bool,
     /// A test whose result is on a later line.
     open: Option<String>,
@@ -90,8 +98,39 @@ impl Pytest {
         }
     }
 
+    /// A line of the output of failed tests. Headings are names between underscores.
+    fn output(&mut self, line: &str, report: &Report) {
+        let name = line
+            .strip_prefix("____")
+            .and_then(|l| l.strip_suffix("____"));
+        let Some(name) = name.map(|name| name.trim_matches(['_', ' '])) else {
+            return;
+        };
+        self.end_output(report);
+        let name = name.rsplit_once(" of ").map_or(name, |(_, name)| name);
+        let name = name.chars().take(MOST_HEADING).collect();
+        self.heading = Some((name, report.here()));
+    }
+
+    fn end_output(&mut self, report: &Report) {
+        if let Some((name, begin)) = self.heading.take()
+            && let Some(place) = report.since(begin)
+            && self.outputs.len() < MOST_OUTPUTS
+        {
+            self.outputs.push((name, place));
+        }
+    }
+
+    /// Where the output of a test is. Each is the output of one test.
+    fn output_of(&mut self, test: &str) -> Option<(u64, u64)> {
+        let (_, rest) = test.split_once("::")?;
+        let name = rest.replace("::", ".");
+        let at = self.outputs.iter().position(|(known, _)| *known == name)?;
+        Some(self.outputs.remove(at).1)
+    }
+
     /// A line of the short summary.
-    fn summary(&self, line: &str, report: &mut Report) {
+    fn summary(&mut self, line: &str, report: &mut Report) {
         let Some((word, rest)) = line.split_once(' ') else {
             return;
         };
@@ -102,8 +141,11 @@ impl Pytest {
         };
         let (test, message) = rest.split_once(" - ").unwrap_or((rest, ""));
         let name = name_of(test.trim());
-        if !report.explain(&name, message, None) {
-            report.add(&name, Found::new(outcome).message(message), Same::Another);
+        let place = self.output_of(test.trim());
+        if !report.explain(&name, message, place) {
+            let mut found = Found::new(outcome).message(message);
+            found.place = place;
+            report.add(&name, found, Same::Another);
         }
     }
 
@@ -120,6 +162,9 @@ impl Pytest {
 
 impl LineReader for Pytest {
     fn line(&mut self, line: &str, report: &mut Report) {
+        if line.starts_with("=====") {
+            self.end_output(report);
+        }
         if line.starts_with("!!!!") {
             self.is_interrupted = true;
         } else if line.starts_with("=====") && line.contains(" short test summary info ") {
@@ -131,7 +176,9 @@ impl LineReader for Pytest {
             self.end_run(counts, report);
         } else if self.is_summary {
             self.summary(line, report);
-        } else if !self.is_output {
+        } else if self.is_output {
+            self.output(line, report);
+        } else {
             self.running(line, report);
         }
     }
@@ -141,8 +188,9 @@ impl LineReader for Pytest {
     }
 
     fn memory(&self) -> usize {
-        let reruns = self.reruns.keys();
-        reruns.map(|test| test.capacity() + 64).sum()
+        let reruns = self.reruns.keys().map(|test| test.capacity() + 64);
+        let outputs = self.outputs.iter().map(|(name, _)| name.capacity() + 40);
+        reruns.sum::<usize>() + outputs.sum::<usize>()
     }
 }
 

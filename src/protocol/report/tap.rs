@@ -32,6 +32,8 @@ struct Point {
     depth: usize,
     name: String,
     found: Found,
+    /// Where it begins.
+    begin: u64,
 }
 
 impl Tap {
@@ -60,9 +62,19 @@ impl Tap {
 
     /// Tells of the last point.
     pub(super) fn settle(&mut self, report: &mut Report) {
-        let Some(Point { depth, name, found }) = self.last.take() else {
+        let Some(point) = self.last.take() else {
             return;
         };
+        let Point {
+            depth,
+            name,
+            mut found,
+            begin,
+        } = point;
+        if found.outcome.is_bad() {
+            // Up to the next point: what is told about it follows it.
+            found.place = report.since(begin);
+        }
         // The subtests right before are its own.
         let first = self.waiting.iter().position(|(at, ..)| *at > depth);
         let children = self.waiting.split_off(first.unwrap_or(self.waiting.len()));
@@ -173,7 +185,12 @@ impl LineReader for Tap {
                 (true, Some(said)) => format!("test {said}"),
                 (true, None) => format!("test {number}"),
             };
-            self.last = Some(Point { depth, name, found });
+            self.last = Some(Point {
+                depth,
+                name,
+                found,
+                begin: report.here(),
+            });
         }
     }
 

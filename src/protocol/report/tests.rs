@@ -139,13 +139,27 @@ fn tst_02_a_report_is_the_same_however_it_is_cut() {
 #[test]
 fn tst_12_random_damage_breaks_no_promise() {
     let mut random = StdRng::seed_from_u64(20_26);
-    let cases = cases();
-    for round in 0..1500_usize {
+    let mut cases = cases();
+    cases.push(Case {
+        place: "one JSON object a test".to_owned(),
+        format: TestFormat::Own,
+        text: b"{\"name\":[\"a\",\"b\"],\"outcome\":\"failed\",\"secs\":1.5,\"message\":\"m\",\
+            \"attempts\":2,\"flaky\":true,\"offset\":1,\"length\":2}\n{\"complete\":true}\n"
+            .to_vec(),
+        expect: Value::Null,
+    });
+    let rounds = if std::env::var_os("SLOW_TESTS").is_some() {
+        400_000
+    } else {
+        1500
+    };
+    for round in 0..rounds {
         let case = &cases[round % cases.len()];
         let format = TestFormat::ALL
             .iter()
             .position(|(_, known)| *known == case.format);
-        let mut data = vec![u8::try_from(format.unwrap()).unwrap(), random.random()];
+        let format = format.unwrap_or(TestFormat::ALL.len());
+        let mut data = vec![u8::try_from(format).unwrap(), random.random()];
         data.extend(&case.text);
         for _ in 0..random.random_range(1..8) {
             let at = random.random_range(2..=data.len());
@@ -309,6 +323,76 @@ fn tst_08_a_message_says_where_its_text_is() {
     let (begin, length) = report.tests[0].place.unwrap();
     let range = usize::try_from(begin).unwrap()..usize::try_from(begin + length).unwrap();
     assert_eq!(&text[range], "one\ntwo</failure>");
+}
+
+#[test]
+fn tst_08_the_text_of_a_bad_test_is_what_was_written_about_it() {
+    let check = |format, text: &str, expected: &[(&str, &str)]| {
+        let mut reading = Reading::new(format);
+        text.as_bytes()
+            .chunks(7)
+            .for_each(|part| reading.feed(part));
+        let report = reading.finish();
+        let placed = report.tests.iter().filter(|test| test.place.is_some());
+        let seen: Vec<_> = placed
+            .map(|test| {
+                let (begin, length) = test.place.unwrap();
+                let begin = usize::try_from(begin).unwrap();
+                let end = begin + usize::try_from(length).unwrap();
+                (test.name.shown(), &text[begin..end])
+            })
+            .collect();
+        let seen: Vec<_> = seen
+            .iter()
+            .map(|(name, text)| (name.as_str(), *text))
+            .collect();
+        assert_eq!(seen, expected, "{format:?}");
+    };
+    check(
+        TestFormat::Tap,
+        "1..3\nnot ok 1 - a\n# got 7\n  ---\n  message: no\n  ...\nok 2\nnot ok 3 - c\n# end\n",
+        &[
+            ("a", "not ok 1 - a\n# got 7\n  ---\n  message: no\n  ...\n"),
+            ("c", "not ok 3 - c\n# end\n"),
+        ],
+    );
+    check(
+        TestFormat::Pytest,
+        "===== test session starts =====\nx.py::test_a FAILED [ 50%]\nx.py::C::test_b PASSED [100%]\n\
+         ===== FAILURES =====\n____ test_a ____\n  assert 1\nE  no\n\
+         ===== short test summary info =====\nFAILED x.py::test_a - no\n\
+         ===== 1 failed, 1 passed in 0.1s =====\n",
+        &[("x.py.test_a", "____ test_a ____\n  assert 1\nE  no\n")],
+    );
+    check(
+        TestFormat::Libtest,
+        "running 1 test\ntest a ... FAILED\n\nfailures:\n\n\
+         ---- a stdout ----\nwhy\n\nfailures:\n    a\n\n\
+         test result: FAILED. 0 passed; 1 failed\n",
+        &[("-.a", "---- a stdout ----\nwhy\n\n")],
+    );
+    check(
+        TestFormat::Ctest,
+        "1/2 Test #1: a ......***Failed 0.1 sec\ndetail\n2/2 Test #2: b ......   Passed 0.1 sec\n\
+         50% tests passed, 1 tests failed out of 2\n",
+        &[("a", "1/2 Test #1: a ......***Failed 0.1 sec\ndetail\n")],
+    );
+    check(
+        TestFormat::Go,
+        "{\"Action\":\"run\",\"Package\":\"p\",\"Test\":\"T\"}\n\
+         {\"Action\":\"output\",\"Package\":\"p\",\"Test\":\"T\",\"Output\":\"no\\n\"}\n\
+         {\"Action\":\"fail\",\"Package\":\"p\",\"Test\":\"T\"}\n",
+        &[(
+            "p.T",
+            "{\"Action\":\"run\",\"Package\":\"p\",\"Test\":\"T\"}\n\
+             {\"Action\":\"output\",\"Package\":\"p\",\"Test\":\"T\",\"Output\":\"no\\n\"}\n",
+        )],
+    );
+    check(
+        TestFormat::Own,
+        "{\"name\":\"a\",\"outcome\":\"failed\"}\n",
+        &[],
+    );
 }
 
 #[test]

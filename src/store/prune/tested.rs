@@ -1,5 +1,5 @@
-//! Prunes what is known of tests: lines whose builds are gone, old changes of other lines, and names
-//! that nothing refers to (TST-09).
+//! Prunes what is known of tests: lines whose builds are gone, old changes of other lines, and
+//! names that nothing refers to (TST-09).
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -3,16 +3,21 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::report_texts::{self, Kept, Texts, place_of};
 use super::{put_in, raised};
+use crate::build::control::{FOREVER, Paused};
+use crate::build::secrets::own_environment;
 use crate::build::step::{Performed, StepRun};
+use crate::build::steplogs::STDIO;
 use crate::build::steps::matching::matching;
 use crate::build::taps::Taps;
-use crate::config::{ReportPlace, ShellStepConfig, Template, TestReports};
+use crate::config::{ReportFormat, ReportPlace, ShellStepConfig, Template, TestReports};
 use crate::model::transfer::BLOCK_BYTES;
 use crate::model::{
     Op, Results, TestCounts, TestFormat, TestHash, TestName, TestRow, TestTable, TestsReport,
     ToldTest,
 };
+use crate::process::Program;
 use crate::protocol::CommandArgs;
 use crate::protocol::report::{Reading, Report};
 use crate::protocol::transfer::{TransferArgs, UploadArgs};
@@ -26,14 +31,56 @@ const MOST_EXCUSED: usize = 1000;
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The readers of the logs, if some are read.
-pub(super) fn taps(config: &ShellStepConfig) -> Option<Taps> {
+pub(super) fn taps(step: &StepRun<'_>, config: &ShellStepConfig) -> Option<Taps> {
     let mut taps = None;
+    if config.tests.tests.is_empty()
+        && let Some(format) = config.reader.format_of_tests()
+    {
+        taps.get_or_insert_with(Taps::default).add(STDIO, format);
+    }
     for TestReports { format, from } in &config.tests.tests {
-        if let ReportPlace::Log(log) = from {
-            taps.get_or_insert_with(Taps::default).add(log, *format);
+        let ReportPlace::Log(log) = from else {
+            continue;
+        };
+        let taps = taps.get_or_insert_with(Taps::default);
+        match format {
+            ReportFormat::Known(format) => taps.add(log, *format),
+            ReportFormat::Program(words) => {
+                let program = Program {
+                    environment: Some(own_environment(&step.around.plan.builder)),
+                    ..Program::new(words)
+                };
+                taps.add_program(log, &program);
+            }
         }
     }
     taps
+}
+
+/// What was found in the logs. A stop of the build, or the loss of its slave, ends the wait for
+/// programs: then nothing was found.
+async fn in_logs(step: &mut StepRun<'_>, taps: Option<Taps>) -> Result<Option<Report>, Performed> {
+    let mut all = Report::new();
+    let Some(taps) = taps else {
+        return Ok(Some(all));
+    };
+    let reports = tokio::select! {
+        biased;
+        reports = taps.finish() => reports,
+        what = step.controls.pause(FOREVER) => {
+            if what == Paused::SlaveLost {
+                return Err(Performed::SlaveLost);
+            }
+            if let Paused::Stopped(reason) = what {
+                step.interrupted = Some(reason);
+            }
+            return Ok(None);
+        }
+    };
+    for (log, report) in reports {
+        all.absorb(report, Some(&log));
+    }
+    Ok(Some(all))
 }
 
 /// Gets the reports in files, tells of all tests, and answers how the step ends by them.
@@ -50,25 +97,30 @@ pub(super) async fn judge(
     else {
         return Ok(ended);
     };
-    if config.tests.tests.is_empty() || step.interrupted.is_some() {
+    if (taps.is_none() && config.tests.tests.is_empty()) || step.interrupted.is_some() {
         return Ok(Performed::Ended { result, detail });
     }
-    let mut all = Report::new();
-    taps.into_iter()
-        .flat_map(Taps::finish)
-        .for_each(|report| all.absorb(report));
-    let mut room = MOST_BYTES;
+    let Some(mut all) = in_logs(step, taps).await? else {
+        return Ok(Performed::Ended { result, detail });
+    };
+    if config.tests.tests.is_empty() {
+        // The kind of step has its own words for them.
+        remember(step, &all).await;
+        return Ok(Performed::Ended { result, detail });
+    }
+    let (mut room, mut texts) = (MOST_BYTES, Texts::default());
     for TestReports { format, from } in &config.tests.tests {
-        let ReportPlace::Files(templates) = from else {
+        let (ReportFormat::Known(format), ReportPlace::Files(templates)) = (format, from) else {
             continue;
         };
         let files = files(step, config, templates, &mut all).await?;
         for file in files {
-            let report = fetch(step, config, (&file, *format), &mut room).await?;
-            all.absorb(report);
+            let (mut report, kept) = fetch(step, config, (&file, *format), &mut room).await?;
+            texts.keep(step, (&kept, *format), &mut report);
+            all.absorb(report, Some(report_texts::LOG));
         }
     }
-    tell(step, &all).await;
+    tell(step, &all, texts).await;
     remember(step, &all).await;
     let settings = &config.tests;
     let is_bad = settings.tests_decide && all.counts.failed > 0;
@@ -138,13 +190,15 @@ async fn fetch(
     config: &ShellStepConfig,
     (file, format): (&str, TestFormat),
     room: &mut u64,
-) -> Result<Report, Performed> {
+) -> Result<(Report, Kept), Performed> {
     // The thread that gets the bytes is not the one that uses what was read.
-    let reading = Arc::new(Mutex::new((Reading::new(format), 0_u64)));
+    let reading = (Reading::new(format), 0_u64, Kept::default());
+    let reading = Arc::new(Mutex::new(reading));
     let taken = Arc::clone(&reading);
     let stream = Stream::new(*room, move |bytes| {
         let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.0.feed(bytes);
+        taken.2.take(bytes);
         taken.1 += bytes.len() as u64;
     });
     let args = CommandArgs::UploadFile(UploadArgs {
@@ -160,6 +214,7 @@ async fn fetch(
     let mut taken = reading.lock().unwrap_or_else(PoisonError::into_inner);
     let reading = std::mem::replace(&mut taken.0, Reading::new(format));
     *room = room.saturating_sub(taken.1);
+    let kept = std::mem::take(&mut taken.2);
     let mut report = reading.finish();
     if let Some(problem) = problem {
         report.add_note(&format!("{file}: {problem}"));
@@ -168,12 +223,12 @@ async fn fetch(
         report.add_note(&format!("the slave cannot read {file}"));
         report.is_complete = false;
     }
-    Ok(report)
+    Ok((report, kept))
 }
 
-/// Tells of the tests: in the text of the step, in properties of the build, and in a log if there
-/// is something to say about the reports.
-async fn tell(step: &mut StepRun<'_>, all: &Report) {
+/// Tells of the tests: in the text of the step, in properties of the build, and in a log with what
+/// is told about bad tests in files and about the reports.
+async fn tell(step: &mut StepRun<'_>, all: &Report, texts: Texts) {
     let TestCounts {
         failed,
         skipped,
@@ -193,9 +248,12 @@ async fn tell(step: &mut StepRun<'_>, all: &Report) {
             .and_then(serde_json::Value::as_u64);
         step.set_property(name, before.unwrap_or(0).saturating_add(count));
     }
-    if !all.notes.is_empty() {
-        let notes: Vec<_> = all.notes.iter().map(|note| format!("{note}\n")).collect();
-        step.logs.add("tests", notes.concat().into()).await;
+    let mut log = texts.log;
+    all.notes
+        .iter()
+        .for_each(|note| log.push_str(&format!("{note}\n")));
+    if !log.is_empty() {
+        step.logs.add(report_texts::LOG, log.into()).await;
     }
 }
 
@@ -274,6 +332,7 @@ fn told(step: &StepRun<'_>, all: &Report) -> Vec<ToldTest> {
             name: test.name.clone(),
             outcome: test.outcome,
             message,
+            place: place_of(step, test),
             attempts: test.attempts,
             is_flaky: test.is_flaky,
         }

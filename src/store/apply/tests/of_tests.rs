@@ -1,7 +1,9 @@
 //! Tests of steps, and their history.
 
 use super::*;
-use crate::model::{TestHash, TestName, TestOutcome, TestRow, TestTable, TestsReport, ToldTest};
+use crate::model::{
+    Pruned, TestHash, TestName, TestOutcome, TestRow, TestTable, TestsReport, ToldTest,
+};
 use TestOutcome::{Error, Failed, Passed};
 
 pub(super) fn name(test: &str) -> TestName {
@@ -63,6 +65,7 @@ pub(super) fn report(
                 name: name(test),
                 outcome: *outcome,
                 message: Some("why".to_owned()),
+                place: None,
                 attempts: 1,
                 is_flaky: false,
             })
@@ -162,6 +165,17 @@ fn tst_09_the_newest_two_hundred_reports_keep_all_outcomes() {
 fn tst_11_reports_of_tries_are_kept_with_the_build_only() {
     let dir = a_state();
     let dir = dir.path();
+    begin_try(dir);
+    let of_try = report(dir, 1, &[("a", Failed)], true);
+    apply_all(dir, &[Op::TestsReported(Box::new(of_try))]);
+    assert_eq!(history(dir, "a"), []);
+    let tests = open_state(dir).tests_of_build(BuildId(1)).unwrap();
+    assert_eq!(tests[0].told[0].since, None);
+    assert_eq!(tests[0].all.len(), 1);
+}
+
+/// Begins build 1 of `quick` for a try.
+fn begin_try(dir: &Path) {
     let mut set = BuildSet::clone(&a_set(1, 1, &["quick"], vec![]));
     let stamp = SourceStamp {
         patch: Some(Patch {
@@ -186,12 +200,6 @@ fn tst_11_reports_of_tries_are_kept_with_the_build_only() {
             step_started(1, 0, "check"),
         ],
     );
-    let of_try = report(dir, 1, &[("a", Failed)], true);
-    apply_all(dir, &[Op::TestsReported(Box::new(of_try))]);
-    assert_eq!(history(dir, "a"), []);
-    let tests = open_state(dir).tests_of_build(BuildId(1)).unwrap();
-    assert_eq!(tests[0].told[0].since, None);
-    assert_eq!(tests[0].all.len(), 1);
 }
 
 #[test]
@@ -201,12 +209,104 @@ fn tst_09_reports_go_with_their_builds_and_a_line_with_its_last_build() {
     build_with(dir, 1, &[("a", Failed)], true);
     build_with(dir, 2, &[("a", Passed)], true);
     let prune = |build| {
-        let pruned = crate::model::Pruned::Builds(vec![BuildId(build)]);
+        let pruned = Pruned::Builds(vec![BuildId(build)]);
         apply_all(dir, &[Op::Pruned(pruned)]);
     };
     prune(1);
     assert_eq!(open_state(dir).tests_of_build(BuildId(1)).unwrap(), []);
     assert_eq!(history(dir, "a").len(), 2);
+    sweep(dir);
+    // The outcome at the oldest build is kept.
+    assert_eq!(history(dir, "a"), [(2, Some(Passed))]);
+    assert!(!open_state(dir).has_dead_test_lines().unwrap());
     prune(2);
+    sweep(dir);
     assert_eq!(history(dir, "a"), []);
+    assert_eq!(open_state(dir).test_name(name("a").hash()).unwrap(), None);
+}
+
+/// Prunes what is known of tests, as the daemon does.
+fn sweep(dir: &Path) {
+    while open_state(dir).has_dead_test_lines().unwrap() {
+        apply_all(dir, &[Op::Pruned(Pruned::TestLines)]);
+    }
+    for page in [State::prunable_test_changes, State::prunable_test_names] {
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let found = page(&open_state(dir), from).unwrap();
+            next = found.next;
+            if let Some(pruned) = found.found {
+                apply_all(dir, &[Op::Pruned(pruned)]);
+            }
+        }
+    }
+}
+
+#[test]
+fn tst_09_old_changes_go_but_the_outcomes_at_the_oldest_build_and_later_ones() {
+    let dir = a_state();
+    let dir = dir.path();
+    for (number, outcome) in [Passed, Failed, Passed, Failed, Passed]
+        .into_iter()
+        .enumerate()
+    {
+        let tests = [("a", outcome), ("b", Passed)];
+        build_with(dir, number as u64 + 1, &tests, true);
+    }
+    let gone = Pruned::Builds(vec![BuildId(1), BuildId(2)]);
+    apply_all(dir, &[Op::Pruned(gone)]);
+    sweep(dir);
+    let left = [(5, Some(Passed)), (4, Some(Failed)), (3, Some(Passed))];
+    assert_eq!(history(dir, "a"), left);
+    // It has not changed since a build that is gone.
+    assert_eq!(history(dir, "b"), [(1, Some(Passed))]);
+    assert!(
+        open_state(dir)
+            .test_name(name("b").hash())
+            .unwrap()
+            .is_some()
+    );
+}
+
+#[test]
+fn tst_09_names_of_tests_of_tries_are_kept_with_their_reports() {
+    let dir = a_state();
+    let dir = dir.path();
+    begin_try(dir);
+    let of_try = report(dir, 1, &[("a", Passed)], true);
+    apply_all(dir, &[Op::TestsReported(Box::new(of_try))]);
+    sweep(dir);
+    let tests = open_state(dir).tests_of_build(BuildId(1)).unwrap();
+    assert_eq!(tests[0].all.len(), 1);
+    apply_all(dir, &[Op::Pruned(Pruned::Builds(vec![BuildId(1)]))]);
+    sweep(dir);
+    assert_eq!(open_state(dir).test_name(name("a").hash()).unwrap(), None);
+}
+
+#[test]
+fn tst_11_a_builder_shows_what_fails_what_is_flaky_and_what_is_slow() {
+    let dir = a_state();
+    let dir = dir.path();
+    for (number, outcome) in [Passed, Failed, Passed, Failed].into_iter().enumerate() {
+        let tests = [("a", outcome), ("b", Failed), ("c", Passed)];
+        build_with(dir, number as u64 + 1, &tests, true);
+    }
+    let standing = open_state(dir).test_standing(&"quick".into(), 2).unwrap();
+    let [line] = standing.as_slice() else {
+        panic!("{standing:?}");
+    };
+    assert_eq!((line.step.as_str(), line.last), ("check", BuildNumber(4)));
+    assert_eq!((line.tests, line.failing), (3, 2));
+    let bad = [
+        (name("a"), Failed, BuildNumber(4)),
+        (name("b"), Failed, BuildNumber(1)),
+    ];
+    assert_eq!(line.bad, bad);
+    assert_eq!(line.flaky, [(name("a"), 2)]);
+    assert_eq!(line.slow.len(), 2);
+    assert!(line.slow.iter().all(|(_, millis)| *millis == 12));
+    assert_eq!(
+        open_state(dir).test_standing(&"slow".into(), 2).unwrap(),
+        []
+    );
 }

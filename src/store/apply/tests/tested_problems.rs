@@ -201,6 +201,7 @@ fn flk_06_a_test_that_passes_at_the_second_attempt_is_flaky_and_its_failures_acc
             name: name("a"),
             outcome: Passed,
             message: None,
+            place: None,
             attempts: 2,
             is_flaky: true,
         });
