@@ -31,6 +31,7 @@ mod sourced;
 pub(super) mod sources;
 mod telling;
 mod test_reports;
+mod test_standing;
 mod tested;
 mod walk;
 
@@ -61,6 +62,7 @@ pub use sources::KnownIdentity;
 pub use telling::SaidRows;
 pub use test_reports::{TestChangeRow, TestReportRow, ToldTestRow};
 pub(super) use test_reports::{last_outcomes, test_line_of};
+pub use test_standing::TestStandingRow;
 pub(super) use tested::{Tested, message_prints};
 pub use walk::{Between, Passed};
 

@@ -38,6 +38,7 @@ mod source;
 mod sourced;
 mod step;
 mod test;
+mod test_standing;
 mod trail;
 
 pub use crate::store::read::Presumed;
@@ -66,6 +67,7 @@ pub use source::Source;
 pub use sourced::{Sourced, StepSpan, Stretch, Timeline};
 pub use step::{Link, Log, Step};
 pub use test::{StepTests, Test, TestChange};
+pub use test_standing::{BuilderTests, FailingTest, FlakyTest, LineTests, SlowTest, TestStory};
 pub use trail::{BuildPage, Interrupted, OfChange, Trail};
 
 /// When something is looked at.

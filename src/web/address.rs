@@ -8,6 +8,7 @@ use crate::model::{
     BuildError, BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, SchedulerName,
     SearchNumber, SetId, SlaveName, TestHash,
 };
+use crate::view::Build;
 
 /// What is encoded in a part of a path: all but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -56,6 +57,12 @@ pub fn one_click(sealed: &str) -> String {
 #[must_use]
 pub fn test(builder: &BuilderName, test: TestHash) -> String {
     format!("{}/tests/{:016x}", self::builder(builder), test.0)
+}
+
+/// A test in a build, by the number of its name.
+#[must_use]
+pub fn test_of_build(of: &Build, test: TestHash) -> String {
+    format!("{}/tests/{:016x}", build(&of.builder, of.number), test.0)
 }
 
 /// The page of a step.

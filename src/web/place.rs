@@ -7,8 +7,8 @@ use super::args::Args;
 use super::refusal::Refusal;
 use crate::config::nearest;
 use crate::logs::LogReader;
-use crate::model::{BuildNumber, BuilderName, ProblemNumber};
-use crate::store::State;
+use crate::model::{BuildNumber, BuilderName, ProblemNumber, TestHash};
+use crate::store::{State, StoreError};
 use crate::view::{Build, Log, Moment, Step};
 
 /// A log, with the build and the step it belongs to.
@@ -108,6 +108,19 @@ pub(super) fn build(state: &State, args: &Args, moment: Moment) -> Result<Build,
         name: format!("{builder} {asked}"),
         near: Vec::new(),
     })
+}
+
+/// The test that is asked for: by the number of its name, or by its name with dots, as addresses of
+/// Buildbot 0.8 have it.
+///
+/// # Errors
+/// The state cannot be read.
+pub(super) fn test(state: &State, asked: &str) -> Result<Option<TestHash>, StoreError> {
+    let number = u64::from_str_radix(asked, 16).ok();
+    match number.filter(|_| asked.len() == 16).map(TestHash) {
+        Some(hash) => Ok(Some(hash)),
+        None => Ok(state.test_shown(asked)?.map(|name| name.hash())),
+    }
 }
 
 /// The builder that the address names: configured, or with builds.

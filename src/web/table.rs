@@ -46,6 +46,7 @@ pub const PAGES: &[&Page] = &[
     &pages::tests::PAGE,
     &pages::tests::ONE,
     &pages::tests::OF_BUILDER,
+    &pages::builder_tests::PAGE,
     &pages::about::PAGE,
     &pages::outbox::PAGE,
     &pages::users::PAGE,

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use buildmaster::model::journal::{BuildStart, StepStart};
 use buildmaster::model::{
     BuildId, BuildNumber, BuildSet, ComparedTests, Forecast, Op, Properties, RequestId, SetId,
@@ -13,7 +14,12 @@ use buildmaster::model::{
 };
 use buildmaster::protocol::report::{Reading, Report};
 use buildmaster::store::{State, Store};
-use divan::Bencher;
+use divan::counter::BytesCount;
+use divan::{AllocProfiler, Bencher};
+
+/// Measures the memory that readers use.
+#[global_allocator]
+static MEMORY: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -29,6 +35,64 @@ const BUILDS: u64 = 100_000;
 fn reading_20_000_results(bencher: Bencher<'_, '_>) {
     let text = tap();
     bencher.bench(|| table(&read(&text)));
+}
+
+/// Reading a GiB of each format: mostly other output, and a report in each MiB (TST-02). The
+/// readers keep 4 MiB at most; what they find is in the report.
+#[divan::bench(args = formats(), sample_count = 1, sample_size = 1)]
+fn reading_a_gib(bencher: Bencher<'_, '_>, format: &str) {
+    let report = example(format);
+    let mut piece = report.clone();
+    let (before, after): (&[u8], &[u8]) = match format {
+        "junit" => (
+            b"<testcase name='a'><system-out>",
+            b"</system-out></testcase>",
+        ),
+        _ => (b"", b"\n"),
+    };
+    if format == "junit" {
+        piece.clear();
+    }
+    piece.extend(before);
+    while piece.len() < 1 << 20 {
+        piece.extend(b"src/reader.c:214: the output of a program has many lines like this\n");
+    }
+    piece.extend(after);
+    let count = (1 << 30) / piece.len();
+    let known = TestFormat::named(format).unwrap();
+    bencher
+        .counter(BytesCount::new(count * piece.len()))
+        .bench_local(|| {
+            let mut reading = Reading::new(known);
+            if format == "junit" {
+                reading.feed(b"<testsuite name='s'>");
+            }
+            for _ in 0..count {
+                piece.chunks(16 << 10).for_each(|part| reading.feed(part));
+            }
+            reading.finish().counts.total()
+        });
+}
+
+/// The names of all formats.
+fn formats() -> Vec<&'static str> {
+    TestFormat::ALL.iter().map(|(name, _)| *name).collect()
+}
+
+/// A report of this format, of a real tool.
+fn example(format: &str) -> Vec<u8> {
+    let cases: serde_json::Value =
+        serde_json::from_str(include_str!("../data/report-cases.json")).unwrap();
+    let all = cases["cases"].as_array().unwrap();
+    let given = all.iter().map(|case| &case["given"]);
+    let mut of_format = given.filter(|given| given["format"] == format);
+    let text = of_format.next().unwrap()["text"].as_str().unwrap();
+    match format {
+        "subunit2" => base64::engine::general_purpose::STANDARD
+            .decode(text)
+            .unwrap(),
+        _ => text.as_bytes().to_vec(),
+    }
 }
 
 /// Comparing 20 000 results with the last ones of their line, of which none has changed.

@@ -72,7 +72,9 @@ fn tst_01_tst_11_real_reports_become_tests_on_pages_for_slaves_of_every_generati
     }
     assert!(number > 0, "no slave ran");
     let page = whole(port, "/builders/full/builds/0/tests");
-    let (_, link) = page.split_once("href=\"/builders/full/tests/").unwrap();
+    let (_, link) = page
+        .split_once("href=\"/builders/full/builds/0/tests/")
+        .unwrap();
     let (test, _) = link.split_once('"').unwrap();
     let history = whole(port, &format!("/builders/full/tests/{test}"));
     assert!(history.contains("/builders/full/builds/0\""), "{history}");
@@ -118,6 +120,161 @@ fn check(tests: &[Value], number: u64, kind: Kind) {
         (&json!("passed"), &json!(1.5)),
         "{kind:?}"
     );
+}
+
+/// Prints results in a form of its own, which [`READER`] reads.
+const OWN: &str = "echo passed opens; echo failed closes; echo 'why: closed'";
+const READER: &str = "while read how name; do case $how in *:) ;; *) \
+    printf '{\"name\": [\"own\", \"%s\"], \"outcome\": \"%s\", \"message\": \"no\", ' $name $how; \
+    printf '\"offset\": 13, \"length\": 26}\\n';; esac; done; echo '{\"complete\": true}'";
+/// Writes a report whose failure has a text of several lines.
+const LONG: &str = "echo '<testsuite name=\"db\"><testcase name=\"writes\"><failure message=\"full\">\
+    first line\nsecond &lt;i&gt; line hunter22</failure></testcase></testsuite>' > r.xml";
+
+#[test]
+fn tst_05_tst_08_a_program_reads_a_log_and_pages_show_the_whole_texts() {
+    let sandbox = Sandbox::new();
+    let tests = format!(
+        "tests = [{{ format = {{ command = [\"sh\", \"-c\", {READER:?}] }}, log = \"stdio\" }}]"
+    );
+    let steps = [
+        shell("own", OWN, &format!("flunk_on_failure = false, {tests}")),
+        shell(
+            "junit",
+            LONG,
+            "flunk_on_failure = false, tests = [{ format = \"junit\", files = [\"r.xml\"] }]",
+        ),
+        shell(
+            "tap",
+            "echo 1..2; echo 'not ok 1 - opens'; echo '# got 7'; echo '# want 8'; echo ok 2",
+            "tests = [{ format = \"tap\", log = \"stdio\" }]",
+        ),
+    ];
+    let port = free_port();
+    let web = format!("[web]\nport = \"tcp:{port}:interface=127.0.0.1\"\n");
+    let setup = Setup::new(&steps).local_slave("here").tables(&web);
+    let master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    let tests: Vec<Value> = master.show(&["tests", "full", "0"]);
+    let own = &tests[0];
+    assert_eq!(
+        (
+            &own["counts"]["passed"],
+            &own["counts"]["failed"],
+            &own["is_complete"]
+        ),
+        (&json!(1), &json!(1), &json!(true)),
+        "{own}"
+    );
+    let place = &own["tests"][0]["place"];
+    assert_eq!(place, &json!({"log": "stdio", "begin": 13, "length": 26}));
+    let page = whole(port, "/builders/full/builds/0/tests");
+    let texts: Vec<String> = page
+        .match_indices("href=\"/builders/full/builds/0/tests/")
+        .map(|(at, _)| {
+            let (_, link) = page.split_at(at + 6);
+            whole(port, link.split_once('"').unwrap().0)
+        })
+        .collect();
+    let has = |text: &str| texts.iter().any(|page| page.contains(text));
+    assert!(has("failed closes\nwhy: closed"), "{texts:?}");
+    assert!(has("first line\nsecond &#60;i&#62; line"), "{texts:?}");
+    assert!(has("not ok 1 - opens\n# got 7\n# want 8"), "{texts:?}");
+    check_json(port);
+}
+
+/// The tests of the build in the tree of Buildbot 0.8 and in the API.
+fn check_json(port: u16) {
+    let get = |address: &str| -> Value { serde_json::from_str(&whole(port, address)).unwrap() };
+    let test = get("/json/builders/full/builds/0/tests/own.closes");
+    let url = "http://localhost/builders/full/builds/0/steps/own/logs/stdio";
+    assert_eq!(
+        test,
+        json!({"name": ["own", "closes"], "results": 2, "text": ["failed"],
+            "logs": [["stdio", url]]})
+    );
+    let steps = get("/api/v1/builders/full/builds/0/tests");
+    let steps = steps["items"].as_array().unwrap();
+    let names: Vec<_> = steps
+        .iter()
+        .map(|step| step["step"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["own", "junit", "tap"]);
+    let of_builder = get("/api/v1/builders/full/tests");
+    let lines = of_builder["lines"].as_array().unwrap();
+    let own = lines.iter().find(|line| line["step"] == "own").unwrap();
+    assert_eq!((&own["tests"], &own["failed"]), (&json!(2), &json!(1)));
+    assert_eq!(own["failing"][0]["name"], json!(["own", "closes"]));
+    // As addresses of Buildbot 0.8 have it.
+    let one = get("/api/v1/builders/full/tests/own.closes");
+    assert_eq!(one["changes"][0]["result"], "failed");
+    let page = whole(port, "/builders/full/tests");
+    assert!(
+        page.contains("own.closes") && page.contains("2 tests, 1 of them failing"),
+        "{page}"
+    );
+}
+
+#[test]
+fn tst_07_steps_that_read_tests_of_their_own_have_pages_of_them() {
+    let sandbox = Sandbox::new();
+    let trial = sandbox.private_dir("bin").join("trial");
+    let output = "a.test.B.test_x ... [OK]\na.test.B.test_y ... [FAIL]\n\n\
+        ===============================================================================\n\
+        [FAIL]\nTraceback (most recent call last):\nexceptions.AssertionError: 1 != 2\n\n\
+        a.test.B.test_y\n\
+        -------------------------------------------------------------------------------\n\
+        Ran 2 tests in 0.1s\n\nFAILED (failures=1, successes=1)\n";
+    fs::write(
+        &trial,
+        format!("#!/bin/sh\ncat <<'END'\n{output}END\nexit 1\n"),
+    )
+    .unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&trial, mode).unwrap();
+    let subunit = "printf 'test: a\\nsuccess: a\\ntest: b\\nfailure: b [\\nno\\n]\\n'";
+    let steps = [
+        format!(
+            "{{ type = \"Trial\", name = \"trial\", trial = {:?}, tests = \"a.test\" }}",
+            trial.to_str().unwrap()
+        ),
+        format!(
+            "{{ type = \"SubunitShellCommand\", name = \"subunit\", \
+             command = [\"sh\", \"-c\", {subunit:?}] }}"
+        ),
+    ];
+    let setup = Setup::new(&steps).local_slave("here");
+    let master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    let build = master.finished_build("full", 0);
+    assert_eq!(build.result.as_deref(), Some("failure"));
+    let tests: Vec<Value> = master.show(&["tests", "full", "0"]);
+    let seen: Vec<_> = tests
+        .iter()
+        .map(|step| {
+            let counts = &step["counts"];
+            let bad = &step["tests"][0];
+            (
+                step["step"].clone(),
+                counts["passed"].clone(),
+                bad["name"].clone(),
+                bad["text"].clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            json!("trial"),
+            json!(1),
+            json!(["a.test", "B", "test_y"]),
+            json!("exceptions.AssertionError: 1 != 2"),
+        ),
+        (json!("subunit"), json!(1), json!(["b"]), json!("no")),
+    ];
+    assert_eq!(seen, expected);
+    // The steps say what those of Buildbot 0.8 say.
+    assert_eq!(build.steps[0].text, ["tests", "1 failure"]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ use super::test_reports::{
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use super::{flaky, quarantine, searched, searches, telling, test_reports, tested};
+use super::{flaky, quarantine, searched, searches, telling, test_reports, test_standing, tested};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -162,6 +162,10 @@ const QUERIES: &[&str] = &[
     quarantine::ALL,
     quarantine::OF_TEST,
     test_reports::SHOWN,
+    test_reports::KEPT_NAME,
+    test_standing::LINES_OF,
+    test_standing::CHANGES_OF,
+    test_standing::NEWEST,
     telling::STILL_OPEN,
     telling::ENDED,
     telling::SAID,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::resource::{One, Resource};
 use super::resources::{
     builders, builds, change_sources, changes, logs, master, outbox, people, problems, queue,
-    schedulers, searches, slaves, sources,
+    schedulers, searches, slaves, sources, tests as test_results,
 };
 use crate::store::State;
 use crate::web::page::Scene;
@@ -27,6 +27,9 @@ pub(in crate::web) const RESOURCES: &[&Resource] = &[
     &builds::ONE,
     &builds::STEPS,
     &builds::STEP,
+    &test_results::OF_BUILD,
+    &test_results::OF_BUILDER,
+    &test_results::ONE,
     &logs::LOG,
     &logs::LINES,
     &logs::SEARCH,

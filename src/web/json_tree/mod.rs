@@ -6,6 +6,7 @@
 
 mod help;
 mod node;
+mod of_tests;
 mod things;
 mod tree;
 

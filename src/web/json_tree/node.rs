@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use super::help::help;
-use super::things;
 use super::tree::Tree;
+use super::{of_tests, things};
 use crate::model::{BuildNumber, BuilderName, Change, SlaveName, SourceStamps};
 use crate::view::{Brief, Build, old_json};
 use crate::web::address;
@@ -24,6 +24,8 @@ pub(super) enum Node {
     Build(Box<Build>),
     Steps(Box<Build>),
     Step(Box<Build>, usize),
+    Tests(Box<Build>),
+    Test(Box<Build>, String),
     SourceStamp(Box<Build>),
     Changes(Arc<SourceStamps>),
     Change(Arc<Change>),
@@ -111,6 +113,12 @@ impl<'a> Tree<'a> {
                 by_number
                     .or_else(by_name)
                     .map(|step| Node::Step(build, step))
+            }
+            ["tests"] => Some(Node::Tests(build)),
+            ["tests", name] => {
+                let tests = of_tests::tests(self, &build)?;
+                let is_there = tests.contains_key(*name);
+                is_there.then(|| Node::Test(build, (*name).to_owned()))
             }
             ["source_stamp"] => Some(Node::SourceStamp(build)),
             ["source_stamp", "changes"] => {
@@ -213,6 +221,11 @@ impl Node {
                 Value::Object(steps.collect())
             }
             Self::Step(build, step) => old_json::step(tree.around(), build, *step),
+            Self::Tests(build) => Value::Object(of_tests::tests(tree, build)?),
+            Self::Test(build, name) => {
+                let mut tests = of_tests::tests(tree, build)?;
+                tests.remove(name).unwrap_or(Value::Null)
+            }
             Self::SourceStamp(build) => {
                 let stamps = old_json::stamps(tree.state, build)?;
                 old_json::source_stamp(tree.around(), stamps.first())?
@@ -267,9 +280,11 @@ impl Node {
                 "The newest builds, as many as the argument max says, those below the number before.",
                 &["NUMBER"],
             ),
-            Self::Build(_) => ("A build.", &["source_stamp", "steps"]),
+            Self::Build(_) => ("A build.", &["source_stamp", "steps", "tests"]),
             Self::Steps(_) => ("The steps of a build, by number.", &["NUMBER", "NAME"]),
             Self::Step(..) => ("A step of a build.", &[]),
+            Self::Tests(_) => ("The tests of a build, by their names with dots.", &["TEST"]),
+            Self::Test(..) => ("A test of a build.", &[]),
             Self::SourceStamp(_) => ("What a build was made of.", &["changes"]),
             Self::Changes(_) => ("The changes of a source stamp, by number.", &["NUMBER"]),
             Self::Change(_) => ("A change.", &[]),

@@ -4,7 +4,8 @@ use askama::Template;
 
 use super::build::{missing, number};
 use super::common::not_found;
-use crate::model::{BuildNumber, BuilderName, Quarantine, TestHash, TestName};
+use super::test_text::InBuild;
+use crate::model::{BuildNumber, BuilderName, Quarantine, TestName};
 use crate::store::State;
 use crate::text::commas;
 use crate::view::{Build, Flakiness, StepTests, Test, TestChange};
@@ -19,7 +20,7 @@ pub(in crate::web) const PAGE: Page = Page {
     args: &[],
     permission: Permission::View,
     topics: &["build:{builder}/{build}"],
-    api: None,
+    api: Some("/api/v1/builders/{builder}/builds/{build}/tests"),
     place: Place::Below("Builders"),
     show,
 };
@@ -27,9 +28,10 @@ pub(in crate::web) const PAGE: Page = Page {
 /// One test of a build.
 pub(in crate::web) const ONE: Page = Page {
     path: "/builders/{builder}/builds/{build}/tests/{test}",
+    api: Some("/api/v1/builders/{builder}/tests/{test}"),
     show: |state, scene| {
         let build = find(state, scene)?;
-        history(state, scene, &build.builder)
+        history(state, scene, (&build.builder, Some(&build)))
     },
     ..PAGE
 };
@@ -38,9 +40,10 @@ pub(in crate::web) const ONE: Page = Page {
 pub(in crate::web) const OF_BUILDER: Page = Page {
     path: "/builders/{builder}/tests/{test}",
     topics: &["builder:{builder}"],
+    api: Some("/api/v1/builders/{builder}/tests/{test}"),
     show: |state, scene| {
         let builder = place::builder(state, &scene.args)?;
-        history(state, scene, &builder)
+        history(state, scene, (&builder, None))
     },
     ..PAGE
 };
@@ -56,6 +59,9 @@ const MOST_CHANGES: u32 = 100;
 #[template(path = "tests.html", config = "src/web/askama.toml")]
 struct Contents {
     builder: Link,
+    builder_name: String,
+    /// The address of the tests of the builder.
+    tests: String,
     build: Link,
     outcome: Outcome,
     name: String,
@@ -92,6 +98,8 @@ struct Row {
 #[template(path = "test.html", config = "src/web/askama.toml")]
 struct History {
     builder: Link,
+    /// The address of the tests of the builder.
+    tests: String,
     name: String,
     /// Who sees to it that it gets well, why it is in quarantine, and until when.
     quarantine: Option<(String, String, Time)>,
@@ -100,6 +108,7 @@ struct History {
     flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
     /// Who cares for the builder.
     owners: String,
+    in_build: Vec<InBuild>,
     rows: Vec<(Link, String, String, Link, Outcome, &'static str)>,
 }
 
@@ -120,7 +129,9 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let outcome = Outcome::of(build.result, build.news);
     let href = address::build(&build.builder, build.number);
     let contents = Contents {
+        builder_name: build.builder.to_string(),
         builder: Link::to(build.builder.as_str(), &address::builder(&build.builder)),
+        tests: format!("{}/tests", address::builder(&build.builder)),
         build: Link::to(&build.number.to_string(), &href),
         outcome,
         name: format!("{} {}", build.builder, build.number),
@@ -164,15 +175,10 @@ impl Row {
             let href = address::build(&build.builder, since);
             Link::to(&since.to_string(), &href)
         });
-        let tone = match (test.result.is_bad(), test.is_flaky) {
-            (true, _) => Tone::Fail,
-            (false, true) => Tone::Warn,
-            (false, false) => Tone::Ok,
-        };
         let name = test.name.shown();
         Self {
-            test: Link::to(&name, &address::test(&build.builder, test.name.hash())),
-            outcome: Outcome::plain(tone),
+            test: Link::to(&name, &address::test_of_build(build, test.name.hash())),
+            outcome: Outcome::plain(tone(test)),
             result: test.in_words(),
             since,
             took: test
@@ -183,13 +189,22 @@ impl Row {
     }
 }
 
-/// The history of the test that the address names by the number of its name.
-fn history(state: &State, scene: &Scene, builder: &BuilderName) -> Result<Shown, Refusal> {
+const fn tone(test: &Test) -> Tone {
+    match (test.result.is_bad(), test.is_flaky) {
+        (true, _) => Tone::Fail,
+        (false, true) => Tone::Warn,
+        (false, false) => Tone::Ok,
+    }
+}
+
+/// The history of the test that the address names.
+fn history(
+    state: &State,
+    scene: &Scene,
+    (builder, build): (&BuilderName, Option<&Build>),
+) -> Result<Shown, Refusal> {
     let asked = scene.args.part("test");
-    let number = u64::from_str_radix(asked, 16)
-        .ok()
-        .filter(|_| asked.len() == 16);
-    let hash = number.map(TestHash);
+    let hash = place::test(state, asked)?;
     let name = match hash {
         Some(hash) => state.test_name(hash)?,
         None => None,
@@ -198,12 +213,21 @@ fn history(state: &State, scene: &Scene, builder: &BuilderName) -> Result<Shown,
         return Err(not_found("test", asked));
     };
     let changes = TestChange::history(state, hash, MOST_CHANGES)?;
-    if changes.is_empty() {
+    let in_build = match build {
+        Some(build) => InBuild::of(state, build, hash, |test| Outcome::plain(tone(test)))?,
+        None => Vec::new(),
+    };
+    if changes.is_empty() && in_build.is_empty() {
         return Err(not_found("test", asked));
     }
     let quarantine = state.quarantine_of(&name, builder, scene.moment().now)?;
     let flaky = Flakiness::of(state, builder, None, name.as_stored())?;
-    page_of((builder, scene), &name, (quarantine, &flaky), &changes)
+    page_of(
+        (builder, scene),
+        &name,
+        (quarantine, &flaky, in_build),
+        &changes,
+    )
 }
 
 /// Where something is flaky on a builder, how often it fails, and the builds that show it (FLK-08).
@@ -232,7 +256,7 @@ pub(super) fn flaky(
 fn page_of(
     (builder, scene): (&BuilderName, &Scene),
     name: &TestName,
-    (quarantine, flaky_on): (Option<Quarantine>, &[Flakiness]),
+    (quarantine, flaky_on, in_build): (Option<Quarantine>, &[Flakiness], Vec<InBuild>),
     changes: &[TestChange],
 ) -> Result<Shown, Refusal> {
     let rows = changes.iter().map(|change| {
@@ -253,6 +277,7 @@ fn page_of(
     });
     let contents = History {
         builder: Link::to(builder.as_str(), &address::builder(builder)),
+        tests: format!("{}/tests", address::builder(builder)),
         name: name.shown(),
         quarantine: quarantine.map(|one| {
             let until = scene.second(one.until);
@@ -260,6 +285,7 @@ fn page_of(
         }),
         flaky: flaky(builder, flaky_on),
         owners: commas(&scene.config.owners_of_builder(builder.as_str())),
+        in_build,
         rows: rows.collect(),
     };
     Shown::new(format!("{} · Test", contents.name), &contents)

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::logs::Channel::{Stderr, Stdout};
 use crate::model::journal::PersonOp;
-use crate::model::{Action, AuditRecord, Door, Op, Outcome, Pause, Person};
+use crate::model::{
+    Action, AuditRecord, BuildId, Door, Op, Outcome, Pause, Person, TestCounts, TestName,
+    TestOutcome, TestRow, TestTable, TestsReport, TextPlace, ToldTest,
+};
 use crate::web::testing::{Farm, ago};
 
 /// Lets everybody see everything.
@@ -50,7 +53,42 @@ fn filled() -> Farm {
         outcome: Outcome::Done,
         ground: "a test".to_owned(),
     }))]);
+    farm.add([Op::TestsReported(Box::new(tests()))]);
     farm
+}
+
+/// What build 1 of `linux` has told of its tests.
+fn tests() -> TestsReport {
+    let name = TestName::new(["io", "reads"]);
+    let row = TestRow {
+        hash: name.hash(),
+        outcome: TestOutcome::Failed,
+        millis: Some(7),
+    };
+    TestsReport {
+        build: BuildId(2),
+        index: 0,
+        step: "test".to_owned(),
+        counts: TestCounts::default(),
+        is_complete: true,
+        notes: Vec::new(),
+        told: vec![ToldTest {
+            name: name.clone(),
+            outcome: TestOutcome::Failed,
+            message: Some("no".to_owned()),
+            place: Some(TextPlace {
+                log: "stdio".to_owned(),
+                begin: 0,
+                length: 3,
+            }),
+            attempts: 1,
+            is_flaky: false,
+        }],
+        names: vec![name],
+        table: TestTable::new(vec![row]),
+        compared: None,
+        at: ago(30),
+    }
 }
 
 /// An address of the resource that exists on the farm.
@@ -65,6 +103,7 @@ fn address(path: &str) -> String {
         "{user}" => "ann",
         "{slave}" => "elm",
         "{scheduler}" => "quick",
+        "{test}" => "io.reads",
         other => other,
     });
     let address = parts.collect::<Vec<_>>().join("/");

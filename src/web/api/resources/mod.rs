@@ -14,6 +14,7 @@ pub(super) mod schedulers;
 pub(super) mod searches;
 pub(super) mod slaves;
 pub(super) mod sources;
+pub(super) mod tests;
 
 use crate::config::nearest;
 use crate::model::Timestamp;
