@@ -53,7 +53,11 @@ impl State {
                 let line = (row.get(0)?, row.get::<_, Col<BuildNumber>>(3)?.0);
                 standing(conn, line, (row.get(1)?, row.get(2)?), most)
             })?;
-            lines.collect()
+            let mut lines = lines.collect::<rusqlite::Result<Vec<_>>>()?;
+            // The steps of one build are in their order.
+            lines.reverse();
+            lines.sort_by_key(|line| std::cmp::Reverse(line.last));
+            Ok(lines)
         })
     }
 }
