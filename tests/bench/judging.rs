@@ -243,6 +243,7 @@ fn report(number: u64) -> TestsReport {
         name: name(test),
         outcome: outcome(test),
         message: Some("expected 1, got 2".to_owned()),
+        place: None,
         attempts: 1,
         is_flaky: false,
     });

@@ -20,6 +20,7 @@ mod nextest;
 mod own;
 mod prove;
 mod pytest;
+mod saying;
 mod subunit1;
 mod subunit2;
 mod tap;

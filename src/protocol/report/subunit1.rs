@@ -3,6 +3,7 @@
 use super::Report;
 use super::book::{Found, Same, cut};
 use super::lines::LineReader;
+use super::saying::Saying;
 use crate::model::{TestName, TestOutcome};
 
 /// A stream.
@@ -18,9 +19,57 @@ pub(super) struct Stream {
 struct Details {
     name: String,
     outcome: TestOutcome,
-    /// The last line that is not blank.
-    message: String,
+    saying: Saying,
     begin: u64,
+    /// What comes next of details that have several parts.
+    next: Option<Next>,
+}
+
+/// What comes next of details in parts: each has a type, a name, and pieces with their lengths.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Type,
+    Name,
+    /// The length of a piece, as a hexadecimal number; 0 ends the part.
+    Length,
+    /// So many bytes of a piece.
+    Piece(usize),
+}
+
+impl Details {
+    /// Takes a line.
+    fn line(&mut self, line: &str) {
+        self.next = match self.next {
+            None => {
+                self.saying.take(line);
+                None
+            }
+            Some(Next::Type) => Some(Next::Name),
+            Some(Next::Name) => Some(Next::Length),
+            Some(Next::Length) => Some(after_length(line)),
+            Some(Next::Piece(left)) => Some(match line.split_at_checked(left) {
+                // The end of a piece may be in a line.
+                Some((end, length)) => {
+                    self.saying.take(end);
+                    after_length(length)
+                }
+                None => {
+                    self.saying.take(line);
+                    match left.saturating_sub(line.len()) {
+                        0 | 1 => Next::Length,
+                        left => Next::Piece(left - 1),
+                    }
+                }
+            }),
+        };
+    }
+}
+
+fn after_length(length: &str) -> Next {
+    match usize::from_str_radix(length.trim(), 16) {
+        Ok(0) | Err(_) => Next::Type,
+        Ok(length) => Next::Piece(length),
+    }
 }
 
 impl Stream {
@@ -50,16 +99,16 @@ impl LineReader for Stream {
                 if let Some(Details {
                     name,
                     outcome,
-                    message,
+                    saying,
                     ..
                 }) = self.details.take()
                 {
-                    let mut found = Found::new(outcome).message(&message);
+                    let mut found = Found::new(outcome).message(&saying.line());
                     found.place = place;
                     self.tell(&name, found, report);
                 }
-            } else if !line.trim().is_empty() {
-                details.message = cut(line.trim());
+            } else {
+                details.line(line);
             }
             return;
         }
@@ -95,8 +144,9 @@ impl LineReader for Stream {
             self.details = Some(Details {
                 name: cut(name),
                 outcome,
-                message: String::new(),
+                saying: Saying::default(),
                 begin: report.here(),
+                next: rest.ends_with("[ multipart").then_some(Next::Type),
             });
         } else {
             self.tell(name, Found::new(outcome), report);

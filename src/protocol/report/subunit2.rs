@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::book::{Found, Same, cut};
+use super::saying::Saying;
 use super::{Reader, Report};
 use crate::model::{TestName, TestOutcome};
 
@@ -104,9 +105,10 @@ impl Packets {
     fn take(&mut self, packet: &Packet<'_>, report: &mut Report) {
         let Some(test) = packet.test else { return };
         let message = packet.content.and_then(|content| {
+            let mut saying = Saying::default();
             let text = String::from_utf8_lossy(content);
-            let mut lines = text.lines().rev().map(str::trim);
-            lines.find(|line| !line.is_empty()).map(cut)
+            text.lines().for_each(|line| saying.take(line));
+            Some(saying.line()).filter(|line| !line.is_empty())
         });
         let outcome = match packet.status {
             0 | 2 => {

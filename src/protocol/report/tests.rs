@@ -325,6 +325,45 @@ fn tst_08_a_message_says_where_its_text_is() {
     assert_eq!(&text[range], "one\ntwo</failure>");
 }
 
+/// What a report of one bad test says of it: its name, outcome and message.
+fn said(format: TestFormat, text: &str) -> (String, &'static str, String) {
+    let mut reading = Reading::new(format);
+    reading.feed(text.as_bytes());
+    let report = reading.finish();
+    let test = report.tests.iter().find(|test| test.outcome.is_bad());
+    let test = test.unwrap();
+    let message = test.message.clone().unwrap_or_default();
+    (test.name.shown(), name(test.outcome), message)
+}
+
+#[test]
+fn tst_05_the_parts_of_details_of_subunit_are_not_the_message() {
+    let text = "test: a\nsuccessful: a [ multipart\n]\ntest: b\nfailure: b [ multipart\n\
+        Content-Type: text/x-traceback;charset=utf8\ntraceback\n61\n\
+        Traceback (most recent call last):\n  File \"x.py\", line 4, in b\n\
+        AssertionError: [1] != [2]\n\n+ [2]\n0\n]\n";
+    let expected = (
+        "b".to_owned(),
+        "failed",
+        "AssertionError: [1] != [2]".to_owned(),
+    );
+    assert_eq!(said(TestFormat::Subunit1, text), expected);
+    let text = "test: c\nerror: c [ multipart\nContent-Type: text/plain\nreason\n3\nwhy0\n]\n";
+    let expected = ("c".to_owned(), "error", "why".to_owned());
+    assert_eq!(said(TestFormat::Subunit1, text), expected);
+}
+
+#[test]
+fn tst_05_the_reporter_of_trial_steps_says_failure() {
+    let text = "a.B.test_x ... [FAILURE]\n\n===============================================\
+        ================================\n[FAIL]\nTraceback (most recent call last):\n\
+        twisted.trial.unittest.FailTest: 1 != 2\n\na.B.test_x\n------------------------------------\
+        -------------------------------------------\nRan 1 tests in 0.010s\n";
+    let (test, outcome, message) = said(TestFormat::Trial, text);
+    assert_eq!((test.as_str(), outcome), ("a.B.test_x", "failed"));
+    assert_eq!(message, "twisted.trial.unittest.FailTest: 1 != 2");
+}
+
 #[test]
 fn tst_08_the_text_of_a_bad_test_is_what_was_written_about_it() {
     let check = |format, text: &str, expected: &[(&str, &str)]| {

@@ -129,7 +129,7 @@ fn outcome(line: &str) -> Option<TestOutcome> {
     let (_, word) = line.trim_end().strip_suffix(']')?.rsplit_once('[')?;
     Some(match word {
         "OK" => TestOutcome::Passed,
-        "FAIL" => TestOutcome::Failed,
+        "FAIL" | "FAILURE" => TestOutcome::Failed,
         "ERROR" => TestOutcome::Error,
         "SKIPPED" => TestOutcome::Skipped,
         "TODO" => TestOutcome::ExpectedFailure,
