@@ -101,13 +101,13 @@ impl Daemon {
         let (seed, newsroom) = (rng.random(), Newsroom::started_at(clock.wall()));
         let core = BotMaster::new(Arc::clone(&config), recovered, seed, clock.now());
         let (ask, questions) = mpsc::channel(QUESTIONS);
+        let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let (reconfigure, reconfigurations) = mpsc::channel(reconfigure::REQUESTS);
         let (in_force, configs) = watch::channel(Arc::clone(&config));
         let told = (newsroom.clone(), reconfigure.clone());
         let control = Control::new(ask, writer.clone(), told.0, told.1, configs, clock)
             .with_fingerprints(fingerprints);
         let refusals = Arc::clone(gatekeeper.refusals());
-        let (logged_in, to_take_in) = mpsc::channel(logins::LOGINS);
         let reading = tasks.on(parts.web_thread.runtime().clone());
         let mut web = WebPorts::of(&control, parts.zone, &parts.logs, &gatekeeper, reading);
         let mut doors = Doors::new(logged_in, gatekeeper, tasks.clone());
@@ -133,14 +133,9 @@ impl Daemon {
             lookout.bots,
             &tasks,
         );
-        start_chores(
-            &tasks,
-            &newsroom,
-            &refusals,
-            Pruner::new(writer.clone(), clock),
-            reconfigurer,
-            reconfigurations,
-        );
+        let pruner = Pruner::new(writer.clone(), clock);
+        let reconfiguring = (reconfigurer, reconfigurations);
+        start_chores(&tasks, &newsroom, &refusals, pruner, reconfiguring);
         let channels = engine::Channels {
             confirmed: parts.confirmed,
             questions,
@@ -275,8 +270,7 @@ fn start_chores(
     newsroom: &Newsroom,
     refusals: &Arc<Refusals>,
     pruner: Pruner,
-    reconfigurer: Reconfigurer,
-    reconfigurations: mpsc::Receiver<Reconfigure>,
+    (reconfigurer, reconfigurations): (Reconfigurer, mpsc::Receiver<Reconfigure>),
 ) {
     let config = || reconfigurer.config();
     let folding = Arc::clone(refusals).log_folded(tasks.clone());

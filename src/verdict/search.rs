@@ -67,10 +67,10 @@ impl Search {
             None => match self.ends(&seen) {
                 Next::Ask(ends) if ends.is_empty() => match self.within(&seen) {
                     Next::Ask(points) => points,
-                    over => return over,
+                    over @ Next::Over(_) => return over,
                 },
                 Next::Ask(ends) => ends,
-                over => return over,
+                over @ Next::Over(_) => return over,
             },
         };
         let left = self.most(&seen).saturating_sub(answers.len());
@@ -116,9 +116,8 @@ impl Search {
         }
         let mut ask = Vec::new();
         ask.extend((!is_red_again).then_some(self.changes));
-        if !is_green_again && !(self.is_one_by_one && !is_red_again) {
-            ask.push(0);
-        }
+        let is_in_turn = is_red_again || !self.is_one_by_one;
+        ask.extend((!is_green_again && is_in_turn).then_some(0));
         Next::Ask(ask)
     }
 

@@ -143,7 +143,7 @@ fn build(number: u64, kind: Kind) -> (Op, Vec<Op>) {
     let fails = match kind {
         Kind::Tries | Kind::Fail => true,
         Kind::Pass => false,
-        Kind::Alternate => number % 2 == 0,
+        Kind::Alternate => number.is_multiple_of(2),
     };
     let mut ops = begun(number, stamp.into());
     for index in 0..STEPS {

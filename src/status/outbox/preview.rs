@@ -1,6 +1,5 @@
 //! What letters would say, and to whom, without sending them (MSG-05).
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -231,7 +230,7 @@ impl Preview {
         let mut letter = self.letter(&telling.name, case.facts);
         let mut shown = format!("=== {}: {}\n", telling.name, letter.facts);
         if let Some(unwanted) = case.unwanted {
-            let _ = writeln!(shown, "(It would not be sent: {unwanted}.)");
+            shown += &format!("(It would not be sent: {unwanted}.)\n");
         }
         let made = match target.mail() {
             None => self.pushed(post, &letter).await,
@@ -348,25 +347,23 @@ fn of_set(
 
 /// A mail for people: the headers that they look at, and the text.
 fn of_mail(parts: &Parts) -> String {
-    let mut shown = format!("From: {}\n", parts.from);
+    let mut lines = vec![format!("From: {}", parts.from)];
     for (name, all) in [("To", &parts.recipients.to), ("Cc", &parts.recipients.cc)] {
         if !all.is_empty() {
-            let _ = writeln!(shown, "{name}: {}", all.join(", "));
+            lines.push(format!("{name}: {}", all.join(", ")));
         }
     }
-    let _ = writeln!(shown, "Subject: {}", one_line(&parts.subject));
-    for (name, value) in &parts.headers {
-        let _ = writeln!(shown, "{name}: {}", one_line(value));
-    }
-    let _ = writeln!(shown, "\n{}", parts.text);
-    if let Some(html) = &parts.html {
-        let _ = writeln!(shown, "--- as HTML\n{html}");
-    }
-    for attached in &parts.attachments {
+    lines.push(format!("Subject: {}", one_line(&parts.subject)));
+    let headers = parts.headers.iter();
+    lines.extend(headers.map(|(name, value)| format!("{name}: {}", one_line(value))));
+    lines.push(format!("\n{}", parts.text));
+    lines.extend(parts.html.iter().map(|html| format!("--- as HTML\n{html}")));
+    let attached = parts.attachments.iter();
+    lines.extend(attached.map(|attached| {
         let (name, length) = (&attached.name, attached.len());
-        let _ = writeln!(shown, "--- attached: {name} ({length} bytes)");
-    }
-    shown
+        format!("--- attached: {name} ({length} bytes)")
+    }));
+    lines.join("\n") + "\n"
 }
 
 fn why(failure: &Failure) -> String {

@@ -3,8 +3,8 @@
 //!
 //! Of a step that passes nothing is kept. Once it has failed on a tree, it is a subject, and what
 //! builds answer about it is kept until it has been well for long. The same holds for a test. So a
-//! build that passes costs one look at the subjects of its tree, and one that goes on failing does not
-//! look at the history.
+//! build that passes costs one look at the subjects of its tree, and one that goes on failing does
+//! not look at the history.
 
 mod gone;
 mod of;

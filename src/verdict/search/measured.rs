@@ -1,5 +1,7 @@
 //! How often searches are right where tests fail by accident (section 14).
 
+#![expect(clippy::print_stderr, reason = "tests")]
+
 use std::collections::BTreeSet;
 
 use rand::rngs::StdRng;
@@ -70,7 +72,7 @@ fn srh_05_among_64_changes_a_test_that_fails_by_accident_is_no_obstacle() {
             score.wrong += u64::from(bad != guilty && is_sure);
         }
     }
-    println!("64 changes, 10 % by accident: {score:?}, {builds} builds");
+    eprintln!("64 changes, 10 % by accident: {score:?}, {builds} builds");
     assert!(score.right * 100 >= score.all * 95, "{score:?}");
     // Of 100 000, a few: the same accident five times in a row, and no other.
     assert!(score.wrong * 2_000 <= score.all && (score.all > 1_000 || score.wrong == 0));
@@ -232,7 +234,7 @@ fn prb_08_hardly_anybody_is_accused_by_accident() {
             score.doubtful += history.score.doubtful;
             score.wrong += history.score.wrong;
         }
-        println!("{rate}: {score:?}");
+        eprintln!("{rate}: {score:?}");
         let accused = score.right + score.wrong;
         assert!(score.wrong * 1_000 <= accused * most, "{rate}: {score:?}");
     }

@@ -6,7 +6,7 @@ use super::buttons::Buttons;
 use super::common::{not_found, number_of};
 use super::hands::{Hand, Happened, build, hands, happened};
 use super::searches::Row as SearchRow;
-use super::tests::flaky;
+use super::tests::{FlakyPlace, flaky};
 use crate::control::Target;
 use crate::model::{Action, ProblemNumber};
 use crate::store::State;
@@ -44,7 +44,7 @@ struct Contents {
     fixed_in: Vec<(Link, Link)>,
     builds: Vec<(&'static str, Link)>,
     unseen_since: Option<Link>,
-    flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
+    flaky: Vec<FlakyPlace>,
     searches: Vec<SearchRow>,
     search_buttons: Buttons,
     /// Why the master does not search for the cause by itself.

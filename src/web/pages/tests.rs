@@ -103,9 +103,7 @@ struct History {
     name: String,
     /// Who sees to it that it gets well, why it is in quarantine, and until when.
     quarantine: Option<(String, String, Time)>,
-    /// Where it is flaky: the branch and the step, how often it fails, and the builds that
-    /// contradict each other.
-    flaky: Vec<(String, String, Vec<(Link, Link, Link)>)>,
+    flaky: Vec<FlakyPlace>,
     /// Who cares for the builder.
     owners: String,
     in_build: Vec<InBuild>,
@@ -230,11 +228,12 @@ fn history(
     )
 }
 
+/// Where something is flaky: the branch and the step, how often it fails, and the builds that
+/// contradict each other.
+pub(super) type FlakyPlace = (String, String, Vec<(Link, Link, Link)>);
+
 /// Where something is flaky on a builder, how often it fails, and the builds that show it (FLK-08).
-pub(super) fn flaky(
-    builder: &BuilderName,
-    flaky: &[Flakiness],
-) -> Vec<(String, String, Vec<(Link, Link, Link)>)> {
+pub(super) fn flaky(builder: &BuilderName, flaky: &[Flakiness]) -> Vec<FlakyPlace> {
     let build =
         |number: BuildNumber| Link::to(&number.to_string(), &address::build(builder, number));
     let row = |one: &Flakiness| {
@@ -284,7 +283,7 @@ fn page_of(
             (one.owner, one.reason, until)
         }),
         flaky: flaky(builder, flaky_on),
-        owners: commas(&scene.config.owners_of_builder(builder.as_str())),
+        owners: commas(scene.config.owners_of_builder(builder.as_str())),
         in_build,
         rows: rows.collect(),
     };
