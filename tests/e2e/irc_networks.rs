@@ -188,7 +188,7 @@ fn irc_01_irc_05_a_bot_logs_in_over_tls_and_knows_people_by_their_accounts() {
     eve.says("bb: force build full because");
     eve.waits_for("may not force");
     eve.says("bb: join #more");
-    eve.waits_for("may not reconfigure");
+    eve.waits_for("only for people whom I know");
     let mut audit = master.program();
     let audit = run(audit.args(["audit", "--basedir"]).arg(master.dir())).ok();
     assert!(audit.contains("had the bot join #other"), "{audit}");

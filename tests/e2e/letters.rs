@@ -1,7 +1,6 @@
 //! Mail about builds, taken by a real mail server (MAL-01 to MAL-14, OUT-18).
 
 use std::fs;
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,9 +12,9 @@ use crate::harness::{
 };
 
 /// A master that mails about builds which fail while the file `broken` is there, and a mail server.
-struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     sandbox: &'a Sandbox,
-    master: Master<'a>,
+    pub(crate) master: Master<'a>,
     python: PathBuf,
     port: u16,
     dir: PathBuf,
@@ -23,7 +22,7 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Absent where the mail server cannot be had.
-    fn prepare(sandbox: &'a Sandbox, lines: &str) -> Option<Self> {
+    pub(crate) fn prepare(sandbox: &'a Sandbox, lines: &str) -> Option<Self> {
         Self::with_schedulers(sandbox, lines, None)
     }
 
@@ -60,7 +59,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    fn serve(&self) -> Process {
+    pub(crate) fn serve(&self) -> Process {
         self.serve_with(&[])
     }
 
@@ -89,7 +88,7 @@ impl<'a> Scene<'a> {
         run(&mut command).ok();
     }
 
-    fn build(&self, number: u64, is_broken: bool) {
+    pub(crate) fn build(&self, number: u64, is_broken: bool) {
         let broken = self.dir.join("broken");
         match is_broken {
             true => fs::write(broken, "").unwrap(),
@@ -120,7 +119,7 @@ impl<'a> Scene<'a> {
             .collect()
     }
 
-    fn wait_for_states(&self, expected: &[&str]) {
+    pub(crate) fn wait_for_states(&self, expected: &[&str]) {
         wait_until("the letters", || {
             let letters = self.letters();
             letters.len() == expected.len()
@@ -131,7 +130,7 @@ impl<'a> Scene<'a> {
         });
     }
 
-    fn mails(&self) -> Vec<Value> {
+    pub(crate) fn mails(&self) -> Vec<Value> {
         let mails = (1..).map(|number| self.dir.join(format!("{number}.json")));
         let mails = mails.map_while(|path| fs::read_to_string(path).ok());
         mails
@@ -541,81 +540,4 @@ fn esc_01_esc_11_a_suspect_is_told_of_the_begin_and_the_end_of_a_problem_once() 
     let text = ended["text"].as_str().unwrap();
     assert!(text.contains("full: test is over: resolved."), "{text}");
     assert_eq!(header(begun, "References"), header(ended, "References"));
-}
-
-#[test]
-fn mal_11_a_link_of_a_mail_does_one_thing_when_its_button_is_pressed() {
-    let sandbox = Sandbox::new();
-    let web = free_port();
-    let lines = format!(
-        "mode = []\nproblems = true\n[problems]\ngather = \"0s\"\npause = \"0s\"\n\
-         [web]\nport = \"tcp:{web}:interface=127.0.0.1\"\n\
-         [[permissions]]\nwho = [\"logged-in\"]\nmay = [\"view\"]\n"
-    );
-    let Some(scene) = Scene::prepare(&sandbox, &lines) else {
-        return;
-    };
-    let server = scene.serve();
-    scene.build(0, false);
-    scene.build(1, true);
-    scene.wait_for_states(&["delivered"]);
-    drop(server);
-    let mails = scene.mails();
-    let header = |name: &str| mails[0]["headers"][name].as_str().unwrap();
-    let post = "List-Unsubscribe=One-Click";
-    assert_eq!(header("List-Unsubscribe-Post"), post);
-    let mute = header("List-Unsubscribe").trim_matches(['<', '>']);
-    let text = mails[0]["text"].as_str().unwrap();
-    let link = |word: &str| {
-        let line = text.lines().find(|line| line.contains(word));
-        let line = line.unwrap_or_else(|| panic!("{word}: {text}"));
-        line.split_whitespace().last().unwrap().to_owned()
-    };
-    let (claim, not_mine) = (link("I see to it:"), link("It is not mine:"));
-    let path = |link: &str| link.strip_prefix("http://localhost").unwrap().to_owned();
-    let problem = || {
-        let mut command = scene.master.program();
-        command.args(["problems", "1", "--json", "--basedir"]);
-        let shown = run(command.arg(scene.master.dir())).ok();
-        serde_json::from_str::<Value>(&shown).unwrap()
-    };
-
-    // Programs that check mails follow all links.
-    for link in [mute, &claim, &not_mine] {
-        let (status, page) = ask(web, "GET", &path(link), "");
-        assert_eq!(status, 200, "{page}");
-        assert!(page.contains("<form") && page.contains("alice"), "{page}");
-    }
-    assert_eq!(problem()["mutes"].as_array().unwrap().len(), 0);
-
-    let (status, page) = ask(web, "POST", &path(mute), post);
-    assert_eq!(status, 200, "{page}");
-    assert_eq!(problem()["mutes"][0]["person"], "alice");
-    let (status, page) = ask(web, "POST", &path(&claim), "");
-    assert_eq!(status, 200, "{page}");
-    assert_eq!(problem()["claims"][0]["person"], "alice");
-    let forged = path(&claim).replace("/one-click/", "/one-click/A");
-    let (status, page) = ask(web, "POST", &forged, "");
-    assert_eq!(status, 409, "{page}");
-    let mut audit = scene.master.program();
-    let audit = run(audit.args(["audit", "--basedir"]).arg(scene.master.dir())).ok();
-    for act in ["muted problem 1", "claimed problem 1"] {
-        let line = audit.lines().find(|line| line.contains(act));
-        assert!(line.is_some_and(|line| line.contains("alice")), "{audit}");
-    }
-}
-
-/// What a page answers to somebody without a login: the status and the text.
-fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.0\r\nHost: localhost\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer)
 }

@@ -38,6 +38,7 @@ mod looking;
 mod mails;
 mod masters;
 mod month;
+mod one_click;
 mod outbox;
 mod output;
 mod people;

@@ -125,6 +125,8 @@ impl Desk {
 
     /// Tells those who watched builds that have ended while the master was away.
     async fn tell_missed(&mut self) {
+        // Builds that ended with the master are on their way to the disk when it starts.
+        self.control.settled().await;
         for build in std::mem::take(&mut self.missed) {
             if let Some(ended) = looking::over(&self.control, &self.config, build).await {
                 let watchers = self.chat.watchers(build);

@@ -42,3 +42,31 @@ impl Chat {
         watched
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use crate::model::NotifyEvent;
+
+    #[test]
+    fn irc_02_what_channels_asked_for_is_taken_up_again() {
+        let mut chat = Chat::new(Settings {
+            channels: vec!["#dev".to_owned()],
+            ..Settings::default()
+        });
+        let wishes = ChannelWishes {
+            events: [NotifyEvent::Started].into(),
+            is_muted: true,
+            watched: [BuildId(7)].into(),
+        };
+        let known = vec![
+            ("#dev".to_owned(), wishes.clone()),
+            ("#gone".to_owned(), wishes.clone()),
+        ];
+        assert_eq!(chat.restore(known), [BuildId(7)].into());
+        assert_eq!(chat.wishes("#DEV"), Some(wishes.clone()));
+        assert_eq!(chat.wishes("#gone"), None, "it is not in the configuration");
+        assert_eq!(chat.watchers(BuildId(7)), [("#dev".to_owned(), wishes)]);
+    }
+}

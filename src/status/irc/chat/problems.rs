@@ -174,3 +174,40 @@ pub(super) fn why(_: &mut Chat, order: &Order, sight: &Sight) -> Answer {
         act: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::{Said, Settings};
+    use super::*;
+
+    #[test]
+    fn irc_04_whoever_puts_a_test_in_quarantine_says_why_and_sees_to_it() {
+        let mut chat = Chat::new(Settings::default());
+        let mut sight = Sight::default();
+        let mut answer = |text: &str, sight: &Sight| {
+            let said = Said {
+                nick: "ann".to_owned(),
+                address: "ann@home".to_owned(),
+                channel: None,
+                text: text.to_owned(),
+                is_action: false,
+                is_seen: true,
+            };
+            let order = chat.hear(said).unwrap();
+            chat.answer(&order, sight)
+        };
+        let text = "quarantine net.test_x fails when it is late";
+        let kind = |answer: Answer| answer.replies[0].kind;
+        assert_eq!(kind(answer("quarantine net.test_x", &sight)), Kind::Usage);
+        assert_eq!(kind(answer(text, &sight)), Kind::WhoAreYou);
+        sight.person = Some("ann".to_owned());
+        let wanted = Act::Quarantine {
+            test: "net.test_x".to_owned(),
+            reason: "fails when it is late".to_owned(),
+            owner: "ann".to_owned(),
+        };
+        assert_eq!(answer(text, &sight).act, Some(wanted));
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::telling::MOST_LINES;
 use super::*;
-use crate::model::{ChangeNumber, ChannelWishes, Duty, Ending, ProblemNumber, Results, Timestamp};
+use crate::model::{ChangeNumber, Duty, Ending, ProblemNumber, Results, Timestamp};
 
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -545,43 +545,6 @@ fn irc_06_five_wrong_codes_need_another() {
     }
     let replies = world.says(private("i am ann ABCDEF"));
     assert_eq!(replies[0].kind, Kind::WhoAreYou);
-}
-
-#[test]
-fn irc_04_whoever_puts_a_test_in_quarantine_says_why_and_sees_to_it() {
-    let mut world = World::new();
-    let kinds = |world: &mut World, text: &str| world.says(private(text))[0].kind;
-    assert_eq!(kinds(&mut world, "quarantine net.test_x"), Kind::Usage);
-    let text = "quarantine net.test_x fails when it is late";
-    assert_eq!(kinds(&mut world, text), Kind::WhoAreYou);
-    world.sight.person = Some("ann".to_owned());
-    let order = world.chat.hear(private(text)).unwrap();
-    let answer = world.chat.answer(&order, &world.sight);
-    let wanted = Act::Quarantine {
-        test: "net.test_x".to_owned(),
-        reason: "fails when it is late".to_owned(),
-        owner: "ann".to_owned(),
-    };
-    assert_eq!(answer.act, Some(wanted));
-    assert_eq!(kinds(&mut world, text), Kind::Quarantined);
-}
-
-#[test]
-fn irc_02_what_channels_asked_for_is_taken_up_again() {
-    let mut chat = World::new().chat;
-    let wishes = ChannelWishes {
-        events: [NotifyEvent::Started].into(),
-        is_muted: true,
-        watched: [BuildId(7)].into(),
-    };
-    let known = vec![
-        ("#dev".to_owned(), wishes.clone()),
-        ("#gone".to_owned(), wishes.clone()),
-    ];
-    assert_eq!(chat.restore(known), [BuildId(7)].into());
-    assert_eq!(chat.wishes("#DEV"), Some(wishes.clone()));
-    assert_eq!(chat.wishes("#gone"), None, "it is not in the configuration");
-    assert_eq!(chat.watchers(BuildId(7)), [("#dev".to_owned(), wishes)]);
 }
 
 #[test]
