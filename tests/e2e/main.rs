@@ -37,7 +37,6 @@ mod locks;
 mod looking;
 mod mails;
 mod masters;
-mod month;
 mod one_click;
 mod outbox;
 mod output;
