@@ -134,7 +134,7 @@ impl ProblemStory {
             return Ok(None);
         };
         let events = state.problem_events(number)?;
-        let guilty = state.guilty_of(number)?;
+        let guilty = state.guilty_of(&row)?;
         let flaky = match (row.subject.step(), row.problem.found.doubt) {
             (Some(step), Some(Doubt::Flaky)) => {
                 let test = row.subject.test().map_or("", TestName::as_stored);

@@ -167,7 +167,7 @@ fn out_03_out_04_out_18_kills_at_each_step_lose_nothing_and_double_only_what_was
         let step = STEPS[number % STEPS.len()];
         let round = number / STEPS.len();
         // In the first round at once, then while the master writes down what was taken.
-        scene.kill(step, round % 8, number, (number + round) % 2 == 0);
+        scene.kill(step, round % 8, number, (number + round).is_multiple_of(2));
         scene.master.run();
     }
     wait_until("all letters", || scene.letters(&[]).is_empty());

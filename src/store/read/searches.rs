@@ -148,17 +148,15 @@ impl State {
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn guilty_of(&self, problem: ProblemNumber) -> Result<Option<Suspect>, StoreError> {
-        let Some(row) = self.problem(problem)? else {
+    pub fn guilty_of(&self, row: &ProblemRow) -> Result<Option<Suspect>, StoreError> {
+        if row.problem.found.doubt.is_some() {
             return Ok(None);
-        };
-        let searches = self.searches_of(problem)?;
+        }
+        let searches = self.searches_of(row.problem.number)?;
         let mut latest = searches.iter().rev();
         let proved = latest.find_map(SearchRow::guilty);
-        let suspects = row.problem.suspects.into_iter();
-        let has_doubt = row.problem.found.doubt.is_some();
-        let mut proved_of = suspects.filter(|one| !has_doubt && Some(one.change) == proved);
-        Ok(proved_of.next())
+        let mut suspects = row.problem.suspects.iter();
+        Ok(suspects.find(|one| Some(one.change) == proved).cloned())
     }
 }
 
@@ -169,14 +167,31 @@ impl State {
     /// # Errors
     /// The state cannot be read.
     pub fn presumed_of(&self, row: &ProblemRow) -> Result<Option<Presumed>, StoreError> {
-        let suspects = row.problem.suspects.iter().map(|suspect| suspect.change);
-        if row.problem.state != ProblemState::Open || row.problem.found.doubt.is_some() {
+        if row.problem.state != ProblemState::Open {
             return Ok(None);
         }
-        let suspects: Vec<_> = suspects.collect();
-        let others = self.searches(None, LOOKED_AT)?;
-        let same = others.into_iter().find_map(|search| {
-            let (change, record) = (search.guilty()?, search.record);
+        Ok(Presumed::of(row, &self.newest_searches()?))
+    }
+
+    /// The searches among which one for the same failure is looked for.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn newest_searches(&self) -> Result<Vec<SearchRow>, StoreError> {
+        self.searches(None, LOOKED_AT)
+    }
+}
+
+impl Presumed {
+    /// What one of these searches says of a problem.
+    #[must_use]
+    pub fn of(row: &ProblemRow, searches: &[SearchRow]) -> Option<Self> {
+        if row.problem.found.doubt.is_some() {
+            return None;
+        }
+        let suspects: Vec<_> = row.problem.suspects.iter().map(|one| one.change).collect();
+        let (change, record) = searches.iter().find_map(|search| {
+            let (change, record) = (search.guilty()?, &search.record);
             let symptoms = record.symptoms.iter().cloned().collect();
             let is_same = record.points.get(1..) == Some(suspects.as_slice())
                 && record.problem != Some(row.problem.number)
@@ -185,18 +200,15 @@ impl State {
                     (&row.subject, &row.problem.found.symptoms),
                 );
             is_same.then_some((change, record))
-        });
-        let presumed = same.and_then(|(change, record)| {
-            let mut suspects = row.problem.suspects.iter();
-            let who = suspects.find(|suspect| suspect.change == change)?;
-            Some(Presumed {
-                change,
-                who: who.who.clone(),
-                builder: record.builder,
-                search: record.number,
-            })
-        });
-        Ok(presumed)
+        })?;
+        let mut suspects = row.problem.suspects.iter();
+        let who = suspects.find(|suspect| suspect.change == change)?;
+        Some(Self {
+            change,
+            who: who.who.clone(),
+            builder: record.builder.clone(),
+            search: record.number,
+        })
     }
 }
 
