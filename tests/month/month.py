@@ -103,6 +103,7 @@ def live(master, project, plan, record):
         project.push(push)
         count += len(push)
         master.settle(count)
+        project.set("accidents", True)
         record.look()
         print(f"{count} of {plan.commits} commits", file=sys.stderr, flush=True)
 
