@@ -1,6 +1,6 @@
 //! Answers commands and tells of builds: the chat, with the master around it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ use crate::store::State;
 /// How long an act may take before the asker hears that it takes long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long the end of a build is news (OUT-09), and of how many builds ends are kept so long.
+const STALE: Duration = Duration::from_mins(10);
+const MOST_MISSED: usize = 100;
+
 /// Letters of a code (IRC-06), and those that it may have: none that look alike.
 const CODE_LETTERS: usize = 6;
 const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
@@ -44,8 +48,9 @@ pub(super) struct Desk {
     /// The letter that is on its way, with its mark.
     sending: Option<(String, oneshot::Sender<()>)>,
     marks: u64,
-    /// Builds that channels watched before the master was started.
-    missed: BTreeSet<BuildId>,
+    /// Builds to tell of once the bot is in its channels: those that ended meanwhile, with the time
+    /// at which that was heard; and those that channels watched before the master was started.
+    missed: BTreeMap<BuildId, Option<Mono>>,
 }
 
 impl Desk {
@@ -75,7 +80,7 @@ impl Desk {
             is_settled: false,
             sending: None,
             marks: 0,
-            missed: BTreeSet::new(),
+            missed: BTreeMap::new(),
         }
     }
 
@@ -118,19 +123,30 @@ impl Desk {
         let bot = self.config.telling.name.clone();
         let read = move |state: &State| state.irc_channels(&bot);
         match self.control.reader().read(read).await {
-            Ok(known) => self.missed = self.chat.restore(known),
+            Ok(known) => {
+                let watched = self.chat.restore(known).into_iter();
+                self.missed = watched.map(|build| (build, None)).collect();
+            }
             Err(error) => warn!("cannot read what channels asked for: {error}"),
         }
     }
 
-    /// Tells those who watched builds that have ended while the master was away.
+    /// Tells of builds that have ended while the bot was not in its channels; those who watched
+    /// them, if the master was away.
     async fn tell_missed(&mut self) {
         // Builds that ended with the master are on their way to the disk when it starts.
         self.control.settled().await;
-        for build in std::mem::take(&mut self.missed) {
+        let now = self.now();
+        for (build, heard) in std::mem::take(&mut self.missed) {
+            if heard.is_some_and(|heard| now.0.saturating_sub(heard.0) > STALE) {
+                continue;
+            }
             if let Some(ended) = looking::over(&self.control, &self.config, build).await {
                 let watchers = self.chat.watchers(build);
-                let replies = self.chat.missed(&ended);
+                let replies = match heard {
+                    Some(_) => self.chat.ended(&ended),
+                    None => self.chat.missed(&ended),
+                };
                 self.announce(replies);
                 self.keep_all(watchers).await;
             }
@@ -454,7 +470,13 @@ impl Desk {
                 let replies = self.chat.started(&started);
                 self.announce(replies);
             }
-            BuildEvent::Finished { build, .. } if self.chat.follows(*build) => {
+            BuildEvent::Finished { build, .. } if !self.chat.follows(*build) => {}
+            BuildEvent::Finished { build, .. } if !self.is_settled => {
+                if self.missed.len() < MOST_MISSED {
+                    self.missed.insert(*build, Some(self.now()));
+                }
+            }
+            BuildEvent::Finished { build, .. } => {
                 self.control.settled().await;
                 if let Some(ended) = self.ended(*build).await {
                     let watchers = self.chat.watchers(*build);
@@ -464,7 +486,6 @@ impl Desk {
                 }
             }
             BuildEvent::Started(_)
-            | BuildEvent::Finished { .. }
             | BuildEvent::StartFailed { .. }
             | BuildEvent::LocksAwaited(_)
             | BuildEvent::LocksGranted { .. }
