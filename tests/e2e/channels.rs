@@ -142,7 +142,7 @@ impl<'a> Scene<'a> {
     fn run(&mut self, human: &mut Human) {
         self.master.run();
         self.master.wait_until_attached("bot");
-        human.waits_for(":bb!");
+        human.waits_for(" JOIN :#dev");
     }
 
     /// The code that was mailed to ann.
