@@ -128,7 +128,8 @@ impl Journal {
             | Op::OfferTaken(_)
             | Op::Redelivered { .. }
             | Op::SourceTried(_)
-            | Op::Configured { .. } => {}
+            | Op::Configured { .. }
+            | Op::StepsConfigured { .. } => {}
             Op::EpochBegun { epoch } => {
                 assert!(epoch > self.epoch, "epoch {epoch} after {}", self.epoch);
                 self.epoch = epoch;
