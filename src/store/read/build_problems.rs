@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
 
 use super::builds::BuildRow;
 use super::of_line::{origin_of, tree};
@@ -154,13 +155,8 @@ pub(in crate::store) fn failing(
 ) -> rusqlite::Result<Vec<(Judgement, ProblemRow)>> {
     let mut found: Vec<(Judgement, ProblemRow)> = Vec::new();
     let tree = tree(place.line);
-    let mut select = conn.prepare_cached(PROBLEMS_AT)?;
     for fails in failures(conn, place.build)? {
-        let builder = place.builder.as_str();
-        let (step, test) = (&fails.step, &fails.test);
-        let of = params![builder, Json(&tree), step, test, int(place.point.0)];
-        let rows = select.query_map(of, row_of)?;
-        let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut rows = problems_at(conn, place, &tree, &fails)?;
         rows.retain(|row| place.point <= row.problem.found.last);
         if rows.iter().any(|row| fails.is_of(row)) {
             rows.retain(|row| fails.is_of(row));
@@ -205,17 +201,27 @@ fn base_of(
         .optional()
 }
 
+/// The problems of what fails that had begun at the point.
+fn problems_at(
+    conn: &Connection,
+    place: &Place<'_>,
+    tree: &Value,
+    fails: &Failing,
+) -> rusqlite::Result<Vec<ProblemRow>> {
+    let builder = place.builder.as_str();
+    let (step, test) = (&fails.step, &fails.test);
+    let of = params![builder, Json(tree), step, test, int(place.point.0)];
+    let mut select = conn.prepare_cached(PROBLEMS_AT)?;
+    let rows = select.query_map(of, row_of)?;
+    rows.collect()
+}
+
 /// Compares what fails in a try with the problems of its base (PRB-18).
 fn beside_base(conn: &Connection, place: &Place<'_>) -> rusqlite::Result<SaidOfProblems> {
     let mut said = SaidOfProblems::default();
     let tree = tree(place.line);
-    let mut select = conn.prepare_cached(PROBLEMS_AT)?;
     for fails in failures(conn, place.build)? {
-        let builder = place.builder.as_str();
-        let (step, test) = (&fails.step, &fails.test);
-        let of = params![builder, Json(&tree), step, test, int(place.point.0)];
-        let rows = select.query_map(of, row_of)?;
-        let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+        let mut rows = problems_at(conn, place, &tree, &fails)?;
         rows.retain(|row| is_at(row, place.point) && fails.is_of(row));
         if rows.is_empty() && fails.is_told {
             said.yours.push(fails.subject());
