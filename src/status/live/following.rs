@@ -99,7 +99,7 @@ impl Following {
         self.newest
     }
 
-    /// Nothing is told of a build.
+    /// Leaves out a build: the client hears nothing about it.
     pub(super) fn pass_over(&mut self, build: BuildId) {
         self.newest = self.newest.max(build);
     }

@@ -113,7 +113,7 @@ impl Post {
         Ok(worded.map(|worded| worded.text))
     }
 
-    /// What is told of problems that `has` has, one line for each.
+    /// A message about the problems that pass `has`, a line each.
     fn brief(
         &self,
         told: &ProblemsTold,

@@ -62,7 +62,7 @@ impl Preview {
     /// What each target would be told, a text for each.
     ///
     /// # Errors
-    /// There is no such build, problem or slave, or the state cannot be read.
+    /// The build, problem or slave is unknown, or the state cannot be read.
     pub async fn show(self, basedir: &Path, config: Config) -> Result<Vec<String>, String> {
         let (reader, config) = (Reader::new(basedir), Arc::new(config));
         let known = Arc::clone(&config);
@@ -170,7 +170,7 @@ impl Preview {
         Ok(Ok(Case { facts, unwanted }))
     }
 
-    /// What is told of the open problems.
+    /// Letters about the open problems.
     fn problems(&self, state: &State) -> Result<Result<LetterFacts, String>, StoreError> {
         let rows = state.problems_to_tell(self.now)?;
         let builder = self.build.as_ref().map(|(builder, _)| builder);
