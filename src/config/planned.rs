@@ -71,11 +71,16 @@ const PLANNED: &[Row] = &[
     (
         "status.type",
         "remove it: `[web]` with `port = 8010` serves pages, and a `MailNotifier` mails",
+        &["StatusPush", "TinderboxMailNotifier", "WebStatus"],
+    ),
+    (
+        "status.type",
+        "write `type = \"commit-status\"`, or a `webhook` where the service is none that it knows",
         &[
             "GitHubStatus",
-            "StatusPush",
-            "TinderboxMailNotifier",
-            "WebStatus",
+            "GitHubStatusPush",
+            "StashStatusPush",
+            "BitbucketServerStatusPush",
         ],
     ),
     ("builders", ADVICE, &["next_build", "can_start_build"]),

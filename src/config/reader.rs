@@ -237,7 +237,13 @@ impl<'a> Table<'a> {
             }
         };
         let name = match value {
-            Some(value) => value.one_of(&names)?,
+            Some(value) => match value.one_of(&names) {
+                Some(name) => name,
+                None => {
+                    self.report_misspelt();
+                    return None;
+                }
+            },
             None => usual?,
         };
         let kind = kinds.iter().find(|kind| shape_of(kind).name == name)?;
@@ -344,6 +350,20 @@ impl<'a> Table<'a> {
     pub(super) fn text_of(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
         let (_, value) = self.entries.get(key)?;
         Some((value.get_ref().as_str()?, value.span()))
+    }
+
+    /// Reports the keys that no kind has and that are near to one: what can be said of a table of
+    /// an unknown kind.
+    fn report_misspelt(&self) {
+        let keys = self.shape.all_keys();
+        for (key, (span, _)) in &self.entries {
+            let is_misspelt = !keys.contains(key) && spelling::meant(&keys, key).is_some();
+            if is_misspelt {
+                let (message, help) =
+                    spelling::unknown_key(self.shape.place, &keys, &self.label, key);
+                self.sink.error(span.clone(), message, help);
+            }
+        }
     }
 
     /// Reports the keys that have not been taken.

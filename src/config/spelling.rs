@@ -1,7 +1,9 @@
 //! What somebody meant who wrote a key or a value that does not exist here.
 
+use super::gone;
 use super::planned;
 use super::shape::{KindShape, Shape, of};
+use super::toplevel;
 
 /// What is wrong with `key` in a table at `place` that may have `keys`, and what would be right: it
 /// may be planned, Buildbot's spelling, or near to one that exists.
@@ -27,10 +29,18 @@ pub(super) fn unknown_key(
     let help = match meant(keys, key) {
         Some((ours, true)) => format!("it is called `{ours}` here"),
         Some((near, false)) => format!("did you mean `{near}`?"),
+        None if !place.is_empty() && is_of_the_master(key) => {
+            "it is a setting of the master: move it above the first table of the file".to_owned()
+        }
         None if place.is_empty() => "remove it, or see master.toml.example".to_owned(),
         None => format!("its keys are {}", listing(keys)),
     };
     (message, help)
+}
+
+/// Whether `key` is a setting that stands before all tables.
+fn is_of_the_master(key: &str) -> bool {
+    matches!(meant(toplevel::SHAPE.keys, key), Some((_, true)))
 }
 
 /// What is wrong with `key` in a table of type `kind`, which only tables of the types `others`
@@ -66,15 +76,18 @@ pub(super) fn key_of_others(
 pub(super) fn hint(place: &str, key: &str) -> Option<&'static str> {
     let mut hints = HINTS.iter();
     let found = hints.find(|(at, k, _)| *at == place && *k == key);
-    found.map(|(_, _, help)| *help)
+    found.map_or_else(|| gone::find(place, key), |(_, _, help)| Some(*help))
 }
 
 /// The one of `keys` that `key` means, and whether that is certain: it is Buildbot's spelling of
 /// it, and else only near to it.
 pub(super) fn meant(keys: &[&'static str], key: &str) -> Option<(&'static str, bool)> {
     let snake = snake_case(key);
-    let ours = ALIASES.iter().find(|(theirs, _)| *theirs == key);
-    let ours = ours.map_or(snake.as_str(), |(_, ours)| ours);
+    let aliases = ALIASES.iter().filter(|(theirs, _)| *theirs == key);
+    let ours = aliases
+        .map(|(_, ours)| *ours)
+        .find(|ours| keys.contains(ours));
+    let ours = ours.unwrap_or(snake.as_str());
     match keys.iter().find(|k| **k == ours) {
         Some(ours) => Some((ours, true)),
         None => nearest(&snake, keys.iter().copied()).map(|near| (near, false)),
@@ -154,6 +167,10 @@ const MOST_LISTED: usize = 30;
 
 /// Buildbot's names that are not only spelled otherwise.
 const ALIASES: &[(&str, &str)] = &[
+    ("buildpython", "build_python"),
+    ("schedulerNames", "schedulers"),
+    ("unimportantSchedulerNames", "unimportant_schedulers"),
+    ("ssh_server_alive_interval_s", "ssh_server_alive_interval"),
     ("slavePortnum", "slave_port"),
     ("slavePort", "slave_port"),
     ("protocols", "slave_port"),

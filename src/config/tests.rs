@@ -6,6 +6,7 @@ use super::*;
 use crate::model::Zone;
 
 mod accepted;
+mod buildbot_names;
 mod example;
 mod expressions;
 mod factories;

@@ -113,8 +113,8 @@ fn a_buildbot_configuration_in_python_gets_one_error() {
     let text = "from buildbot.plugins import *\nc = BuildmasterConfig = {}\nc['slaves'] = []\n";
     assert_eq!(
         mistakes_of(text),
-        "1:1: this is a Buildbot configuration in Python (master.toml is TOML, without code: see \
-         master.toml.example for the same settings)"
+        "1:1: this is a Buildbot configuration in Python (master.toml is TOML, without code: \
+         `buildmaster import-config` translates the configuration of a running master)"
     );
 }
 
