@@ -37,12 +37,14 @@ mod walk;
 
 pub(super) use acts::KEPT_ACTS;
 pub use build_problems::SaidOfProblems;
-pub(super) use build_problems::{Place, failing, has_unknown_between, point_of};
+pub(super) use build_problems::{
+    Failing, Place, failing_of, has_answered_failing, has_unknown_between, newest_news, point_of,
+};
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub(super) use ending::{ended_build, facts_of, previous_of};
 pub use flaky::FlakyRow;
-pub(super) use flaky::evidence_of;
+pub(super) use flaky::{evidence_of, newest_of};
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
 pub use of_end::{Among, FromEnd};

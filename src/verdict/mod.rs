@@ -15,6 +15,7 @@ mod keeping;
 mod reading;
 mod runs;
 mod search;
+mod steady;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -32,4 +33,5 @@ pub use search::{
     Candidate, Chosen, Limits, Next, Past, Risk, Search, Underway, choose, go_on, is_same_failure,
     risk, stopped,
 };
+pub use steady::{Scope, scope};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due};

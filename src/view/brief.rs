@@ -55,7 +55,8 @@ pub struct Standing {
     /// When it ended.
     #[serde(serialize_with = "json::time")]
     pub finished_at: Timestamp,
-    /// The first build with this result in a row.
+    /// The first build with this result in a row; of a tree that fails, the first one with its
+    /// oldest problem.
     pub since: BuildNumber,
     /// When that ended.
     #[serde(serialize_with = "json::time")]

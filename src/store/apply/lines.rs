@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::ended::EndedBuild;
 use super::{infrastructure, problems};
 use crate::model::journal::BuildFinish;
-use crate::model::{BuildNumber, ChangeNumber, Judgement, Line, Origin, Results, Timestamp};
+use crate::model::{BuildNumber, ChangeNumber, Judgement, Origin, Results, Timestamp};
 use crate::store::column::{Col, Json, int};
-use crate::store::read::{Place, failing, origin_of_requests, point_of, result_before, tree};
+use crate::store::read::{has_answered_failing, origin_of_requests, result_before, tree};
 
 /// Judges the steps of a build that ends, compares it with the one before it on its line, and moves
 /// the line. Where problems have the answer, they give it. Nothing is said of tries, of results
@@ -28,49 +28,37 @@ pub(super) fn finished(
         return Ok(None);
     };
     infrastructure::finished(conn, end, &build, &origin.line)?;
-    problems::finished(conn, end, &build, &origin.line)?;
+    let said = problems::finished(conn, end, &build, &origin.line)?;
     if !Judgement::is_evidence(end.result) || build.is_of_search {
         return Ok(None);
     }
-    let by_line = by_line(conn, end, &build, &origin)?;
-    Ok(match by_problems(conn, end, &build, &origin.line)? {
-        Some(judgement) => Some(judgement),
-        None => by_line,
+    let before = build_before(conn, end, &build, &origin)?;
+    let by_line = Judgement::of(end.result, before.map(|(_, result)| result));
+    Ok(match end.result {
+        Results::Failure if said.fails => said.news,
+        Results::Success | Results::Warnings if said.news == Some(Judgement::Fixed) => said.news,
+        Results::Success | Results::Warnings if by_line == Some(Judgement::Fixed) => {
+            // What had failed there may fail still: then its problems know when it is fixed.
+            let number = before.map_or(build.number, |(number, _)| number);
+            let is_known = has_answered_failing(conn, (&build.builder, number), &origin.line)?;
+            by_line.filter(|_| !is_known)
+        }
+        Results::Success
+        | Results::Warnings
+        | Results::Failure
+        | Results::Skipped
+        | Results::Exception
+        | Results::Retry => by_line,
     })
 }
 
-/// What the problems say of a build that fails: new, if one of them is (PRB-23).
-fn by_problems(
-    conn: &Connection,
-    end: &BuildFinish,
-    build: &EndedBuild,
-    line: &Line,
-) -> rusqlite::Result<Option<Judgement>> {
-    if end.result != Results::Failure {
-        return Ok(None);
-    }
-    let point = point_of(conn, build.newest, line, &end.properties)?;
-    let Some(point) = point else { return Ok(None) };
-    let place = Place {
-        build: end.build,
-        builder: &build.builder,
-        line,
-        point,
-    };
-    let found = failing(conn, &place)?;
-    let has = |news| found.iter().any(|(is, _)| *is == news);
-    Ok([Judgement::New, Judgement::Still]
-        .into_iter()
-        .find(|news| has(*news)))
-}
-
-/// Compares a build with the one before it on its line, and moves the line.
-fn by_line(
+/// The build before one on its line, and its result. Moves the line.
+fn build_before(
     conn: &Connection,
     end: &BuildFinish,
     build: &EndedBuild,
     origin: &Origin,
-) -> rusqlite::Result<Option<Judgement>> {
+) -> rusqlite::Result<Option<(BuildNumber, Results)>> {
     let tree = tree(&origin.line);
     let before = conn
         .prepare_cached(LINE)?
@@ -85,18 +73,15 @@ fn by_line(
             })
         })
         .optional()?;
-    let Some(before) = before else {
-        move_line(conn, build, &tree, end, None)?;
-        return Ok(Judgement::of(end.result, None));
+    let is_older = |stand: &Stand| {
+        (build.newest.is_some() && stand.newest > build.newest) || stand.last >= build.number
     };
-    let is_older = build.newest.is_some() && before.newest > build.newest;
-    if is_older || before.last >= build.number {
+    if before.as_ref().is_some_and(is_older) {
         let of = (&origin.line, build.newest);
-        let result = result_before(conn, &build.builder, build.number, of)?;
-        return Ok(Judgement::of(end.result, result));
+        return result_before(conn, &build.builder, build.number, of);
     }
-    move_line(conn, build, &tree, end, Some(&before))?;
-    Ok(Judgement::of(end.result, Some(before.result)))
+    move_line(conn, build, &tree, end, before.as_ref())?;
+    Ok(before.map(|stand| (stand.last, stand.result)))
 }
 
 /// Where a line stood.

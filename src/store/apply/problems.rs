@@ -19,9 +19,29 @@ use self::of::Of;
 use self::subject::{Subject, Subjects};
 use super::ended::EndedBuild;
 use crate::model::journal::BuildFinish;
-use crate::model::{Line, ProblemSubject, Results};
+use crate::model::{Judgement, Line, ProblemSubject, Results};
 use crate::store::read::{answers_of_build, answers_so_far, point_of, tree};
 use crate::verdict::Answer;
+
+/// What a build that ends says of problems (PRB-23).
+#[derive(Default)]
+pub(super) struct Said {
+    /// Whether something of it fails. Then it is what these problems say.
+    pub(super) fails: bool,
+    /// What its problems are for the build; absent if it has none.
+    pub(super) news: Option<Judgement>,
+}
+
+impl Said {
+    /// Adds what one answer says: something new counts more than what fails still, and that more
+    /// than what is fixed.
+    fn add(&mut self, fails: bool, news: Option<Judgement>) {
+        self.fails |= fails;
+        let all = [self.news, news];
+        let mut kinds = [Judgement::New, Judgement::Still, Judgement::Fixed].into_iter();
+        self.news = kinds.find(|kind| all.contains(&Some(*kind)));
+    }
+}
 
 /// Takes the answers of a build that ends and is not a try. One that is not known to be built of a
 /// change is evidence of nothing (PRB-02).
@@ -30,9 +50,10 @@ pub(super) fn finished(
     end: &BuildFinish,
     build: &EndedBuild,
     line: &Line,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Said> {
+    let mut said = Said::default();
     let Some(point) = point_of(conn, build.newest, line, &end.properties)? else {
-        return Ok(());
+        return Ok(said);
     };
     let of = Of {
         conn,
@@ -49,7 +70,7 @@ pub(super) fn finished(
         Results::Failure | Results::Exception | Results::Retry
     );
     if known.is_empty() && !may_fail && !tests.has_news() {
-        return Ok(());
+        return Ok(said);
     }
     let mut steps = answers_of_build(conn, end.build)?;
     for step in &tests.as_a_whole {
@@ -58,17 +79,20 @@ pub(super) fn finished(
     let steps = steps.into_iter();
     let steps = steps.map(|(step, answer)| (ProblemSubject::Step(step), answer));
     for (what, answer) in steps.chain(tests.known.clone()) {
-        let mut subject = match (known.remove(&what), &answer) {
-            (Some(subject), _) => subject,
-            (None, Answer::Fail(_)) => {
+        let fails = matches!(answer, Answer::Fail(_));
+        let mut subject = match known.remove(&what) {
+            Some(subject) => subject,
+            None if fails => {
                 let number = (&build.builder, build.number);
                 let step = what.step().unwrap_or_default();
                 let earlier = answers_so_far(conn, number, line, step, point)?;
                 Subject::watch(&of, what, &earlier)?
             }
-            (None, Answer::Pass | Answer::Absent | Answer::Mixed) => continue,
+            None => continue,
         };
-        subject.hear(answer)?;
+        let news = subject.hear(answer)?;
+        said.add(fails, news);
     }
-    tests.follow(&of)
+    tests.follow(&of, &mut said)?;
+    Ok(said)
 }

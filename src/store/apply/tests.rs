@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod infrastructure;
+mod judged;
 mod of_build;
 mod of_change;
 mod of_letters;

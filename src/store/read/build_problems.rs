@@ -74,7 +74,7 @@ impl State {
                 },
             };
             if !origin.is_try {
-                let fixed = fixed(conn, &place, ended_at)?.into_iter();
+                let fixed = fixed(conn, &place, (build.number, ended_at))?.into_iter();
                 said.problems
                     .extend(fixed.map(|row| (Judgement::Fixed, row)));
             }
@@ -149,33 +149,49 @@ pub(in crate::store) fn has_unknown_between(
 }
 
 /// The problems of what fails in a build: new if its point is the first failing one.
-pub(in crate::store) fn failing(
-    conn: &Connection,
-    place: &Place<'_>,
-) -> rusqlite::Result<Vec<(Judgement, ProblemRow)>> {
+fn failing(conn: &Connection, place: &Place<'_>) -> rusqlite::Result<Vec<(Judgement, ProblemRow)>> {
     let mut found: Vec<(Judgement, ProblemRow)> = Vec::new();
     let tree = tree(place.line);
     for fails in failures(conn, place.build)? {
-        let mut rows = problems_at(conn, place, &tree, &fails)?;
-        rows.retain(|row| place.point <= row.problem.found.last);
-        if rows.iter().any(|row| fails.is_of(row)) {
-            rows.retain(|row| fails.is_of(row));
-        }
-        for row in rows {
+        for (news, row) in failing_of(conn, place, &tree, &fails)? {
             let number = row.problem.number;
-            if found
-                .iter()
-                .all(|(_, known)| known.problem.number != number)
-            {
-                let news = match row.problem.found.first == place.point {
-                    true => Judgement::New,
-                    false => Judgement::Still,
-                };
+            let mut known = found.iter().map(|(_, known)| known.problem.number);
+            if !known.any(|known| known == number) {
                 found.push((news, row));
             }
         }
     }
     Ok(found)
+}
+
+/// The problems of one thing that fails in a build.
+pub(in crate::store) fn failing_of(
+    conn: &Connection,
+    place: &Place<'_>,
+    tree: &Value,
+    fails: &Failing,
+) -> rusqlite::Result<Vec<(Judgement, ProblemRow)>> {
+    let mut rows = problems_at(conn, place, tree, fails)?;
+    rows.retain(|row| place.point <= row.problem.found.last);
+    if rows.iter().any(|row| fails.is_of(row)) {
+        rows.retain(|row| fails.is_of(row));
+    }
+    let with_news = rows.into_iter().map(|row| {
+        let news = match row.problem.found.first == place.point {
+            true => Judgement::New,
+            false => Judgement::Still,
+        };
+        (news, row)
+    });
+    Ok(with_news.collect())
+}
+
+/// What a build is that has problems of these: new if one is, else still failing.
+pub(in crate::store) fn newest_news(
+    all: impl Iterator<Item = Judgement> + Clone,
+) -> Option<Judgement> {
+    let mut kinds = [Judgement::New, Judgement::Still].into_iter();
+    kinds.find(|news| all.clone().any(|one| one == *news))
 }
 
 /// The newest change of the revision that a try was built of, and the tree that this is in. Who
@@ -253,7 +269,7 @@ fn is_at(row: &ProblemRow, point: ChangeNumber) -> bool {
 }
 
 /// What fails in a build.
-struct Failing {
+pub(in crate::store) struct Failing {
     step: String,
     /// The test as it is stored; empty for the step.
     test: String,
@@ -263,6 +279,22 @@ struct Failing {
 }
 
 impl Failing {
+    /// A step with these fingerprints, or a test, which is its own.
+    pub(in crate::store) fn new(what: &ProblemSubject, symptoms: BTreeSet<String>) -> Self {
+        let is_own = what.test().is_some() || symptoms.is_empty();
+        Self {
+            step: what.step().unwrap_or_default().to_owned(),
+            test: what
+                .test()
+                .map_or_else(String::new, |test| test.as_stored().to_owned()),
+            symptoms: match is_own {
+                true => BTreeSet::from([ANY.to_owned()]),
+                false => symptoms,
+            },
+            is_told: true,
+        }
+    }
+
     fn is_of(&self, row: &ProblemRow) -> bool {
         !row.problem.found.symptoms.is_disjoint(&self.symptoms)
     }
@@ -278,13 +310,7 @@ fn failures(conn: &Connection, build: BuildId) -> rusqlite::Result<Vec<Failing>>
     let mut failures = Vec::new();
     for (step, answer) in answers_of_build(conn, build)? {
         if let Answer::Fail(symptoms) = answer {
-            let symptoms = Some(symptoms).filter(|symptoms| !symptoms.is_empty());
-            failures.push(Failing {
-                step,
-                test: String::new(),
-                symptoms: symptoms.unwrap_or_else(any),
-                is_told: true,
-            });
+            failures.push(Failing::new(&ProblemSubject::Step(step), symptoms));
         }
     }
     for report in Tested::of_build(conn, build)? {
@@ -306,17 +332,41 @@ fn failures(conn: &Connection, build: BuildId) -> rusqlite::Result<Vec<Failing>>
     Ok(failures)
 }
 
-/// The problems that a build has ended.
-fn fixed(conn: &Connection, place: &Place<'_>, at: Timestamp) -> rusqlite::Result<Vec<ProblemRow>> {
-    let of = params![at.0, place.builder.as_str(), Json(&tree(place.line))];
-    let mut select = conn.prepare_cached(FIXED_PROBLEMS)?;
-    let rows = select.query_map(of, row_of)?;
-    let mut rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    // Another build may have ended at the same time.
-    rows.retain(|row| row.problem.found.end == Some(End::Resolved(place.point)));
-    Ok(rows)
+/// Whether a build has failed in a way that problems know: something answers, at a known point.
+pub(in crate::store) fn has_answered_failing(
+    conn: &Connection,
+    (builder, number): (&BuilderName, BuildNumber),
+    line: &Line,
+) -> rusqlite::Result<bool> {
+    let build = conn
+        .prepare_cached(BUILT_AT)?
+        .query_row(params![builder.as_str(), int(number.0)], |row| {
+            let id = row.get::<_, Col<BuildId>>(0)?.0;
+            let newest = row.get::<_, Option<Col<_>>>(1)?.map(|newest| newest.0);
+            Ok((id, newest, row.get::<_, Json<Properties>>(2)?.0))
+        })
+        .optional()?;
+    let Some((id, newest, properties)) = build else {
+        return Ok(false);
+    };
+    let has_point = point_of(conn, newest, line, &properties)?.is_some();
+    Ok(has_point && !failures(conn, id)?.is_empty())
 }
 
+/// The problems that a build has ended.
+fn fixed(
+    conn: &Connection,
+    place: &Place<'_>,
+    (number, at): (BuildNumber, Timestamp),
+) -> rusqlite::Result<Vec<ProblemRow>> {
+    let (builder, tree) = (place.builder.as_str(), tree(place.line));
+    let of = params![at.0, builder, Json(&tree), int(number.0)];
+    let mut select = conn.prepare_cached(FIXED_PROBLEMS)?;
+    select.query_map(of, row_of)?.collect()
+}
+
+pub(super) const BUILT_AT: &str = "SELECT id, changes ->> '$[#-1]', properties FROM build
+    WHERE builder = ?1 AND number = ?2";
 pub(super) const WITHOUT_CHANGES: &str = "SELECT b.properties, s.stamp, p.build_set IS NOT NULL
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id

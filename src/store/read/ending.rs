@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::lines::oldest_problem;
 use super::of_line::{origin_of_requests, results_before, sets_of_requests};
 use crate::model::{
     BuildFacts, BuildId, BuildNumber, BuilderName, ChangeNumber, Earlier, Ending, Judgement,
@@ -59,7 +60,7 @@ pub(in crate::store) fn facts_of(
     (ended, previous): (&EndedBuild, Option<Results>),
     set: Option<SetId>,
 ) -> rusqlite::Result<BuildFacts> {
-    // The first build in a row with this result, if the line of the build stands at it.
+    // Since when the line stands where the build has brought it.
     let since = conn
         .prepare_cached(SINCE)?
         .query_row(
@@ -145,6 +146,10 @@ pub(in crate::store) fn previous_of(
 
 const BUILD: &str = "SELECT builder, number, result, news, changes ->> '$[#-1]', requests
     FROM build WHERE id = ?1 AND result IS NOT NULL";
-const SINCE: &str = "SELECT since FROM line WHERE builder = ?1 AND last = ?2";
+const SINCE: &str = concat!(
+    "SELECT coalesce((SELECT p.first_build FROM problem p WHERE p.number = ",
+    oldest_problem!(),
+    "), l.since) FROM line l WHERE l.builder = ?1 AND l.last = ?2"
+);
 const NUMBER_BEFORE: &str = "SELECT result FROM build WHERE builder = ?1 AND result IS NOT NULL
     AND number = (SELECT max(number) FROM build WHERE builder = ?1 AND number < ?2)";

@@ -1,6 +1,6 @@
 //! Subjects that are proved to be flaky (FLK-08).
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber};
 use crate::store::StoreError;
@@ -41,7 +41,7 @@ impl State {
             let mut rows = select.query(params![builder.as_str(), test, step])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
-                let evidence = evidence_of(conn, row.get(0)?)?;
+                let evidence = evidence_of(conn, row.get(0)?, ChangeNumber::default())?;
                 let reading = match test.is_empty() {
                     true => read(&evidence),
                     false => read_test(&evidence),
@@ -66,22 +66,34 @@ impl State {
     }
 }
 
-/// What builds have answered about a subject, as far as it is kept.
+/// What builds have answered about a subject at the points from `since` on, as far as it is kept.
 pub(in crate::store) fn evidence_of(
     conn: &Connection,
     subject: i64,
+    since: ChangeNumber,
 ) -> rusqlite::Result<Vec<Evidence>> {
-    let mut select = conn.prepare_cached(ANSWERS)?;
-    select
-        .query_map([subject], |row| {
-            Ok(Evidence {
-                point: row.get::<_, Col<_>>(0)?.0,
-                build: row.get::<_, Col<_>>(1)?.0,
-                answer: row.get::<_, Json<_>>(2)?.0,
-                slave: row.get::<_, Option<Col<_>>>(3)?.map(|slave| slave.0),
-            })
-        })?
+    conn.prepare_cached(ANSWERS)?
+        .query_map(params![subject, int(since.0)], evidence)?
         .collect()
+}
+
+/// The last two answers about a subject, the newest point first.
+pub(in crate::store) fn newest_of(
+    conn: &Connection,
+    subject: i64,
+) -> rusqlite::Result<Vec<Evidence>> {
+    conn.prepare_cached(NEWEST_ANSWERS)?
+        .query_map([subject], evidence)?
+        .collect()
+}
+
+fn evidence(row: &Row<'_>) -> rusqlite::Result<Evidence> {
+    Ok(Evidence {
+        point: row.get::<_, Col<_>>(0)?.0,
+        build: row.get::<_, Col<_>>(1)?.0,
+        answer: row.get::<_, Json<_>>(2)?.0,
+        slave: row.get::<_, Option<Col<_>>>(3)?.map(|slave| slave.0),
+    })
 }
 
 fn number_of(conn: &Connection, build: BuildId) -> rusqlite::Result<Option<BuildNumber>> {
@@ -93,5 +105,7 @@ fn number_of(conn: &Connection, build: BuildId) -> rusqlite::Result<Option<Build
 pub(super) const FLAKY: &str = "SELECT id, tree ->> 0, step FROM subject
     WHERE builder = ?1 AND test = ?2 AND (?3 IS NULL OR step = ?3) AND flaky = 1 LIMIT 20";
 pub(super) const ANSWERS: &str =
-    "SELECT point, build, answer, slave FROM answer WHERE subject = ?1";
+    "SELECT point, build, answer, slave FROM answer WHERE subject = ?1 AND point >= ?2";
+pub(super) const NEWEST_ANSWERS: &str = "SELECT point, build, answer, slave FROM answer
+    WHERE subject = ?1 ORDER BY point DESC, build DESC LIMIT 2";
 pub(super) const NUMBER: &str = "SELECT number FROM build WHERE id = ?1";

@@ -22,11 +22,12 @@ pub struct LineRow {
     pub result: Results,
     /// When it ended.
     pub finished_at: Timestamp,
-    /// The first build with this result in a row.
+    /// The first build with this result in a row; of a line that fails, the first one with its
+    /// oldest problem.
     pub since: BuildNumber,
     /// When that ended.
     pub since_at: Timestamp,
-    /// The last build before that one; absent if there was none.
+    /// The last build before that one that was otherwise; absent if there was none.
     pub before: Option<BuildNumber>,
     /// The changes of the build `since`; empty if it was pruned.
     pub began: Vec<ChangeNumber>,
@@ -212,26 +213,50 @@ macro_rules! brief_columns {
     };
 }
 pub(super) use brief_columns;
-/// What [`line_of`] reads.
+/// What [`line_of`] reads. A line that fails does so since its oldest problem that is there began
+/// (PRB-23); without one, since the first of its failing builds.
 macro_rules! line_columns {
     () => {
-        "SELECT builder.name, l.last, l.result, l.finished_at, l.since, l.since_at, l.before,
-        (SELECT b.changes FROM build b WHERE b.builder = l.builder AND b.number = l.since),
+        "SELECT builder.name, l.last, l.result, l.finished_at, coalesce(p.first_build, l.since),
+        coalesce((SELECT b.finished_at FROM build b
+            WHERE b.builder = l.builder AND b.number = p.first_build), p.opened_at, l.since_at),
+        iif(p.number IS NULL, l.before, p.good_build),
+        (SELECT b.changes FROM build b
+            WHERE b.builder = l.builder AND b.number = coalesce(p.first_build, l.since)),
         l.tree ->> 0"
     };
 }
+/// The oldest problem that is there on the line `l`, if that fails.
+macro_rules! oldest_problem {
+    () => {
+        "(SELECT o.number FROM problem o
+            WHERE l.result = 2 AND o.builder = l.builder AND o.tree = l.tree
+                AND o.kind = 0 AND o.state = 0
+                AND o.first = (SELECT min(x.first) FROM problem x
+                    WHERE x.builder = l.builder AND x.tree = l.tree
+                        AND x.kind = 0 AND x.state = 0)
+            LIMIT 1)"
+    };
+}
+pub(super) use oldest_problem;
 pub(super) const LINES: &str = concat!(
     line_columns!(),
     "
     FROM builder CROSS JOIN line l ON l.builder = builder.name
         AND l.last = (SELECT max(last) FROM line y WHERE y.builder = builder.name)
-    WHERE builder.position IS NOT NULL ORDER BY builder.position"
+    ",
+    "LEFT JOIN problem p ON p.number = ",
+    oldest_problem!(),
+    " WHERE builder.position IS NOT NULL ORDER BY builder.position"
 );
 pub(super) const BROKEN_LINES: &str = concat!(
     line_columns!(),
     "
     FROM line l CROSS JOIN builder ON builder.name = l.builder
-    WHERE l.result = 2 AND builder.position IS NOT NULL ORDER BY l.finished_at DESC LIMIT 500"
+    ",
+    "LEFT JOIN problem p ON p.number = ",
+    oldest_problem!(),
+    " WHERE l.result = 2 AND builder.position IS NOT NULL ORDER BY l.finished_at DESC LIMIT 500"
 );
 pub(super) const BRIEF: &str = concat!(
     brief_columns!(),

@@ -45,21 +45,24 @@ pub(in crate::store) fn origin_of_requests(
     Ok(None)
 }
 
-/// The result of the last build before `number` on `line` that says something, and whose sources
-/// are not newer than `newest`. Looks at the history of the builder until it is found.
+/// The last build before `number` on `line` that says something and whose sources are not newer
+/// than `newest`, and its result. Looks at the history of the builder until it is found.
 pub(in crate::store) fn result_before(
     conn: &Connection,
     builder: &BuilderName,
     number: BuildNumber,
     (line, newest): (&Line, Option<ChangeNumber>),
-) -> rusqlite::Result<Option<Results>> {
+) -> rusqlite::Result<Option<(BuildNumber, Results)>> {
     let mut select = conn.prepare_cached(EVIDENCE)?;
     let mut rows = select.query(params![builder.as_str(), int(number.0)])?;
     while let Some(row) = rows.next()? {
         let its_newest = row.get::<_, Option<Col<ChangeNumber>>>(1)?.map(|n| n.0);
         let is_newer = newest.is_some() && its_newest > newest;
         if !is_newer && origin_of(row, 2)?.line == *line {
-            return Ok(Some(row.get::<_, Col<_>>(0)?.0));
+            return Ok(Some((
+                row.get::<_, Col<_>>(4)?.0,
+                row.get::<_, Col<_>>(0)?.0,
+            )));
         }
     }
     Ok(None)
@@ -151,7 +154,7 @@ pub(super) const ORIGIN: &str = "SELECT s.stamp, p.build_set IS NOT NULL
 /// Results other than success, warnings and failure say nothing; nor does a try, or a build of a
 /// search.
 pub(super) const EVIDENCE: &str =
-    "SELECT b.result, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL
+    "SELECT b.result, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL, b.number
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set
         LEFT JOIN patch p ON p.build_set = s.id
     WHERE b.builder = ?1 AND b.number < ?2 AND b.result IN (0, 1, 2) AND p.build_set IS NULL

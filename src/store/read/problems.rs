@@ -364,10 +364,12 @@ pub(super) const PROBLEMS_AT: &str = concat!(
     "WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND first <= ?5 AND kind = 0
     ORDER BY first DESC LIMIT 8"
 );
-/// Those that were resolved by the build that ended at this time.
+/// Those that were resolved by this build, which ended at this time.
 pub(super) const FIXED_PROBLEMS: &str = concat!(
     problem_columns!(),
-    "WHERE ended_at = ?1 AND +builder = ?2 AND +tree = ?3 AND state = 1 AND kind = 0 LIMIT 200"
+    "WHERE ended_at = ?1 AND +builder = ?2 AND +tree = ?3 AND state = 1 AND kind = 0
+        AND EXISTS (SELECT 1 FROM problem_event e
+            WHERE e.problem = number AND e.event = 'resolved' AND e.build = ?4) LIMIT 200"
 );
 pub(super) const ONE_PROBLEM: &str = concat!(problem_columns!(), "WHERE number = ?1");
 pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at < ?1 AND NOT EXISTS
@@ -376,11 +378,15 @@ pub(super) const OLD_PROBLEM: &str = "SELECT 1 FROM problem p WHERE p.ended_at <
     UNION ALL SELECT 1 FROM search WHERE ended_at < ?1 AND problem IS NULL";
 pub(super) const PROBLEM_EVENTS: &str = "SELECT at, event, build FROM problem_event
     WHERE problem = ?1 ORDER BY at DESC, rowid DESC LIMIT 100";
-pub(super) const STEP_ANSWERS: &str = "SELECT s.name, s.result, s.outcome ->> '$.contribution',
-        s.outcome -> '$.symptoms', coalesce(s.outcome ->> '$.is_infrastructure', 0),
-        coalesce(t.is_complete AND t.counts ->> '$.failed' > 0, 0)
-    FROM step s LEFT JOIN test_report t ON t.build = s.build AND t.step = s.position
-    WHERE s.build = ?1 AND s.result IS NOT NULL";
+/// Only of what has failed more is wanted than its result.
+pub(super) const STEP_ANSWERS: &str = "SELECT s.name, s.result,
+        iif(s.result = 2, s.outcome ->> '$.contribution', NULL),
+        iif(s.result = 2, s.outcome -> '$.symptoms', NULL),
+        iif(s.result = 2, coalesce(s.outcome ->> '$.is_infrastructure', 0), 0),
+        s.result = 2 AND EXISTS (SELECT 1 FROM test_report t
+            WHERE t.build = s.build AND t.step = s.position AND t.is_complete
+                AND t.counts ->> '$.failed' > 0)
+    FROM step s WHERE s.build = ?1 AND s.result IS NOT NULL";
 pub(super) const EARLIER_BUILDS: &str =
     "SELECT b.id, b.changes ->> '$[#-1]', s.stamp, p.build_set IS NOT NULL, b.number, b.slave
     FROM build b JOIN request r ON r.id = b.requests ->> 0 JOIN build_set s ON s.id = r.build_set

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::acts::DONE_ACT;
-use super::build_problems::{BASE, CHANGE_OF_REVISION, WITHOUT_CHANGES};
+use super::build_problems::{BASE, BUILT_AT, CHANGE_OF_REVISION, WITHOUT_CHANGES};
 use super::builders::{
     BUILDER, BUILDER_NAMES, BUILDERS, BUILDING, BUILDING_OF, LAST_BUILD, SLAVES, VISITS,
 };
@@ -188,6 +188,8 @@ const QUERIES: &[&str] = &[
     BASE,
     flaky::FLAKY,
     flaky::ANSWERS,
+    flaky::NEWEST_ANSWERS,
+    BUILT_AT,
     flaky::NUMBER,
     TREE_CHANGES,
 ];

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::model::{BuildNumber, BuilderName, ProblemNumber, ProblemSubject, SlaveName, Timestamp};
 use crate::store::column::{Json, int};
-use crate::verdict::{Problem, ProblemEvent, ProblemState};
+use crate::verdict::{Found, Problem, ProblemEvent, ProblemState};
 
 /// What is written of a problem.
 pub(in crate::store::apply) struct Row<'a> {
@@ -24,6 +24,17 @@ impl Row<'_> {
         &self,
         conn: &Connection,
     ) -> rusqlite::Result<ProblemNumber> {
+        self.write(conn, None)?;
+        let number = u64::try_from(conn.last_insert_rowid()).unwrap_or_default();
+        Ok(ProblemNumber(number))
+    }
+
+    /// Writes what has become of a problem. One that is over ends once.
+    pub(in crate::store::apply) fn change(&self, conn: &Connection) -> rusqlite::Result<()> {
+        self.write(conn, Some(self.problem.number))
+    }
+
+    fn write(&self, conn: &Connection, number: Option<ProblemNumber>) -> rusqlite::Result<()> {
         let [first, last, good] = self.builds.map(|build| build.map(|number| int(number.0)));
         let kind = match self.subject {
             ProblemSubject::Step(_) | ProblemSubject::Test { .. } => 0,
@@ -31,7 +42,8 @@ impl Row<'_> {
             ProblemSubject::Slave(_) => 2,
             ProblemSubject::Master => 3,
         };
-        conn.prepare_cached(OPEN)?.execute(params![
+        conn.prepare_cached(WRITE)?.execute(params![
+            number.map(|number| int(number.0)),
             self.builder.as_str(),
             Json(self.tree),
             self.subject.step().unwrap_or_default(),
@@ -49,31 +61,23 @@ impl Row<'_> {
             kind,
             self.subject.slave().map(SlaveName::as_str),
         ])?;
-        let number = u64::try_from(conn.last_insert_rowid()).unwrap_or_default();
-        Ok(ProblemNumber(number))
-    }
-
-    /// Writes what has become of a problem. One that is over ends once.
-    pub(in crate::store::apply) fn change(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let [first, last, good] = self.builds.map(|build| build.map(|number| int(number.0)));
-        conn.prepare_cached(CHANGE)?.execute(params![
-            int(self.problem.number.0),
-            self.problem.state.number(),
-            int(self.problem.found.first.0),
-            Json(&self.problem.found),
-            Json(&self.problem.suspects),
-            Json(&self.problem.fixed_in),
-            first,
-            last,
-            good,
-            self.ended_at(),
-        ])?;
         Ok(())
     }
 
     fn ended_at(&self) -> Option<i64> {
         (self.problem.state != ProblemState::Open).then_some(self.at.0)
     }
+}
+
+/// Notes that a problem continues as it was, and the build that has it now.
+pub(super) fn see(
+    conn: &Connection,
+    (problem, found): (ProblemNumber, &Found),
+    build: BuildNumber,
+) -> rusqlite::Result<()> {
+    let of = params![int(problem.0), Json(found), int(build.0)];
+    conn.prepare_cached(SEE)?.execute(of)?;
+    Ok(())
 }
 
 /// Ends a problem without a look at the evidence.
@@ -101,14 +105,18 @@ pub(in crate::store::apply) fn tell(
     Ok(())
 }
 
-const OPEN: &str =
-    "INSERT INTO problem (builder, tree, step, test, state, first, found, suspects, fixed_in,
-        first_build, last_build, good_build, opened_at, ended_at, kind, slave)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-const CHANGE: &str = "UPDATE problem SET state = ?2, first = ?3, found = ?4, suspects = ?5,
-        fixed_in = ?6, first_build = coalesce(?7, first_build),
-        last_build = coalesce(?8, last_build), good_build = coalesce(?9, good_build),
-        ended_at = CASE WHEN ?10 IS NULL THEN NULL ELSE coalesce(ended_at, ?10) END
-    WHERE number = ?1";
+/// One that is known keeps what it is about, and when it was found.
+const WRITE: &str =
+    "INSERT INTO problem (number, builder, tree, step, test, state, first, found, suspects,
+        fixed_in, first_build, last_build, good_build, opened_at, ended_at, kind, slave)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+    ON CONFLICT (number) DO UPDATE SET state = excluded.state, first = excluded.first,
+        found = excluded.found, suspects = excluded.suspects, fixed_in = excluded.fixed_in,
+        first_build = coalesce(excluded.first_build, first_build),
+        last_build = coalesce(excluded.last_build, last_build),
+        good_build = coalesce(excluded.good_build, good_build),
+        ended_at = iif(excluded.ended_at IS NULL, NULL, coalesce(ended_at, excluded.ended_at))";
+/// The problem goes on.
+const SEE: &str = "UPDATE problem SET found = ?2, last_build = ?3 WHERE number = ?1";
 const CLOSE: &str = "UPDATE problem SET state = ?2, ended_at = ?3 WHERE number = ?1";
 const EVENT: &str = "INSERT INTO problem_event (problem, at, event, build) VALUES (?1, ?2, ?3, ?4)";

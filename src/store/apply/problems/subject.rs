@@ -9,13 +9,21 @@ use rusqlite::params;
 
 use super::of::Of;
 use super::row::{self, Row};
-use crate::model::{BuildNumber, ChangeNumber, ProblemNumber, ProblemSubject, SlaveName, TestName};
-use crate::store::column::{Col, Json, int};
-use crate::store::read::{evidence_of, has_unknown_between, problem_of, suspects_between};
-use crate::verdict::{
-    Answer, Evidence, Found, Kept, Problem, ProblemEvent, ProblemState, Suspect, Ways, judge, kept,
-    read, read_test,
+use crate::model::{
+    BuildNumber, ChangeNumber, Judgement, ProblemNumber, ProblemSubject, SlaveName, TestName,
 };
+use crate::store::column::{Col, Json, int};
+use crate::store::read::{
+    Failing, Place, evidence_of, failing_of, has_unknown_between, newest_news, newest_of,
+    problem_of, suspects_between,
+};
+use crate::verdict::{
+    Answer, Evidence, Found, Kept, Problem, ProblemEvent, Scope, Suspect, Ways, judge, kept, read,
+    read_test, scope,
+};
+
+/// At each such number of answers, those that are not needed any more are forgotten.
+const FORGETS: u32 = 32;
 
 /// From here on, the numbers of problems that have none yet: the database gives theirs.
 const UNNUMBERED: u64 = u64::MAX / 2;
@@ -106,7 +114,7 @@ impl<'a> Subject<'a> {
 
     /// Whether the newest of its points that is known fails.
     pub(super) fn fails_so_far(&self) -> rusqlite::Result<bool> {
-        let evidence = self.evidence()?;
+        let evidence = evidence_of(self.of.conn, self.id, ChangeNumber::default())?;
         let before = evidence.iter().filter(|one| one.point < self.of.point);
         let newest = before.max_by_key(|one| one.point);
         Ok(newest.is_some_and(|one| matches!(one.answer, Answer::Fail(_))))
@@ -114,10 +122,8 @@ impl<'a> Subject<'a> {
 
     /// Notes something about its open problems.
     pub(super) fn tell_open(&self, event: ProblemEvent) -> rusqlite::Result<()> {
-        let problems = self.problems()?;
-        let open = problems.iter();
-        for problem in open.filter(|problem| problem.state == ProblemState::Open) {
-            self.tell(problem.number, event)?;
+        for (problem, _) in self.open()? {
+            self.tell(problem, event)?;
         }
         Ok(())
     }
@@ -129,23 +135,59 @@ impl<'a> Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Takes what the build answers.
-    pub(super) fn hear(&mut self, answer: Answer) -> rusqlite::Result<()> {
+    /// Takes what the build answers. Says what that is for the build: a problem that is new with it
+    /// or still there, or one that it has ended (PRB-23).
+    pub(super) fn hear(&mut self, answer: Answer) -> rusqlite::Result<Option<Judgement>> {
         if self.of.point < self.since && !(self.is_news(&answer)? && self.reach_back()?) {
-            return Ok(());
+            return self.news_of(&answer);
         }
-        self.keep(&Evidence {
+        let one = Evidence {
             build: self.of.end.build,
             point: self.of.point,
             answer,
             slave: Some(self.of.build.slave.clone()),
-        })?;
-        let evidence = self.evidence()?;
+        };
+        let (newest, is_due) = self.newest()?;
+        let scope = match self.is_flaky || is_due {
+            true => Scope::All,
+            false => scope(&self.open()?, &newest, &one),
+        };
+        self.keep(&one)?;
+        let from = match scope {
+            Scope::GoesOn(number, found) => {
+                row::see(self.of.conn, (number, &found), self.of.build.number)?;
+                return Ok(Some(Judgement::Still));
+            }
+            Scope::From(from) => Some(from),
+            Scope::All => None,
+        };
+        let is_fixed = match from
+            .map(|from| self.judge(Some(from)))
+            .transpose()?
+            .flatten()
+        {
+            Some(is_fixed) => is_fixed,
+            None => self.judge(None)?.unwrap_or_default(),
+        };
+        match is_fixed {
+            true => Ok(Some(Judgement::Fixed)),
+            false => self.news_of(&one.answer),
+        }
+    }
+
+    /// Judges what is known from a point on, or all. Says whether the build has ended a problem;
+    /// absent if more is needed to tell.
+    fn judge(&self, from: Option<ChangeNumber>) -> rusqlite::Result<Option<bool>> {
+        let evidence = evidence_of(self.of.conn, self.id, from.unwrap_or_default())?;
         let reading = match self.what.test() {
             Some(_) => read_test(&evidence),
             None => read(&evidence),
         };
-        let known = self.problems()?;
+        if from.is_some() && reading.is_flaky {
+            return Ok(None);
+        }
+        let since = from.unwrap_or_default().max(self.since);
+        let known = self.problems(since)?;
         let next = ProblemNumber(UNNUMBERED);
         let ways = Ways {
             changes_in: |after: Option<ChangeNumber>, to: ChangeNumber| match after {
@@ -154,7 +196,7 @@ impl Subject<'_> {
             },
             is_unsure: |after, first| self.is_unsure(&evidence, after, first),
         };
-        let judged = judge(&known, (self.since, &reading), next, &ways)?;
+        let judged = judge(&known, (since, &reading), next, &ways)?;
         for problem in &judged.problems {
             let is_known = known.iter().any(|old| old.number == problem.number);
             let number = self.write(problem, &evidence, is_known)?;
@@ -163,7 +205,49 @@ impl Subject<'_> {
                 self.tell(number, *event)?;
             }
         }
-        self.forget(&evidence, kept(&evidence, &reading), reading.is_flaky)
+        if from.is_none() {
+            self.forget(&evidence, kept(&evidence, &reading), reading.is_flaky)?;
+        }
+        let mut events = judged.events.iter();
+        Ok(Some(
+            events.any(|(_, event)| *event == ProblemEvent::Resolved),
+        ))
+    }
+
+    /// What the problems of this say of an answer.
+    fn news_of(&self, answer: &Answer) -> rusqlite::Result<Option<Judgement>> {
+        let Answer::Fail(symptoms) = answer else {
+            return Ok(None);
+        };
+        let place = Place {
+            build: self.of.end.build,
+            builder: &self.of.build.builder,
+            line: self.of.line,
+            point: self.of.point,
+        };
+        let failing = Failing::new(&self.what, symptoms.clone());
+        let found = failing_of(self.of.conn, &place, &self.of.tree, &failing)?;
+        Ok(newest_news(found.iter().map(|(news, _)| *news)))
+    }
+
+    /// The last two answers so far, and whether it is time to see what is no longer needed.
+    fn newest(&self) -> rusqlite::Result<(Vec<Evidence>, bool)> {
+        let conn = self.of.conn;
+        let newest = newest_of(conn, self.id)?;
+        let mut count = conn.prepare_cached(COUNT)?;
+        let count: u32 = count.query_row([self.id], |row| row.get(0))?;
+        Ok((newest, (count + 1).is_multiple_of(FORGETS)))
+    }
+
+    /// The problems that are there.
+    fn open(&self) -> rusqlite::Result<Vec<(ProblemNumber, Found)>> {
+        let mut select = self.of.conn.prepare_cached(OPEN)?;
+        let (builder, tree) = (self.of.build.builder.as_str(), Json(&self.of.tree));
+        let of = params![builder, tree, self.what.step(), self.test()];
+        let rows = select.query_map(of, |row| {
+            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Json<_>>(1)?.0))
+        })?;
+        rows.collect()
     }
 
     fn keep(&self, one: &Evidence) -> rusqlite::Result<()> {
@@ -199,16 +283,12 @@ impl Subject<'_> {
         has_unknown_between(of.conn, &of.build.builder, of.line, (good, bad))
     }
 
-    fn evidence(&self) -> rusqlite::Result<Vec<Evidence>> {
-        evidence_of(self.of.conn, self.id)
-    }
-
-    /// The problems of the subject that the evidence may change.
-    fn problems(&self) -> rusqlite::Result<Vec<Problem>> {
+    /// The problems of the subject that evidence from `since` on may change.
+    fn problems(&self, since: ChangeNumber) -> rusqlite::Result<Vec<Problem>> {
         let mut select = self.of.conn.prepare_cached(PROBLEMS)?;
         let (builder, tree) = (self.of.build.builder.as_str(), Json(&self.of.tree));
         let step = self.what.step();
-        let of = params![builder, tree, step, self.test(), int(self.since.0)];
+        let of = params![builder, tree, step, self.test(), int(since.0)];
         select.query_map(of, problem_of)?.collect()
     }
 
@@ -318,5 +398,9 @@ const FORGET_POINT: &str = "DELETE FROM answer WHERE subject = ?1 AND point = ?2
 const CHANGES_OF_BUILD: &str = "SELECT c.number, c.who
     FROM build b, json_each(b.changes) n JOIN change c ON c.number = n.value
     WHERE b.id = ?1 ORDER BY c.number";
+const COUNT: &str = "SELECT count(*) FROM answer WHERE subject = ?1";
+const OPEN: &str = "SELECT number, found FROM problem INDEXED BY problem_of_tree
+    WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND kind = 0 AND state = 0
+    ORDER BY number";
 const PROBLEMS: &str = "SELECT number, found, suspects, fixed_in, state FROM problem
     WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND (first >= ?5 OR state = 0)";

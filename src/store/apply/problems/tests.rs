@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::params;
 
+use super::Said;
 use super::of::Of;
 use super::subject::{Subject, Subjects};
 use crate::model::{ProblemSubject, TestName, ToldTest};
@@ -119,7 +120,7 @@ fn message_before(
 impl Answers {
     /// From now on these tests are followed. What they have answered so far is kept from the last
     /// point on at which they were well (PRB-10).
-    pub(super) fn follow<'a>(&self, of: &'a Of<'a>) -> rusqlite::Result<()> {
+    pub(super) fn follow<'a>(&self, of: &'a Of<'a>, said: &mut Said) -> rusqlite::Result<()> {
         for (step, tests) in &self.fresh {
             let mut pending: Vec<_> = tests.iter().collect();
             let mut earlier: BTreeMap<&TestName, Vec<Evidence>> = BTreeMap::new();
@@ -151,10 +152,12 @@ impl Answers {
                 let what = ProblemSubject::of_step(step.clone(), Some(test.name.clone()));
                 let earlier = earlier.remove(&test.name).unwrap_or_default();
                 let mut subject = Subject::watch(of, what, &earlier)?;
-                subject.hear(match test.outcome.is_bad() {
+                let fails = test.outcome.is_bad();
+                let news = subject.hear(match fails {
                     true => Answer::Fail(message_prints(test)),
                     false => Answer::Mixed,
                 })?;
+                said.add(fails, news);
             }
         }
         Ok(())

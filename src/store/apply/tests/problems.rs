@@ -233,7 +233,7 @@ fn mas_08_problems_are_pruned_that_have_ended_and_whose_step_is_not_followed() {
         )
     };
     assert_eq!(prune(&farm), (1, false));
-    for _ in 0..100 {
+    while farm.subjects() > 0 {
         farm.commit("cid", Results::Success, &[]);
     }
     let state = open_state(farm.dir.path());
@@ -252,8 +252,12 @@ fn prb_24_a_step_that_has_been_well_for_long_is_forgotten_and_its_problems_are_n
         farm.commit("cid", Results::Success, &[]);
     }
     assert_eq!(farm.subjects(), 1);
-    farm.commit("cid", Results::Success, &[]);
-    assert_eq!(farm.subjects(), 0);
+    // What is no longer needed is looked for now and then.
+    let later = (1..=32).find(|_| {
+        farm.commit("cid", Results::Success, &[]);
+        farm.subjects() == 0
+    });
+    assert!(later.is_some());
     farm.commit("dan", Results::Failure, &[]);
     let problems = farm.problems();
     let states = problems.iter().map(|one| one.problem.state);
@@ -333,7 +337,7 @@ fn prb_16_remarks_go_with_their_problem() {
 }
 
 /// What the problems are for the build of this number.
-fn of_build(farm: &Farm, number: u64) -> Vec<(Judgement, u64)> {
+pub(super) fn of_build(farm: &Farm, number: u64) -> Vec<(Judgement, u64)> {
     let state = open_state(farm.dir.path());
     let build = state
         .build(&"quick".into(), BuildNumber(number))
@@ -345,34 +349,6 @@ fn of_build(farm: &Farm, number: u64) -> Vec<(Judgement, u64)> {
     problems
         .map(|(news, row)| (news, row.problem.number.0))
         .collect()
-}
-
-#[test]
-fn prb_23_a_build_says_what_is_new_what_fails_still_and_what_is_fixed() {
-    use Judgement::{Fixed, New, Still};
-    let mut farm = Farm::new();
-    farm.commit("ann", Results::Success, &[]);
-    let between = farm.change("eve");
-    farm.commit("bob", Results::Failure, &["a.c:#: error"]);
-    farm.commit("cid", Results::Failure, &["a.c:#: error"]);
-    farm.commit("dan", Results::Failure, &["a.c:#: error", "b.c:#: error"]);
-    farm.commit("fay", Results::Success, &[]);
-    assert_eq!(of_build(&farm, 1), []);
-    assert_eq!(of_build(&farm, 2), [(New, 1)]);
-    assert_eq!(of_build(&farm, 3), [(Still, 1)]);
-    assert_eq!(of_build(&farm, 4), [(Still, 1), (New, 2)]);
-    assert_eq!(of_build(&farm, 5), [(Fixed, 1), (Fixed, 2)]);
-    // The build in between was late: from now on, it is the first one.
-    farm.build(between, Results::Failure, &["a.c:#: error"]);
-    assert_eq!(of_build(&farm, 6), [(New, 1)]);
-    assert_eq!(of_build(&farm, 2), [(Still, 1)]);
-    let news = |number| {
-        let state = open_state(farm.dir.path());
-        let build = state.build(&"quick".into(), BuildNumber(number)).unwrap();
-        build.unwrap().news
-    };
-    // Another error is news, although the build before has failed, too.
-    assert_eq!([2, 3, 4, 5].map(news), [New, Still, New, Fixed].map(Some));
 }
 
 #[test]
