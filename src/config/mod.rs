@@ -26,6 +26,7 @@ mod factories;
 mod filter;
 mod gone;
 mod horizons;
+pub(crate) mod known;
 mod listen;
 mod lock_circles;
 mod locks;

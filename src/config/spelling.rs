@@ -123,6 +123,12 @@ pub(super) fn unknown_value(
     (message, help)
 }
 
+/// The value of `type` that a class of Buildbot's has here, if that is not its name.
+pub(super) fn kind_meant(theirs: &str) -> &str {
+    let ours = VALUE_ALIASES.iter().find(|(alias, _)| *alias == theirs);
+    ours.map_or(theirs, |(_, ours)| ours)
+}
+
 /// The one of `known` that is so near to `name` that it may have been meant.
 pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     let lower = name.to_lowercase();
