@@ -37,6 +37,11 @@ pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A number of the state as one of the program; no number of ours is negative.
+pub(super) fn whole(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 /// A column that holds one of our numbers, names, times or results.
 pub(super) struct Col<T>(pub(super) T);
 
