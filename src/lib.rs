@@ -32,6 +32,7 @@
 //! | 2 | [`people`] | **pure**: who may do what |
 //! | 2 | [`net`] | drives a broker over a stream; logins; slaves as objects |
 //! | 2 | [`store`], [`logs`] | the state in SQLite with one writer; step logs as plain files |
+//! | 2 | [`import`] | **pure**: translates the dump of a Buildbot farm into a configuration |
 //! | 2 | [`daemonize`] | background processes, pid files, log files with rotation |
 //! | 1 | [`clock`] | the clocks, read in one place |
 //! | 1 | [`config`] | **pure**: checks `master.toml` and reports all errors at once |
@@ -164,6 +165,7 @@ pub mod daemon;
 pub mod daemonize;
 #[cfg(unix)]
 pub mod directory;
+pub mod import;
 pub mod inbox;
 #[cfg(unix)]
 pub mod logs;

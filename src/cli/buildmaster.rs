@@ -14,6 +14,8 @@ mod demo;
 mod duty;
 mod force;
 mod hash_password;
+mod import_config;
+mod import_state;
 mod listing;
 mod man;
 mod may;
@@ -68,6 +70,8 @@ enum Verb {
     /// Check a configuration and show all mistakes.
     Checkconfig(checkconfig::CheckConfig),
     Simulate(simulate::Simulate),
+    ImportConfig(import_config::ImportConfig),
+    ImportState(import_state::ImportState),
     /// Show builders, slaves, changes, requests, builds and logs from the state on disk.
     Show(show::ShowArgs),
     Status(show::Status),
@@ -139,6 +143,8 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
             }
         }),
         Verb::Simulate(verb) => verb.run(),
+        Verb::ImportConfig(verb) => verb.run(),
+        Verb::ImportState(verb) => verb.run(),
         Verb::Show(verb) => show::run(&verb),
         Verb::Status(verb) => verb.run(),
         Verb::Why(verb) => verb.run(),

@@ -27,6 +27,7 @@ mod hook_programs;
 mod hook_rounds;
 mod hook_scripts;
 mod hooks;
+mod importing;
 mod irc_networks;
 mod jobdir;
 mod kills;

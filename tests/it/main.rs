@@ -6,6 +6,7 @@ mod command_lines;
 mod connected;
 mod features;
 mod fuzz_corpus;
+mod import_farms;
 mod net;
 mod ops;
 mod options;

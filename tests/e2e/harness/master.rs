@@ -178,6 +178,16 @@ impl<'a> Master<'a> {
         }
     }
 
+    /// A base directory that somebody else has made, with its slave port.
+    pub(crate) fn in_dir(sandbox: &'a Sandbox, dir: PathBuf, port: u16) -> Self {
+        Self {
+            sandbox,
+            dir,
+            port,
+            process: None,
+        }
+    }
+
     /// Starts it in the foreground and waits until it is up.
     pub(crate) fn run(&mut self) {
         self.run_with(&[]);

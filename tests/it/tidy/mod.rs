@@ -35,7 +35,15 @@ const FLOORS: [&[&str]; 9] = [
     &[
         "clock", "config", "protocol", "process", "transfer", "vc", "verdict",
     ],
-    &["people", "schedulers", "net", "store", "logs", "daemonize"],
+    &[
+        "people",
+        "schedulers",
+        "net",
+        "store",
+        "logs",
+        "daemonize",
+        "import",
+    ],
     &["botmaster"],
     &["view"],
     &["control", "build"],
@@ -51,7 +59,7 @@ const SAME_FLOOR: [(&str, &str); 1] = [("process_lock", "platform")];
 const CIRCULAR: &[&str] = &[];
 
 /// Modules that decide, and therefore do nothing else.
-const PURE: [&str; 10] = [
+const PURE: [&str; 11] = [
     "backoff",
     "vc",
     "model",
@@ -62,6 +70,7 @@ const PURE: [&str; 10] = [
     "verdict",
     "schedulers",
     "botmaster",
+    "import",
 ];
 
 /// What a pure module must not name.

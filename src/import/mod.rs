@@ -1,0 +1,124 @@
+//! Carries a Buildbot farm over: the dump that its own Python wrote becomes a configuration with
+//! questions, secrets and a report (the rules IMP-01 to IMP-51).
+//!
+//! It works on the dump alone. Everything here is texts in and texts out; the verb
+//! `import-config` reads and writes the files.
+//!
+//! Start reading at [`import`], then `farm`, which walks the farm; `values` and `steps` have most
+//! of the rules. Which types and settings exist is asked of the configuration itself
+//! (`config::known`), and its checks judge the result (`judge`), so what this program does not have
+//! is told and never written.
+
+mod answers;
+mod changes;
+mod desk;
+mod dump;
+mod emit;
+mod farm;
+mod item;
+mod judge;
+mod questions;
+mod report;
+mod spot;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::config::MachineZone;
+
+/// The Python script that writes the dump of a farm (IMP-01).
+pub const SCRIPT: &str = include_str!("dump.py");
+
+/// The first line of every file that an import writes; without it a file is not replaced.
+pub const HEAD: &str = emit::HEAD;
+
+/// What is to be carried over.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The text of the dump.
+    pub dump: &'a str,
+    /// The name of its file.
+    pub file: &'a str,
+    /// The text of `answers.toml`, if there is one.
+    pub answers: Option<&'a str>,
+    /// The name of the directory that is written.
+    pub dir: &'a str,
+    /// The time zone of the machine, for schedulers without one.
+    pub zone: &'a MachineZone,
+}
+
+/// What an import writes.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// Files of the configuration, by name.
+    pub files: BTreeMap<String, String>,
+    /// Files with secrets, by name below `secrets/`.
+    pub secrets: BTreeMap<String, String>,
+    /// The text of `answers.toml`.
+    pub answers: String,
+    /// The text of `import-report.md`.
+    pub report: String,
+    /// Its first sentence.
+    pub sentence: String,
+    /// The report as JSON.
+    pub json: Json,
+    /// Mistakes of the farm that keep the master from starting.
+    pub faults: Vec<String>,
+    /// Whether something is open or missing.
+    pub is_partial: bool,
+}
+
+/// Carries a farm over.
+///
+/// # Errors
+/// It is not a dump, or `answers.toml` has a mistake: what is wrong.
+pub fn import(request: &Request<'_>) -> Result<Import, String> {
+    let farm = dump::read(request.dump)?;
+    let json: Json = serde_json::from_str(request.dump).map_err(|error| error.to_string())?;
+    let given = match request.answers {
+        Some(text) => answers::read(text)?,
+        None => BTreeMap::new(),
+    };
+    let mut desk = desk::Desk {
+        questions: questions::Questions::new(&json, given),
+        ..desk::Desk::default()
+    };
+    let mut plain = farm::translate(&farm, &mut desk);
+    if let Some((id, wrong)) = desk.questions.wrong.first_key_value() {
+        let line = answers::line_of(request.answers.unwrap_or_default(), id);
+        return Err(format!("answers.toml:{line}: the answer to {id}: {wrong}"));
+    }
+    judge::judge(&mut plain, &mut desk, request.zone);
+    let emitted = emit::flat(&plain, &desk.values, &desk.locks);
+    let written = (
+        plain.factories.len(),
+        plain
+            .factories
+            .iter()
+            .map(|factory| factory.steps.len())
+            .sum(),
+    );
+    let outcome = report::Outcome {
+        plain: &plain,
+        desk: &desk,
+        written,
+        dir: request.dir,
+        file: request.file,
+        farm: &farm,
+    };
+    Ok(Import {
+        files: BTreeMap::from([("master.toml".to_owned(), emitted.text)]),
+        answers: answers::write(request.answers, &desk),
+        report: format!("<!-- {HEAD} -->\n{}", outcome.markdown()),
+        sentence: outcome.sentence(),
+        json: outcome.json(),
+        is_partial: desk.questions.open().next().is_some() || !desk.missing.is_empty(),
+        faults: plain.faults.clone(),
+        secrets: desk.secrets,
+    })
+}

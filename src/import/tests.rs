@@ -1,0 +1,265 @@
+//! Tests of the import on a small farm of our own.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::item::Item;
+use super::{Import, Request, import};
+use crate::config::{Config, MachineZone, parse};
+use crate::model::Zone;
+
+const FARM: &str = include_str!("../../tests/data/import-farm.json");
+
+fn zone() -> MachineZone {
+    Ok(Zone::UTC)
+}
+
+fn run(dump: &str, answers: Option<&str>) -> Result<Import, String> {
+    import(&Request {
+        dump,
+        file: "farm.json",
+        answers,
+        dir: "ci",
+        zone: &zone(),
+    })
+}
+
+fn imported(answers: Option<&str>) -> Import {
+    run(FARM, answers).expect("a good dump")
+}
+
+fn config(import: &Import) -> Config {
+    let text = import.files.get("master.toml").expect("a master.toml");
+    let (config, _) =
+        parse(text, "master.toml", &zone()).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    config
+}
+
+fn farm_with(change: impl Fn(&mut Json)) -> String {
+    let mut farm: Json = serde_json::from_str(FARM).expect("JSON");
+    change(&mut farm);
+    farm.to_string()
+}
+
+/// IMP-12, IMP-13: what is written is good, and open steps are there, skipped.
+#[test]
+fn a_farm_becomes_a_good_configuration() {
+    let import = imported(None);
+    let config = config(&import);
+    assert_eq!(import.faults, Vec::<String>::new());
+    assert!(import.is_partial);
+    assert_eq!(config.builders.len(), 2);
+    let builder = config.builders.first().expect("a builder");
+    assert_eq!(builder.factory.steps.len(), 12);
+    assert_eq!(builder.builddir, "one_two");
+    let text = import.files.get("master.toml").expect("a master.toml");
+    let open = text.matches("\"import-question\"").count();
+    assert_eq!(open, 4, "{text}");
+    assert!(text.contains("do_step_if = false, description = \"question wants of the import\""));
+}
+
+/// IMP-20, IMP-21: one question for each function and each class with code.
+#[test]
+fn each_function_is_one_question() {
+    let import = imported(None);
+    let questions = import.json.get("questions").and_then(Json::as_array);
+    let ids: Vec<&str> = questions
+        .expect("questions")
+        .iter()
+        .filter_map(|question| question.get("id")?.as_str())
+        .collect();
+    let mut sorted = ids.clone();
+    sorted.sort_unstable();
+    let expected = [
+        "Judged",
+        "jobs",
+        "lambda_36",
+        "lambda_45",
+        "lambda_55",
+        "lambda_57",
+        "wants",
+    ];
+    assert_eq!(sorted, expected);
+    assert!(
+        import.answers.contains("given = { word = \"tools\" }"),
+        "{}",
+        import.answers
+    );
+    assert!(
+        import.answers.contains("reads = [\"clean\"]"),
+        "{}",
+        import.answers
+    );
+    let parsed: BTreeMap<String, Json> = toml::from_str(&import.answers).expect("TOML");
+    assert_eq!(
+        parsed
+            .get("question")
+            .and_then(Json::as_array)
+            .map(Vec::len),
+        Some(7)
+    );
+}
+
+/// IMP-22, IMP-23: an answer stands wherever the function stood, with what it has caught.
+#[test]
+fn answers_take_the_place_of_functions() {
+    let answers = r#"
+[[question]]
+id = "wants"
+answer = "prop.clean"
+[[question]]
+id = "lambda_36"
+answer = "{{ word }} in (prop.what | default(''))"
+[[question]]
+id = "jobs"
+answer = "(prop.cpus | default(2) | int) + 1"
+[[question]]
+id = "Judged"
+answer = { result = "'success'" }
+[[question]]
+id = "lambda_45"
+answer = { a = "stdout | trim" }
+[[question]]
+id = "lambda_55"
+skip = true
+"#;
+    let import = imported(Some(answers));
+    config(&import);
+    let text = import.files.get("master.toml").expect("a master.toml");
+    assert!(text.contains("do_step_if = \"prop.clean\""), "{text}");
+    assert!(
+        text.contains("do_step_if = \"'tools' in (prop.what | default(''))\""),
+        "{text}"
+    );
+    assert!(text.contains("%(*kw:jobs)s"), "{text}");
+    assert!(text.contains("result = \"'success'\""), "{text}");
+    assert!(text.contains("set = { a = \"stdout | trim\" }"), "{text}");
+    assert!(!text.contains("import-question"), "{text}");
+}
+
+/// IMP-22: a wrong answer is told with its line.
+#[test]
+fn a_wrong_answer_is_told_with_its_line() {
+    let answers = "[[question]]\nid = \"wants\"\nanswer = \"prop.clean ==\"\n";
+    let error = run(FARM, Some(answers)).expect_err("no expression");
+    assert!(
+        error.starts_with("answers.toml:3: the answer to wants: "),
+        "{error}"
+    );
+}
+
+/// IMP-24: what the farm does not ask any more is kept and marked.
+#[test]
+fn a_question_that_is_gone_is_marked() {
+    let answers = "[[question]]\nid = \"old\"\nanswer = \"prop.x\"\n";
+    let import = imported(Some(answers));
+    let kept = "[[question]]\nid = \"old\"\ngone = true\nanswer = \"prop.x\"\n";
+    assert!(import.answers.starts_with(kept), "{}", import.answers);
+    let again = imported(Some(&import.answers));
+    assert_eq!(again.answers, import.answers);
+}
+
+/// IMP-40, IMP-42: secrets are in their files and nowhere else.
+#[test]
+fn secrets_are_in_their_files_alone() {
+    let import = imported(None);
+    let secret = |name: &str| import.secrets.get(name).map(String::as_str);
+    assert_eq!(secret("slave-bot1"), Some("pw1"));
+    assert_eq!(secret("hidden"), Some("geheim"));
+    assert_eq!(secret("try-u"), Some("trypw"));
+    let texts = [&import.report, &import.answers, &import.json.to_string()];
+    for text in import.files.values().chain(texts) {
+        for secret in ["geheim", "trypw", "pw1"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+/// A slave that is there twice is a mistake of the farm.
+#[test]
+fn a_slave_that_is_there_twice_is_told() {
+    let farm = farm_with(|farm| {
+        let slaves = farm.get_mut("slaves").and_then(Json::as_array_mut);
+        let slaves = slaves.expect("slaves");
+        slaves.push(slaves.first().cloned().expect("a slave"));
+    });
+    let import = run(&farm, None).expect("a good dump");
+    assert_eq!(import.faults.len(), 1);
+    assert!(
+        import
+            .faults
+            .iter()
+            .all(|fault| fault.contains("`bot1` is there twice"))
+    );
+}
+
+/// What this program does not have is a skipped step, and is told.
+#[test]
+fn an_unknown_step_type_is_told() {
+    let farm = farm_with(|farm| {
+        let step = farm
+            .pointer_mut("/factories/0/steps/0/class")
+            .expect("a step");
+        *step = Json::from("GitDiffInfo");
+    });
+    let import = run(&farm, None).expect("a good dump");
+    config(&import);
+    let text = import.files.get("master.toml").expect("a master.toml");
+    assert!(
+        text.contains("[\"import-missing\", \"GitDiffInfo\"], do_step_if = false"),
+        "{text}"
+    );
+    assert!(
+        import.report.contains("- the step type `GitDiffInfo`"),
+        "{}",
+        import.report
+    );
+}
+
+#[test]
+fn what_is_no_dump_is_refused() {
+    for dump in [
+        "",
+        "{}",
+        "[]",
+        r#"{"format": "buildmaster farm", "version": 2}"#,
+    ] {
+        run(dump, None).expect_err(dump);
+    }
+}
+
+/// IMPORT section 4, in a text of our own.
+#[test]
+fn values_keep_their_meaning() {
+    let cases = [
+        ("\"100%\"", "100%"),
+        ("\"100%% %\"", "100%%%% %%"),
+        ("\"%(x)s 5%\"", "%%(x)s 5%%"),
+        (
+            r#"{"!": "property", "name": "p", "default": "d", "default_when_false": true}"#,
+            "%(prop:p:~d)s",
+        ),
+        (
+            r#"{"!": "property", "name": "p", "default": "d", "default_when_false": false}"#,
+            "%(prop:p:-d)s",
+        ),
+        (
+            r#"{"!": "with_properties", "text": "a-%s", "args": ["rev"], "kw": {}}"#,
+            "a-%(rev)s",
+        ),
+        (
+            r#"{"!": "interpolate", "text": "%(kw:b)s/%(prop:f)s", "args": [], "kw": {"b": "100%"}}"#,
+            "100%%/%(prop:f)s",
+        ),
+        (
+            r#"{"!": "interpolate", "text": "%(kw:n:-x)s%(kw:e:~y)s", "args": [], "kw": {"e": ""}}"#,
+            "xy",
+        ),
+    ];
+    for (value, expected) in cases {
+        let value: Json = serde_json::from_str(value).expect("JSON");
+        let mut desk = super::desk::Desk::default();
+        assert_eq!(desk.text(&value), Ok(Some(Item::text(expected))), "{value}");
+    }
+}

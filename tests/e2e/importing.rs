@@ -1,0 +1,307 @@
+//! Moving over from a real Buildbot: its configuration, and the numbers of its builds.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::harness::real_master::{RealMaster, RealStep, Version};
+use crate::harness::{Kind, Master, Sandbox, Slave, peer, run};
+
+/// A configuration of Buildbot 0.8 with things of each kind.
+const OLD: &str = r"
+from buildbot.buildslave import BuildSlave
+from buildbot.config import BuilderConfig
+from buildbot.changes.pb import PBChangeSource
+from buildbot.changes.filter import ChangeFilter
+from buildbot.locks import SlaveLock
+from buildbot.process.factory import BuildFactory
+from buildbot.process.properties import Interpolate, Property, WithProperties, renderer
+from buildbot.schedulers.basic import SingleBranchScheduler
+from buildbot.schedulers.forcesched import ForceScheduler
+from buildbot.schedulers.timed import Nightly
+from buildbot.schedulers.triggerable import Triggerable
+from buildbot.steps.master import MasterShellCommand
+from buildbot.steps.shell import Compile, SetPropertyFromCommand, ShellCommand
+from buildbot.steps.source.git import Git
+from buildbot.steps.transfer import FileUpload, StringDownload
+from buildbot.steps.trigger import Trigger
+
+class Quiet(ShellCommand):
+    haltOnFailure = True
+    def __init__(self, target, **kw):
+        ShellCommand.__init__(self, command=['make', target], **kw)
+
+class Judged(ShellCommand):
+    def evaluateCommand(self, cmd):
+        return 0
+
+@renderer
+def jobs(props):
+    return 3
+
+def wanted(word):
+    return lambda step: step.getProperty('what') == word
+
+disk = SlaveLock('disk', maxCount=2)
+f = BuildFactory()
+f.addStep(Git(repourl='git://example.org/x', mode='full', method='clobber'))
+f.addStep(Quiet('all', env={'CC': WithProperties('%(cc)s'), 'PATH': ['/a', '${PATH}']}))
+f.addStep(Judged(command=['true']))
+f.addStep(Compile(command=['make', '-j', jobs, Property('x', default='y')]))
+f.addStep(ShellCommand(command='date +%s', doStepIf=wanted('date'), locks=[disk.access('counting')]))
+f.addStep(SetPropertyFromCommand(command=['id'], property='id'))
+f.addStep(FileUpload(slavesrc='a', masterdest=Interpolate('up/%(prop:id)s')))
+f.addStep(StringDownload('text', slavedest='b', mode=0644))
+f.addStep(Trigger(schedulerNames=['later'], waitForFinish=True))
+f.addStep(MasterShellCommand('echo done'))
+c = BuildmasterConfig = {}
+c['slaves'] = [BuildSlave('bot', 'sesame-1', max_builds=2), BuildSlave('tob', 'sesame-2')]
+c['builders'] = [
+    BuilderConfig(name='one/two', slavenames=['bot', 'tob'], factory=f, tags=['fast']),
+    {'name': 'old', 'slavename': 'bot', 'builddir': 'deep/old', 'factory': f},
+]
+c['schedulers'] = [
+    SingleBranchScheduler('main', change_filter=ChangeFilter(branch='master'),
+                          treeStableTimer=60, builderNames=['one/two']),
+    Triggerable('later', builderNames=['old']),
+    Nightly('night', builderNames=['old'], hour=[3], branch='master'),
+    ForceScheduler('force', builderNames=['old']),
+]
+c['change_source'] = PBChangeSource(user='alice', passwd='sesame-3')
+c['status'] = []
+c['slavePortnum'] = 9989
+c['title'] = 'Widget'
+";
+
+/// A configuration of Buildbot 4.
+const NEW: &str = r"
+from buildbot.plugins import changes, schedulers, steps, util, worker
+
+@util.renderer
+def jobs(props):
+    return 3
+
+f = util.BuildFactory([
+    steps.Git(repourl='git://example.org/x', mode='full'),
+    steps.Compile(command=['make', util.Interpolate('-j%(prop:n:-2)s')]),
+    steps.ShellCommand(command=['make', jobs], doStepIf=lambda step: True),
+    steps.ShellSequence(commands=[util.ShellArg(command=['a'], logname='x')]),
+    steps.SetProperties(properties={'a': 'b'}),
+    steps.Trigger(schedulerNames=['later']),
+])
+c = BuildmasterConfig = {}
+c['workers'] = [worker.Worker('bot', 'sesame-1', max_builds=2), worker.LocalWorker('here')]
+c['builders'] = [
+    util.BuilderConfig(name='one/two', workernames=['bot'], factory=f, tags=['fast'],
+                       locks=[util.MasterLock('m').access('exclusive')], collapseRequests=False),
+]
+c['schedulers'] = [
+    schedulers.SingleBranchScheduler('main', change_filter=util.ChangeFilter(branch='master'),
+                                     treeStableTimer=60, builderNames=['one/two']),
+    schedulers.Triggerable('later', builderNames=['one/two']),
+]
+c['change_source'] = [changes.GitPoller('git://example.org/x', branches=['main'])]
+c['protocols'] = {'pb': {'port': 9989}}
+c['title'] = 'Widget'
+";
+
+/// Prints the script, has the Python of `name` run it on `config`, and imports the dump; the text
+/// of the configuration.
+fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, out: &str) -> String {
+    let script = run(sandbox
+        .buildmaster()
+        .args(["import-config", "--print-script"]))
+    .ok();
+    let script = sandbox.file("dump.py", script);
+    let dumps = ["farm.json", "again.json"].map(|name| {
+        let dump = sandbox.path(name);
+        let mut command = sandbox.command(python);
+        run(command.arg(&script).arg("--out").arg(&dump).arg(config)).ok();
+        dump
+    });
+    let [dump, again] = dumps.each_ref().map(|dump| fs::read(dump).unwrap());
+    assert_eq!(dump, again, "twice the same bytes");
+    let [dump, _] = dumps;
+    let out = sandbox.path(out);
+    let mut import = sandbox.buildmaster();
+    let said = run(import
+        .arg("import-config")
+        .arg(&dump)
+        .arg("--out")
+        .arg(&out));
+    said.fails_with(1);
+    let mut check = sandbox.buildmaster();
+    run(check
+        .args(["checkconfig", "--file-only"])
+        .arg(out.join("master.toml")))
+    .ok();
+    let mut again = sandbox.buildmaster();
+    let refused = run(again.arg("import-config").arg(&dump).arg("--out").arg(&out)).fails_with(2);
+    assert!(refused.contains("--force"), "{refused}");
+    fs::read_to_string(out.join("master.toml")).unwrap()
+}
+
+/// IMP-01, IMP-02, IMP-06, IMP-10 to IMP-13.
+#[test]
+fn a_farm_of_buildbot_0814_is_carried_over() {
+    let Some(bin) = peer("bb0814") else { return };
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("old")).unwrap();
+    let config = sandbox.file("old/master.cfg", OLD);
+    let text = carry_over(&sandbox, &bin.join("python"), &config, "ci");
+    for expected in [
+        "method = \"clobber\", mode = \"full\", repourl = \"git://example.org/x\"",
+        "command = [\"make\", \"all\"], env = { CC = \"%(cc)s\", PATH = \"/a:${PATH}\" }, halt_on_failure = true",
+        "[\"import-question\", \"Judged\"], do_step_if = false",
+        "[\"import-question\", \"jobs\"], do_step_if = false",
+        "masterdest = \"up/%(prop:id)s\"",
+        "mode = 0o644",
+        "builddir = \"deep/old\"",
+        "password_file = \"secrets/slave-bot\"",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+    assert!(!text.contains("sesame"), "{text}");
+    let secret = fs::read_to_string(sandbox.path("ci/secrets/slave-bot")).unwrap();
+    assert_eq!(secret, "sesame-1");
+}
+
+/// IMP-01, IMP-06: the same for 4.x.
+#[test]
+fn a_farm_of_buildbot_43_is_carried_over() {
+    let Some(bin) = peer("bb43") else { return };
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("old")).unwrap();
+    let config = sandbox.file("old/master.cfg", NEW);
+    let text = carry_over(&sandbox, &bin.join("python"), &config, "ci");
+    for expected in [
+        "command = [\"make\", \"-j%(prop:n:-2)s\"]",
+        "type = \"ShellSequence\"",
+        "type = \"local\"",
+        "merge_requests = false",
+        "locks = [{ name = \"m\", mode = \"exclusive\" }]",
+        "branches = [\"main\"]",
+    ] {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+}
+
+/// IMP-03: a module that is not there.
+#[test]
+fn a_missing_module_is_named_with_the_option() {
+    let Some(bin) = peer("bb0814") else { return };
+    let sandbox = Sandbox::new();
+    let config = sandbox.file("master.cfg", format!("import nosuch\nnosuch.x(1)\n{OLD}"));
+    let script = run(sandbox
+        .buildmaster()
+        .args(["import-config", "--print-script"]))
+    .ok();
+    let script = sandbox.file("dump.py", script);
+    let dump = || {
+        let mut command = sandbox.command(bin.join("python"));
+        command
+            .arg(&script)
+            .arg("--out")
+            .arg(sandbox.path("farm.json"))
+            .arg(&config);
+        command
+    };
+    let refused = run(&mut dump()).fails_with(1);
+    assert!(refused.contains("--stub nosuch"), "{refused}");
+    run(dump().args(["--stub", "nosuch"])).ok();
+}
+
+/// IST-01 to IST-08: from an old master with its real slave; the next build here has the next
+/// number, and importing twice changes nothing.
+#[test]
+fn build_numbers_of_a_master_0814_go_on() {
+    let sandbox = Sandbox::new();
+    let step = RealStep {
+        name: "hello",
+        line: "echo hello",
+        settings: "",
+    };
+    let Some(real) = RealMaster::start(Version::V0814, &sandbox, &[step]) else {
+        return;
+    };
+    let port = real.port();
+    let old = real.dir().to_owned();
+    let Some(slave) = Slave::start(Kind::Slave0814, &sandbox, "bot", port) else {
+        return;
+    };
+    real.wait_until_attached();
+    real.send_change_to(port, &sandbox);
+    real.finished_build(&sandbox);
+    carry_over_for_start(&sandbox, &real);
+    let ci = sandbox.path("ci");
+    let import = || {
+        let mut command = sandbox.buildmaster();
+        command
+            .arg("import-state")
+            .arg(&old)
+            .arg("--basedir")
+            .arg(&ci);
+        command
+    };
+    let refused = run(&mut import()).fails_with(2);
+    assert!(refused.contains("buildbot stop"), "{refused}");
+    let change = sandbox.command(real.bin().join("buildbot"));
+    drop((real, slave.process));
+    let planned = run(import().arg("--dry-run")).ok();
+    assert!(planned.contains("nothing was changed"), "{planned}");
+    let first = run(&mut import()).ok();
+    let row: Vec<&str> = first.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row, ["full", "0", "1"], "{first}");
+    assert!(
+        first.contains("the last change there is 1, the next one here gets 2"),
+        "{first}"
+    );
+    assert_eq!(run(&mut import()).ok(), first);
+
+    let mut ours = Master::in_dir(&sandbox, ci, port);
+    ours.run();
+    let _slave = Slave::restart(Kind::Slave0814, &sandbox, slave.dir).unwrap();
+    ours.wait_until_attached("bot");
+    send_change(change, port);
+    let build = ours.finished_build("full", 1);
+    assert_eq!(build.ran(), [("hello", "success")]);
+    assert_eq!(build.changes(), [2]);
+}
+
+/// Imports the configuration of a real master for a start of ours on the same ports.
+fn carry_over_for_start(sandbox: &Sandbox, real: &RealMaster) {
+    let script = run(sandbox
+        .buildmaster()
+        .args(["import-config", "--print-script"]))
+    .ok();
+    let script = sandbox.file("dump.py", script);
+    let dump = sandbox.path("farm.json");
+    let mut command = sandbox.command(real.bin().join("python"));
+    run(command
+        .arg(script)
+        .arg("--out")
+        .arg(&dump)
+        .arg(real.dir().join("master.cfg")))
+    .ok();
+    let ci = sandbox.path("ci");
+    let mut import = sandbox.buildmaster();
+    let said = run(import.arg("import-config").arg(&dump).arg("--out").arg(&ci)).ok();
+    assert!(said.contains("1 of 1 builder run whole"), "{said}");
+    for part in ["tmp", "new", "cur"] {
+        fs::create_dir_all(ci.join("jobs").join(part)).unwrap();
+    }
+}
+
+/// Sends a change by the program of the old master.
+fn send_change(mut buildbot: Command, port: u16) {
+    let master = format!("127.0.0.1:{port}");
+    buildbot.args([
+        "sendchange",
+        "--who",
+        "alice",
+        "--auth",
+        "change:changepw",
+        "--master",
+    ]);
+    run(buildbot.args([&master, "src/main.c"])).ok();
+}
