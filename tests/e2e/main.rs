@@ -54,6 +54,7 @@ mod readme;
 mod reconfiguration;
 mod refusals;
 mod searches;
+mod searching_farm;
 mod secrets;
 mod service;
 mod silent_target;

@@ -18,7 +18,7 @@ const COPY: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM
 
 /// Milliseconds from the arrival of a change to the start of its build, for `count` builds from
 /// number `first` on.
-fn latencies(master: &Master<'_>, first: u64, count: u64) -> Vec<i64> {
+pub(crate) fn latencies(master: &Master<'_>, first: u64, count: u64) -> Vec<i64> {
     for number in first..first + count {
         master.send_change(&format!("r{number}"));
         master.finished_build("full", number);
@@ -33,14 +33,20 @@ fn latencies(master: &Master<'_>, first: u64, count: u64) -> Vec<i64> {
         .iter()
         .filter(|build| build["number"].as_u64() >= Some(first))
         .map(|build| {
-            let number = build["number"].as_u64().unwrap() + 1;
+            let revision = format!("r{}", build["number"]);
             let mut all = changes.iter();
-            let change = all.find(|change| change["number"].as_u64() == Some(number));
+            let change = all.find(|change| change["revision"] == revision);
             time(&build["started_at"]) - time(&change.unwrap()["arrived_at"])
         })
         .collect();
     took.sort_unstable();
     took
+}
+
+/// The median and the slowest of 100 of sorted latencies.
+pub(crate) fn in_short(took: &[i64]) -> String {
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100];
+    format!("p50 {} ms, p99 {} ms", at(50), at(99))
 }
 
 /// Bytes of the state on disk.
@@ -106,14 +112,11 @@ fn out_13_ten_thousand_letters_to_a_silent_target_slow_no_build() {
         waiting.len()
     };
     wait_until("the letters of the last build", || waiting() >= 10_000);
-    let at = |took: &[i64], percent: usize| took[(took.len() - 1) * percent / 100];
     eprintln!(
-        "start after a change, p50 and p99 in ms: {} and {} before, {} and {} with 10 000 letters; \
-         memory {memory_before} and {memory_after} kB, disk {disk_before} and {disk_after} bytes",
-        at(&before, 50),
-        at(&before, 99),
-        at(&after, 50),
-        at(&after, 99),
+        "start after a change: {} before, {} with 10 000 letters; memory {memory_before} and \
+         {memory_after} kB, disk {disk_before} and {disk_after} bytes",
+        in_short(&before),
+        in_short(&after),
     );
     assert!(
         disk_after < disk_before + 20_000_000,

@@ -267,13 +267,24 @@ impl<'a> Master<'a> {
         self.try_to_send_change(revision).ok();
     }
 
-    /// The same, to a master that may be gone.
+    /// The same, on a branch.
+    pub(crate) fn send_change_on(&self, branch: &str, revision: &str) {
+        let branch = ["--branch", branch];
+        self.send(&branch, revision).ok();
+    }
+
+    /// Sends a change to a master that may be gone.
     pub(crate) fn try_to_send_change(&self, revision: &str) -> Finished {
+        self.send(&[], revision)
+    }
+
+    fn send(&self, options: &[&str], revision: &str) -> Finished {
         run(self
             .sandbox
             .buildbot()
             .args(["sendchange", "--auth", CHANGE_AUTH, "--who", "alice"])
             .args(["--master", &format!("127.0.0.1:{}", self.port)])
+            .args(options)
             .args(["--revision", revision, "src/main.c"]))
     }
 
