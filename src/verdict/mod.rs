@@ -30,8 +30,8 @@ pub use keeping::{Kept, kept};
 pub use reading::{Doubt, Found, Reading, read, read_test};
 pub use runs::End;
 pub use search::{
-    Candidate, Chosen, Limits, Next, Past, Risk, Search, Underway, choose, go_on, is_same_failure,
-    risk, stopped,
+    Candidate, Choice, Chosen, Limits, Next, Past, Risk, Search, Underway, Waits, choose, go_on,
+    is_same_failure, risk, stopped,
 };
 pub use steady::{Scope, scope};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due};

@@ -11,7 +11,9 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::choosing::{Candidate, Chosen, Limits, Underway, choose, is_same_failure};
+pub use self::choosing::{
+    Candidate, Choice, Chosen, Limits, Underway, Waits, choose, is_same_failure,
+};
 pub use self::going::{Risk, go_on, risk, stopped};
 pub use self::past::Past;
 use self::seen::Seen;

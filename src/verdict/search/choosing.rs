@@ -1,9 +1,11 @@
 //! Which problems are searched by the master itself, and in which order (SRH-02, SRH-10, SRH-12).
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use crate::model::{BuilderName, ChangeNumber, ProblemNumber, ProblemSubject, Timestamp};
+use crate::text::duration;
 use crate::verdict::Suspect;
 
 /// An open problem whose cause a search may find.
@@ -55,6 +57,62 @@ pub struct Chosen {
     pub guess: Option<ChangeNumber>,
 }
 
+/// What a problem waits for that is to be searched (SRH-10).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Waits {
+    /// Until this time, for others with the same cause.
+    Gathers(Timestamp),
+    /// For the search for the cause of a failure with the same suspects.
+    SameCause,
+    /// Nothing can be asked: the changes that may have caused it are not known.
+    NoSuspects,
+    /// The number of searches at once is limited.
+    AtOnce(usize),
+    /// The number of searches at once of the builder is limited.
+    OfBuilder(usize),
+    /// As many problems that began with the same change were searched as may be.
+    OfBuild(usize),
+    /// The builds of searches have had their time on the builder for today.
+    DailyTime(Duration),
+}
+
+/// Which problems are searched now, and what the others wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Those that are searched now, in this order.
+    pub chosen: Vec<Chosen>,
+    /// Those that wait.
+    pub waiting: Vec<(ProblemNumber, Waits)>,
+}
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gathers(until) => write!(
+                f,
+                "until {}, for other problems with the same cause",
+                until.to_rfc3339()
+            ),
+            Self::SameCause => f.write_str("for the search for another problem with its suspects"),
+            Self::NoSuspects => f.write_str("for a change that can have caused the problem"),
+            Self::AtOnce(most) => write!(f, "for another search to end: at most {most} at once"),
+            Self::OfBuilder(most) => write!(
+                f,
+                "for another search on the builder to end: at most {most} at once"
+            ),
+            Self::OfBuild(most) => write!(
+                f,
+                "for people: {most} problems that began with the same change were searched"
+            ),
+            Self::DailyTime(most) => write!(
+                f,
+                "for tomorrow: searches had {} of the builder today",
+                duration(*most)
+            ),
+        }
+    }
+}
+
 /// How much the master searches by itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -78,8 +136,14 @@ pub fn choose(
     underway: &[Underway],
     limits: Limits,
     now: Timestamp,
-) -> Vec<Chosen> {
-    candidates.retain(|one| one.opened_at + limits.gather <= now);
+) -> Choice {
+    let mut choice = Choice::default();
+    candidates.retain(|one| {
+        let until = one.opened_at + limits.gather;
+        let waits = (one.problem, Waits::Gathers(until));
+        choice.waiting.extend((until > now).then_some(waits));
+        until <= now
+    });
     candidates.sort_by_key(|one| {
         let has_one_author = authors(&one.suspects) == 1;
         let secs = one.secs.unwrap_or(u64::MAX);
@@ -87,7 +151,6 @@ pub fn choose(
         (has_one_author, is_of_step, secs, one.problem)
     });
     let mut underway = underway.to_vec();
-    let mut chosen = Vec::new();
     for one in candidates {
         let changes: Vec<_> = one.suspects.iter().map(|suspect| suspect.change).collect();
         let mut same_cause = underway.iter().filter(|other| other.changes == changes);
@@ -99,15 +162,23 @@ pub fn choose(
             let begins_there = other.changes.last() == Some(&one.first);
             other.is_automatic && other.builder == one.builder && begins_there
         });
-        if one.suspects.is_empty()
-            || same_cause.any(is_settled)
-            || running().count() >= limits.at_once
-            || on_builder.count() >= limits.of_builder
-            || of_build.count() >= limits.of_build
-        {
+        let waits = if one.suspects.is_empty() {
+            Some(Waits::NoSuspects)
+        } else if same_cause.any(is_settled) {
+            Some(Waits::SameCause)
+        } else if running().count() >= limits.at_once {
+            Some(Waits::AtOnce(limits.at_once))
+        } else if on_builder.count() >= limits.of_builder {
+            Some(Waits::OfBuilder(limits.of_builder))
+        } else {
+            let is_over = of_build.count() >= limits.of_build;
+            is_over.then_some(Waits::OfBuild(limits.of_build))
+        };
+        if let Some(waits) = waits {
+            choice.waiting.push((one.problem, waits));
             continue;
         }
-        chosen.push(Chosen {
+        choice.chosen.push(Chosen {
             problem: one.problem,
             guess,
         });
@@ -121,7 +192,7 @@ pub fn choose(
             found: None,
         });
     }
-    chosen
+    choice
 }
 
 /// Whether a search is for what fails in the same way.
@@ -190,7 +261,7 @@ mod tests {
 
     fn chosen(candidates: Vec<Candidate>, underway: &[Underway]) -> Vec<u64> {
         let now = Timestamp::from_secs(300);
-        let chosen = choose(candidates, underway, LIMITS, now).into_iter();
+        let chosen = choose(candidates, underway, LIMITS, now).chosen.into_iter();
         chosen.map(|one| one.problem.0).collect()
     }
 
@@ -217,7 +288,11 @@ mod tests {
     #[test]
     fn srh_02_a_cause_gathers_before_it_is_searched() {
         let one = || vec![candidate(1, "a", &[(7, "ann"), (8, "bob")], 10)];
-        let at = |secs| choose(one(), &[], LIMITS, Timestamp::from_secs(secs)).len();
+        let at = |secs| {
+            choose(one(), &[], LIMITS, Timestamp::from_secs(secs))
+                .chosen
+                .len()
+        };
         assert_eq!([at(0), at(299), at(300)], [0, 0, 1]);
     }
 
@@ -263,7 +338,7 @@ mod tests {
         let mut underway = vec![first];
         for problem in (1..30).rev() {
             let now = Timestamp::from_secs(300);
-            let next = choose(all(), &underway, LIMITS, now);
+            let next = choose(all(), &underway, LIMITS, now).chosen;
             let guess = Some(ChangeNumber(7));
             let problem = ProblemNumber(problem);
             assert_eq!(next, [Chosen { problem, guess }]);
@@ -348,5 +423,31 @@ mod tests {
         };
         assert_eq!(chosen(all(&|number| number.to_string()), &[]), [1, 2, 3, 4]);
         assert_eq!(chosen(all(&|_| "a".to_owned()), &[]), [1]);
+    }
+
+    #[test]
+    fn srh_10_a_problem_that_is_not_searched_yet_says_what_it_waits_for() {
+        let waits = |candidates, underway: &[Underway], secs| {
+            let choice = choose(candidates, underway, LIMITS, Timestamp::from_secs(secs));
+            let [(problem, waits)] = &choice.waiting[..] else {
+                panic!("{choice:?}");
+            };
+            (problem.0, *waits)
+        };
+        let one = |problem, changes: &[(u64, &str)]| vec![candidate(problem, "fast", changes, 5)];
+        let until = Timestamp::from_secs(300);
+        let early = waits(one(1, &[(2, "ann"), (3, "bob")]), &[], 299);
+        assert_eq!(early, (1, Waits::Gathers(until)));
+        assert_eq!(waits(one(1, &[]), &[], 300), (1, Waits::NoSuspects));
+        let mut two = one(1, &[(2, "ann"), (3, "bob")]);
+        two.extend(one(2, &[(4, "cid"), (5, "dan")]));
+        assert_eq!(waits(two.clone(), &[], 300), (2, Waits::OfBuilder(1)));
+        two[1].suspects = two[0].suspects.clone();
+        assert_eq!(waits(two, &[], 300), (2, Waits::SameCause));
+        let text = Waits::OfBuilder(1).to_string();
+        assert_eq!(
+            text,
+            "for another search on the builder to end: at most 1 at once"
+        );
     }
 }

@@ -9,9 +9,9 @@ use super::searches::Row as SearchRow;
 use super::tests::{FlakyPlace, flaky};
 use crate::control::Target;
 use crate::model::{Action, ProblemNumber};
-use crate::store::State;
+use crate::store::{State, StoreError};
 use crate::verdict::{ProblemState, Suspect};
-use crate::view::{Presumed, Problem, ProblemStory, Search};
+use crate::view::{Presumed, Problem, ProblemStory, Search, Searching};
 use crate::web::address;
 use crate::web::page::{Marks, Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time, Tone, change, person, span};
@@ -47,7 +47,7 @@ struct Contents {
     flaky: Vec<FlakyPlace>,
     searches: Vec<SearchRow>,
     search_buttons: Buttons,
-    /// Why the master does not search for the cause by itself.
+    /// Why the master does not search for the cause by itself, or what that waits for.
     unsearched: Option<String>,
     hands: Vec<Hand>,
     happened: Vec<Happened>,
@@ -108,7 +108,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             .map(|one| SearchRow::new(one, scene))
             .collect(),
         unsearched: match is_open && searches.is_empty() {
-            true => unsearched(problem, scene),
+            true => unsearched(state, problem, scene)?,
             false => None,
         },
         search_buttons: match searches.iter().any(|one| one.verdict.is_none()) {
@@ -153,14 +153,26 @@ fn proved(guilty: &Suspect) -> String {
     format!("A search has found that change {change} by {who} has caused it.")
 }
 
-/// Why the master does not search for the cause of a problem by itself (SRH-03).
-fn unsearched(problem: &Problem, scene: &Scene) -> Option<String> {
-    let step = problem.step.as_deref()?;
+/// Why the master does not search for the cause of a problem by itself, or what that waits for
+/// (SRH-03, SRH-10).
+fn unsearched(
+    state: &State,
+    problem: &Problem,
+    scene: &Scene,
+) -> Result<Option<String>, StoreError> {
+    let Some(step) = problem.step.as_deref() else {
+        return Ok(None);
+    };
+    let never = |why: &str| format!("The master does not search by itself: {why}.");
     if !scene.config.search.automatic {
-        return Some("`[search]` says so".to_owned());
+        return Ok(Some(never("`[search]` says so")));
     }
-    let builder = scene.config.builder(problem.builder.as_str())?;
-    builder.refuses_search(step)
+    let builder = scene.config.builder(problem.builder.as_str());
+    if let Some(why) = builder.and_then(|builder| builder.refuses_search(step)) {
+        return Ok(Some(never(&why)));
+    }
+    let waits = Searching::at(state, &scene.config, scene.now)?.waits(problem.number);
+    Ok(waits.map(|waits| format!("The search waits {waits}.")))
 }
 
 /// What a search on another builder has found, in a sentence.
