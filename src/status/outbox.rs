@@ -49,8 +49,9 @@ pub use self::preview::{Preview, PreviewKind};
 pub(super) use self::recipients::is_reachable;
 pub use self::wording::check_template;
 
-/// Letters that are looked at in one go.
-const LOOKED_AT: u32 = 200;
+/// Letters of a target that are looked at in one go: those that are on their way, and as many that
+/// may follow.
+const LOOKED_AT: u32 = 8;
 
 /// Letters of a target that returns that are tried at once.
 const MOST_WELCOME: u32 = 10_000;
@@ -94,17 +95,25 @@ impl Outbox {
         let (ended, mut attempts) = mpsc::channel(MOST_AT_ONCE);
         let mut turns = Turns::default();
         let connections = Arc::default();
-        let mut templates = self.templates().await;
+        let mut in_force = Arc::clone(&self.config.borrow_and_update());
+        let mut templates = self.templates(&in_force).await;
         loop {
             let began = Instant::now();
             let (heads, identity) = self.heads().await;
             let rest = rest_after(began.elapsed());
-            let told = self.config.clone();
+            // Looked at after the letters: what was written under a configuration is sent with it.
+            if self.config.has_changed().unwrap_or(false) {
+                in_force = Arc::clone(&self.config.borrow_and_update());
+                templates = self.templates(&in_force).await;
+                self.welcome(&mut turns).await;
+            }
+            // Whatever wakes the outbox first, the next round sees a new configuration.
+            let (told, mut newer) = (self.config.clone(), self.config.clone());
             let now = self.clock.wall();
             for letter in turns.take(&heads, now) {
                 let post = Post {
                     reader: self.writer.reader().clone(),
-                    config: Arc::clone(&self.config.borrow()),
+                    config: Arc::clone(&in_force),
                     identity: Arc::clone(&identity),
                     templates: Arc::clone(&templates),
                     connections: Arc::clone(&connections),
@@ -133,10 +142,7 @@ impl Outbox {
                 Some(attempt) = attempts.recv() => self.note(&mut turns, attempt).await,
                 is_over = written(&mut news, &told) => if is_over { break },
                 () = self.changed.notified() => {}
-                Ok(()) = self.config.changed() => {
-                    templates = self.templates().await;
-                    self.welcome(&mut turns).await;
-                }
+                Ok(()) = newer.changed() => {}
                 () = sleep(pause) => {}
             }
         }
@@ -151,8 +157,8 @@ impl Outbox {
     }
 
     /// The templates of the user, as they are now (MSG-03).
-    async fn templates(&self) -> Arc<Templates> {
-        let config = Arc::clone(&self.config.borrow());
+    async fn templates(&self, config: &Arc<Config>) -> Arc<Templates> {
+        let config = Arc::clone(config);
         let read = move |state: &State| {
             Ok::<_, StoreError>(Arc::new(Templates::read(state.basedir(), &config)))
         };

@@ -57,7 +57,7 @@ pub(super) use problems::{
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
 pub use searched::Finding;
-pub use searches::{AskRow, Presumed, SearchRow};
+pub use searches::{AskRow, Presumed, Proved, SearchRow};
 pub use sets::SetRow;
 pub use sourced::{SourcedRow, StepSpanRow};
 pub use sources::KnownIdentity;

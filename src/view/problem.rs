@@ -134,7 +134,7 @@ impl ProblemStory {
             return Ok(None);
         };
         let events = state.problem_events(number)?;
-        let guilty = state.guilty_of(&row)?;
+        let mut proved = state.proved_of(std::slice::from_ref(&row))?;
         let flaky = match (row.subject.step(), row.problem.found.doubt) {
             (Some(step), Some(Doubt::Flaky)) => {
                 let test = row.subject.test().map_or("", TestName::as_stored);
@@ -142,14 +142,11 @@ impl ProblemStory {
             }
             (Some(_) | None, _) => Vec::new(),
         };
-        let presumed = match guilty {
-            None => state.presumed_of(&row)?,
-            Some(_) => None,
-        };
+        let is_open = row.problem.state == ProblemState::Open;
         Ok(Some(Self {
-            guilty,
+            guilty: proved.guilty.remove(&number),
             flaky,
-            presumed,
+            presumed: proved.presumed.remove(&number).filter(|_| is_open),
             remarks: row
                 .remarks
                 .iter()

@@ -13,7 +13,7 @@ use crate::model::{
 use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
 use crate::status::problem_facts::problem_facts;
-use crate::store::read::{Presumed, ProblemRow, SaidRows};
+use crate::store::read::{Presumed, ProblemRow, Proved, SaidRows};
 use crate::store::{State, StoreError};
 use crate::verdict::{Affair, Due, Hands, ProblemState, Reminders, Standing, Suspect, causes, due};
 use crate::view::{owners_of_files, register_at};
@@ -46,12 +46,12 @@ pub(super) fn letters(
     }
     let numbers: Vec<_> = rows.iter().map(|row| row.problem.number).collect();
     let said = state.said_of(&numbers, before(now, Duration::from_secs(86_400)))?;
-    let guilty = proved(state, &rows)?;
-    let presumed = presumed(state, &rows, &guilty)?;
+    let Proved { guilty, presumed } = state.proved_of(&rows)?;
     let all = rows.iter().map(|row| {
         let number = row.problem.number;
         let proved = guilty.get(&number).map(|found| found.change);
-        (&row.problem, proved.or(presumed.get(&number).copied()))
+        let presumed = presumed.get(&number).map(|found| found.change);
+        (&row.problem, proved.or(presumed))
     });
     let all: Vec<_> = all.collect();
     let scene = Scene {
@@ -88,39 +88,6 @@ pub(super) fn letters(
     Ok(letters)
 }
 
-/// Whose change was proved to have caused which problem.
-fn proved(
-    state: &State,
-    rows: &[ProblemRow],
-) -> Result<BTreeMap<ProblemNumber, Suspect>, StoreError> {
-    let mut guilty = BTreeMap::new();
-    for row in rows {
-        let found = state.guilty_of(row)?;
-        guilty.extend(found.map(|found| (row.problem.number, found)));
-    }
-    Ok(guilty)
-}
-
-/// The changes that have caused the same on another builder, for problems without a proof.
-fn presumed(
-    state: &State,
-    rows: &[ProblemRow],
-    guilty: &BTreeMap<ProblemNumber, Suspect>,
-) -> Result<BTreeMap<ProblemNumber, ChangeNumber>, StoreError> {
-    let unproved = rows
-        .iter()
-        .filter(|row| !guilty.contains_key(&row.problem.number));
-    let unproved: Vec<_> = unproved.collect();
-    if unproved.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let searches = state.newest_searches()?;
-    let found = unproved
-        .into_iter()
-        .filter_map(|row| Some((row.problem.number, Presumed::of(row, &searches)?.change)));
-    Ok(found.collect())
-}
-
 const fn before(now: Timestamp, time: Duration) -> Timestamp {
     Timestamp(
         now.0
@@ -137,7 +104,7 @@ struct Scene<'a> {
     /// Whose change was proved to have caused a problem (SRH-17).
     guilty: BTreeMap<ProblemNumber, Suspect>,
     /// The change that has caused the same on another builder (SRH-12).
-    presumed: BTreeMap<ProblemNumber, ChangeNumber>,
+    presumed: BTreeMap<ProblemNumber, Presumed>,
     /// The time zone of people who have not said theirs.
     zone: Zone,
     now: Timestamp,
@@ -251,7 +218,8 @@ impl Scene<'_> {
         }
         let sole = hands.sole_suspect(&row.problem);
         let presumed = self.presumed.get(&row.problem.number);
-        let named = proved.map(|found| found.change).or(presumed.copied());
+        let named = proved.map(|found| found.change);
+        let named = named.or(presumed.map(|found| found.change));
         for suspect in hands.suspects(&row.problem) {
             // One has done it, here or on another builder, so the others have not (SRH-17).
             if named.is_some_and(|change| change != suspect.change) {

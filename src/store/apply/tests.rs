@@ -1,5 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod heads_of_orders;
 mod infrastructure;
 mod judged;
 mod of_build;

@@ -110,16 +110,25 @@ impl State {
         })
     }
 
-    /// The first waiting letter of each order (OUT-07), the one that is to be tried first at the
-    /// front, at most `limit`.
+    /// The first waiting letters of their orders (OUT-07): of each target the `limit` that are to
+    /// be tried first, in this order. What waits behind them is not looked at (OUT-13).
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn letters_to_send(&self, limit: u32) -> Result<Vec<LetterRow>, StoreError> {
         self.read(|conn| {
-            conn.prepare_cached(TO_SEND)?
-                .query_map([limit], letter_of)?
-                .collect()
+            let mut next = conn.prepare_cached(NEXT_TARGET)?;
+            let mut select = conn.prepare_cached(TO_SEND)?;
+            let mut letters = Vec::new();
+            let mut target = String::new();
+            while let Some(name) = next.query_row([&target], |row| row.get(0))? {
+                target = name;
+                for letter in select.query_map(params![target, limit], letter_of)? {
+                    letters.push(letter?);
+                }
+            }
+            letters.sort_by_key(|letter| (letter.next_at, letter.id));
+            Ok(letters)
         })
     }
 
@@ -218,11 +227,11 @@ pub(super) const LETTERS: &str = concat!(
     ORDER BY id DESC LIMIT ?5"
 );
 pub(super) const LETTER: &str = concat!(letter_columns!(), " WHERE id = ?1");
+pub(super) const NEXT_TARGET: &str = "SELECT min(target) FROM letter
+    WHERE state = 0 AND head = 1 AND target > ?1";
 pub(super) const TO_SEND: &str = concat!(
     letter_columns!(),
-    " INDEXED BY letter_open WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM letter e WHERE e.state = 0
-        AND e.target = l.target AND e.ordering = l.ordering AND e.id < l.id)
-    ORDER BY next_at, id LIMIT ?1"
+    " WHERE state = 0 AND head = 1 AND target = ?1 ORDER BY next_at, id LIMIT ?2"
 );
 pub(super) const OUTBOX: &str = "SELECT target, count(*), min(made_at), max(error) FROM letter WHERE state = ?1 GROUP BY target";
 const OLD: &str = "SELECT 1 FROM letter WHERE ended_at < ?1 LIMIT 1";

@@ -1,5 +1,7 @@
 //! Culprit searches (SRH-14).
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::model::{
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
-use crate::verdict::{ProblemState, Suspect, is_same_failure};
+use crate::verdict::{Suspect, is_same_failure};
 
 /// What a search on another builder has found, and is presumed of a problem (SRH-12).
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
@@ -26,9 +28,6 @@ pub struct Presumed {
     /// The search.
     pub search: SearchNumber,
 }
-
-/// Most searches, the newest, among which one for the same failure is looked for.
-const LOOKED_AT: u32 = 200;
 
 /// A search.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,17 +70,7 @@ impl SearchRow {
     /// The change that it has proved guilty, without a doubt (GRD-07).
     #[must_use]
     pub fn guilty(&self) -> Option<ChangeNumber> {
-        let Verdict::Found {
-            bad,
-            is_not_monotone: false,
-            is_flaky: false,
-            ..
-        } = self.verdict?
-        else {
-            return None;
-        };
-        let record = Some(&self.record).filter(|record| !record.seeks_fix)?;
-        record.points.get(bad).copied()
+        proved_by(&self.record, self.verdict?)
     }
 }
 
@@ -143,66 +132,67 @@ impl State {
         })
     }
 
-    /// Who is guilty of a problem: proved by a search that has built both ends again, without a
-    /// doubt (GRD-07, SRH-17).
+    /// What searches prove of these problems: who is guilty, by a search that has built both ends
+    /// again, without a doubt (GRD-07, SRH-17). Of problems without a proof, what a search on
+    /// another builder has found for the same suspects, if what fails is the same: no search is
+    /// begun for them, and nobody is accused (SRH-12).
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn guilty_of(&self, row: &ProblemRow) -> Result<Option<Suspect>, StoreError> {
-        if row.problem.found.doubt.is_some() {
-            return Ok(None);
+    pub fn proved_of(&self, rows: &[ProblemRow]) -> Result<Proved, StoreError> {
+        let clear = rows.iter().filter(|row| row.problem.found.doubt.is_none());
+        let clear: Vec<&ProblemRow> = clear.collect();
+        let numbers: Vec<u64> = clear.iter().map(|row| row.problem.number.0).collect();
+        let mut proved = Proved::default();
+        for (change, record) in self.read(|conn| proofs(conn, PROOFS, &numbers))? {
+            let mut its = clear.iter();
+            let row = its.find(|row| Some(row.problem.number) == record.problem);
+            let suspect = row.and_then(|row| suspect(row, change).map(|one| (row, one)));
+            // The latest proof counts.
+            proved
+                .guilty
+                .extend(suspect.map(|(row, one)| (row.problem.number, one.clone())));
         }
-        let searches = self.searches_of(row.problem.number)?;
-        let mut latest = searches.iter().rev();
-        let proved = latest.find_map(SearchRow::guilty);
-        let mut suspects = row.problem.suspects.iter();
-        Ok(suspects.find(|one| Some(one.change) == proved).cloned())
+        let is_proved = |row: &&&ProblemRow| proved.guilty.contains_key(&row.problem.number);
+        let others: Vec<_> = clear.iter().filter(|row| !is_proved(row)).collect();
+        let last = others.iter().filter_map(|row| row.problem.suspects.last());
+        let last: Vec<u64> = last.map(|suspect| suspect.change.0).collect();
+        if last.is_empty() {
+            return Ok(proved);
+        }
+        let mut found = self.read(|conn| proofs(conn, PROOFS_UP_TO, &last))?;
+        found.reverse();
+        for row in others {
+            let mut all = found.iter();
+            let presumed = all.find_map(|(change, record)| Presumed::of(row, *change, record));
+            let presumed = presumed.map(|presumed| (row.problem.number, presumed));
+            proved.presumed.extend(presumed);
+        }
+        Ok(proved)
     }
 }
 
-impl State {
-    /// What a search on another builder has found for the same suspects, if what fails is the same:
-    /// no search is begun for this problem, and nobody is accused (SRH-12).
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn presumed_of(&self, row: &ProblemRow) -> Result<Option<Presumed>, StoreError> {
-        if row.problem.state != ProblemState::Open {
-            return Ok(None);
-        }
-        Ok(Presumed::of(row, &self.newest_searches()?))
-    }
-
-    /// The searches among which one for the same failure is looked for.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn newest_searches(&self) -> Result<Vec<SearchRow>, StoreError> {
-        self.searches(None, LOOKED_AT)
-    }
+/// What searches prove of problems.
+#[derive(Clone, Debug, Default)]
+pub struct Proved {
+    /// Whose change has caused a problem.
+    pub guilty: BTreeMap<ProblemNumber, Suspect>,
+    /// The change that has caused the same on another builder, for problems without a proof.
+    pub presumed: BTreeMap<ProblemNumber, Presumed>,
 }
 
 impl Presumed {
-    /// What one of these searches says of a problem.
-    #[must_use]
-    pub fn of(row: &ProblemRow, searches: &[SearchRow]) -> Option<Self> {
-        if row.problem.found.doubt.is_some() {
-            return None;
-        }
-        let suspects: Vec<_> = row.problem.suspects.iter().map(|one| one.change).collect();
-        let (change, record) = searches.iter().find_map(|search| {
-            let (change, record) = (search.guilty()?, &search.record);
-            let symptoms = record.symptoms.iter().cloned().collect();
-            let is_same = record.points.get(1..) == Some(suspects.as_slice())
-                && record.problem != Some(row.problem.number)
-                && is_same_failure(
-                    (&record.subject()?, &symptoms),
-                    (&row.subject, &row.problem.found.symptoms),
-                );
-            is_same.then_some((change, record))
-        })?;
-        let mut suspects = row.problem.suspects.iter();
-        let who = suspects.find(|suspect| suspect.change == change)?;
+    /// What a search that has found a change says of a problem.
+    fn of(row: &ProblemRow, change: ChangeNumber, record: &SearchRecord) -> Option<Self> {
+        let suspects = row.problem.suspects.iter().map(|one| one.change);
+        let symptoms = record.symptoms.iter().cloned().collect();
+        let is_same = record.points.iter().skip(1).copied().eq(suspects)
+            && record.problem != Some(row.problem.number)
+            && is_same_failure(
+                (&record.subject()?, &symptoms),
+                (&row.subject, &row.problem.found.symptoms),
+            );
+        let who = suspect(row, change).filter(|_| is_same)?;
         Some(Self {
             change,
             who: who.who.clone(),
@@ -210,6 +200,44 @@ impl Presumed {
             search: record.number,
         })
     }
+}
+
+fn suspect(row: &ProblemRow, change: ChangeNumber) -> Option<&Suspect> {
+    let mut suspects = row.problem.suspects.iter();
+    suspects.find(|suspect| suspect.change == change)
+}
+
+/// The changes that searches have proved guilty, the oldest search first.
+fn proofs(
+    conn: &Connection,
+    sql: &str,
+    of: &[u64],
+) -> rusqlite::Result<Vec<(ChangeNumber, SearchRecord)>> {
+    let mut select = conn.prepare_cached(sql)?;
+    let mut rows = select.query([Json(of)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let record: SearchRecord = row.get::<_, Json<_>>(0)?.0;
+        let change = proved_by(&record, row.get::<_, Json<Verdict>>(1)?.0);
+        found.extend(change.map(|change| (change, record)));
+    }
+    found.sort_by_key(|(_, record)| record.number);
+    Ok(found)
+}
+
+/// The change that a search with this verdict has proved guilty, without a doubt (GRD-07).
+fn proved_by(record: &SearchRecord, verdict: Verdict) -> Option<ChangeNumber> {
+    let Verdict::Found {
+        bad,
+        is_not_monotone: false,
+        is_flaky: false,
+        ..
+    } = verdict
+    else {
+        return None;
+    };
+    let record = Some(record).filter(|record| !record.seeks_fix)?;
+    record.points.get(bad).copied()
 }
 
 fn rows(
@@ -267,6 +295,11 @@ pub(super) const UNSETTLED: &str = concat!(
 );
 pub(super) const OF_PROBLEM: &str =
     concat!(search_columns!(), "WHERE problem = ?1 ORDER BY number");
+pub(super) const PROOFS: &str = "SELECT record, verdict FROM search
+    WHERE problem IN (SELECT value FROM json_each(?1)) AND verdict IS NOT NULL";
+/// Of those whose last point is one of these changes.
+pub(super) const PROOFS_UP_TO: &str = "SELECT record, verdict FROM search
+    WHERE record ->> '$.points[#-1]' IN (SELECT value FROM json_each(?1)) AND verdict IS NOT NULL";
 pub(super) const SEARCH: &str = concat!(search_columns!(), "WHERE number = ?1");
 const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'search'";
 pub(super) const ASKS: &str = "SELECT point, request, said, build, took_secs FROM search_ask

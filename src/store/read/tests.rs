@@ -12,7 +12,7 @@ use super::changes::{
     CHANGE, CHANGES, CHANGES_BEFORE, CHANGES_OF_REVISION, DECISIONS, REQUESTS_OF_CHANGE,
     SEARCH_CHANGES, SETS_OF_CHANGE,
 };
-use super::letters::{LETTER, LETTERS, OUTBOX, TO_SEND};
+use super::letters::{LETTER, LETTERS, NEXT_TARGET, OUTBOX, TO_SEND};
 use super::lines::{BRIEF, BROKEN_LINES, LATELY, LINES, OF_CHANGE, OF_SET, ON_SLAVE};
 use super::of_build::BUILDS_BEFORE;
 use super::of_end::FROM_END;
@@ -115,6 +115,7 @@ const QUERIES: &[&str] = &[
     LETTERS,
     OUTBOX,
     TO_SEND,
+    NEXT_TARGET,
     OF_SET,
     ON_SLAVE,
     FROM_END,
@@ -177,6 +178,8 @@ const QUERIES: &[&str] = &[
     searches::OF_PROBLEM,
     searches::SEARCH,
     searches::ASKS,
+    searches::PROOFS,
+    searches::PROOFS_UP_TO,
     searched::ENDED,
     searched::STEP_RESULT,
     searched::ANSWERS,
