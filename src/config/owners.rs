@@ -28,17 +28,21 @@ pub enum Owned {
     Builders(NamePatterns),
     /// Builders that have one of these tags.
     Tags(NamePatterns),
+    /// Steps of all builders, by their names.
+    Steps(NamePatterns),
+    /// Tests of all builders, by their names for people.
+    Tests(NamePatterns),
 }
 
 pub(super) static SHAPE: Shape = Shape {
     place: "owners",
     noun: "owner",
-    keys: &["files", "builders", "tags", "people"],
+    keys: &["files", "builders", "tags", "steps", "tests", "people"],
     kinds: Vec::new,
 };
 
 /// The keys of which a rule has one.
-const KINDS: [&str; 3] = ["files", "builders", "tags"];
+const KINDS: [&str; 5] = ["files", "builders", "tags", "steps", "tests"];
 
 /// Reads all rules; `builders` are the names of the builders.
 pub(super) fn read(root: &mut Table<'_>, builders: &[&str]) -> Vec<OwnerRule> {
@@ -70,9 +74,12 @@ fn read_rule(mut table: Table<'_>, builders: &[&str]) -> Option<OwnerRule> {
     let what: Vec<_> = what.collect();
     if given.len() != 1 && !KINDS.iter().any(|key| table.has_misspelt(key)) {
         let message = match given.len() {
-            0 => format!("{} needs `files`, `builders` or `tags`", table.label),
+            0 => format!(
+                "{} needs `files`, `builders`, `tags`, `steps` or `tests`",
+                table.label
+            ),
             _ => format!(
-                "{} has several of `files`, `builders` and `tags`",
+                "{} has several of `files`, `builders`, `tags`, `steps` and `tests`",
                 table.label
             ),
         };
@@ -99,8 +106,14 @@ fn owned(key: &str, value: &Value<'_>, builders: &[&str]) -> Option<Owned> {
             }
         };
     }
-    if key == "tags" {
-        return read_patterns(value, &entries).map(Owned::Tags);
+    let kind = match key {
+        "tags" => Some(Owned::Tags as fn(_) -> _),
+        "steps" => Some(Owned::Steps as fn(_) -> _),
+        "tests" => Some(Owned::Tests as fn(_) -> _),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        return read_patterns(value, &entries).map(kind);
     }
     for entry in &entries {
         check_name(entry, "builder", builders);
@@ -113,7 +126,16 @@ pub(super) fn of_builder(rules: &[OwnerRule], name: &str, tags: &[String]) -> Ve
     of(rules, |what| match what {
         Owned::Builders(names) => names.is_match(name),
         Owned::Tags(patterns) => tags.iter().any(|tag| patterns.is_match(tag)),
-        Owned::Files(_) => false,
+        Owned::Files(_) | Owned::Steps(_) | Owned::Tests(_) => false,
+    })
+}
+
+/// The owners of a step, or of a test of it, each once, by name.
+pub(super) fn of_subject(rules: &[OwnerRule], step: &str, test: Option<&str>) -> Vec<String> {
+    of(rules, |what| match what {
+        Owned::Steps(names) => names.is_match(step),
+        Owned::Tests(names) => test.is_some_and(|test| names.is_match(test)),
+        Owned::Files(_) | Owned::Builders(_) | Owned::Tags(_) => false,
     })
 }
 
@@ -127,7 +149,7 @@ pub(super) fn are_of_files(rules: &[OwnerRule]) -> bool {
 pub(super) fn of_files(rules: &[OwnerRule], files: &[String], own: &[String]) -> Vec<String> {
     let mut owners = of(rules, |what| match what {
         Owned::Files(patterns) => files.iter().any(|file| patterns.is_match(file)),
-        Owned::Builders(_) | Owned::Tags(_) => false,
+        Owned::Builders(_) | Owned::Tags(_) | Owned::Steps(_) | Owned::Tests(_) => false,
     });
     owners.extend_from_slice(own);
     sorted(owners)
@@ -195,6 +217,19 @@ owners = ["rob"]
     }
 
     #[test]
+    fn prb_19_steps_and_tests_have_owners() {
+        let rules = "[[owners]]\nsteps = \"lint*\"\npeople = \"ann\"\n[[owners]]\n\
+                     tests = \"net.*\"\npeople = [\"bob\", \"ann\"]\n";
+        let text = format!("{CONFIG}{rules}");
+        let (config, _) = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
+        let owners = |step, test| config.owners_of_subject(step, test);
+        assert_eq!(owners("lint", None), ["ann"]);
+        assert_eq!(owners("check", None), [""; 0]);
+        assert_eq!(owners("check", Some("net.tcp")), ["ann", "bob"]);
+        assert_eq!(config.owners_of_builder("full-linux"), [""; 0]);
+    }
+
+    #[test]
     fn who_08_the_owners_of_a_repository_own_its_files() {
         let (config, _) = parse(CONFIG, "master.toml", &Ok(Zone::UTC)).unwrap();
         assert_eq!(config.owners_of_files(&["a".to_owned()], "widget"), ["rob"]);
@@ -209,7 +244,7 @@ owners = ["rob"]
             errors.errors[0].message.clone()
         };
         assert!(mistake("files = \"a\"").contains("needs `people`"));
-        assert!(mistake("people = \"ann\"").contains("needs `files`, `builders` or `tags`"));
+        assert!(mistake("people = \"ann\"").contains("`tags`, `steps` or `tests`"));
         let both = "files = \"a\"\ntags = \"b\"\npeople = \"ann\"";
         assert!(mistake(both).contains("has several of"));
         assert!(mistake("builders = \"ful\"\npeople = \"ann\"").contains("ful"));

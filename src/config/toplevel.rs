@@ -303,6 +303,13 @@ impl Config {
         owners::of_builder(&self.owners, name, tags)
     }
 
+    /// The owners of a step, or of a test of it by its name for people, whatever the builder; each
+    /// once, by name (WHO-08).
+    #[must_use]
+    pub fn owners_of_subject(&self, step: &str, test: Option<&str>) -> Vec<String> {
+        owners::of_subject(&self.owners, step, test)
+    }
+
     /// The owners of files in the repository of this name, which need not be registered; each once,
     /// by name (WHO-08).
     #[must_use]

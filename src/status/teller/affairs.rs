@@ -8,7 +8,7 @@ use super::ways::{Choice, Telling};
 use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
     AttributeKind, ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold,
-    QuietHours, Role, SlaveName, Timestamp, Zone, interested_users,
+    QuietHours, Role, SlaveName, TestName, Timestamp, Zone, interested_users,
 };
 use crate::people::{Register, SHERIFF};
 use crate::status::outbox::is_reachable;
@@ -272,7 +272,8 @@ impl Scene<'_> {
         holders.map(|person| person.name.as_str())
     }
 
-    /// The owners of the files in the suspected changes (WHO-08).
+    /// The owners of the builder, of the step or the test, and of the files in the suspected
+    /// changes (PRB-19, WHO-08).
     fn owners(&self, row: &ProblemRow) -> Result<Vec<String>, StoreError> {
         let mut changes = Vec::new();
         for suspect in row.problem.suspects.iter().take(MOST_OWNED) {
@@ -282,7 +283,13 @@ impl Scene<'_> {
             let content = &change.content;
             (content.files.as_slice(), content.repository.as_str())
         });
-        owners_of_files(self.state, self.config, files)
+        let mut owners = owners_of_files(self.state, self.config, files)?;
+        owners.extend(self.config.owners_of_builder(row.builder.as_str()));
+        if let Some(step) = row.subject.step() {
+            let test = row.subject.test().map(TestName::shown);
+            owners.extend(self.config.owners_of_subject(step, test.as_deref()));
+        }
+        Ok(owners)
     }
 
     /// The owners of the first build that fails (BUI-09).
