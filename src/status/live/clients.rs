@@ -52,7 +52,7 @@ pub(super) enum Taken {
 
 /// The place of a client, which is given up when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(in crate::status) struct Seat {
     key: Key,
     messages: mpsc::Receiver<Message>,
     clients: Clients,
@@ -97,7 +97,7 @@ impl Clients {
     }
 
     /// A client of a person can be told something from now on.
-    pub(super) fn enter(&self, person: &str) -> Seat {
+    pub(in crate::status) fn enter(&self, person: &str) -> Seat {
         let (sender, messages) = mpsc::channel(MESSAGES);
         let mut key = (person.to_owned(), 0);
         self.seats.send_modify(|seats| {

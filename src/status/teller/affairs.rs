@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::ways::{Choice, Telling};
+use super::ways::{Choice, Telling, Unreached};
 use crate::config::{BuilderConfig, Config, MailNotifierConfig, StatusConfig};
 use crate::model::{
     AttributeKind, ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold,
@@ -416,6 +416,14 @@ impl Scene<'_> {
             instead_of: (!is_reachable).then(|| person.clone()),
             person: person.clone(),
         };
+        let unreached = (!is_reachable).then(|| Unreached {
+            told: ProblemsTold {
+                read_along: Vec::new(),
+                instead_of: None,
+                ..told.clone()
+            },
+            keeps_mail: !target.extra_recipients.is_empty(),
+        });
         let can_be_told =
             is_reachable || !told.read_along.is_empty() || !target.extra_recipients.is_empty();
         let choice = Choice::of(self.register.get(&person));
@@ -426,6 +434,10 @@ impl Scene<'_> {
             said: due,
             at: self.now,
         };
-        Telling { op, choice }
+        Telling {
+            op,
+            choice,
+            unreached,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! By which ways people are told of problems, beside mail (ESC-08).
 
 use crate::config::{Config, StatusConfig};
-use crate::model::{AttributeKind, Letter, LetterOp, Person};
+use crate::model::{AttributeKind, Letter, LetterOp, Person, ProblemsTold};
 use crate::status::lookout::Lookout;
 
 /// From this harshness on, people who are likely to see it are told by other ways in addition.
@@ -77,6 +77,16 @@ impl Ways {
 pub(super) struct Telling {
     pub(super) op: LetterOp,
     pub(super) choice: Choice,
+    /// Of somebody without a mail address, what they are told where they are.
+    pub(super) unreached: Option<Unreached>,
+}
+
+/// What somebody is told who has no mail address.
+#[derive(Debug)]
+pub(super) struct Unreached {
+    pub(super) told: ProblemsTold,
+    /// Whether the mail is for others, too, who get it in any case.
+    pub(super) keeps_mail: bool,
 }
 
 impl Presence {
@@ -96,7 +106,15 @@ impl Presence {
 impl Telling {
     /// What is told, with the letters by other ways.
     pub(super) async fn spread(self, lookout: &Lookout, config: &Config) -> LetterOp {
-        let Self { mut op, choice } = self;
+        let Self {
+            mut op,
+            choice,
+            unreached,
+        } = self;
+        if let Some(unreached) = unreached {
+            unreached.spread(&mut op, lookout, config).await;
+            return op;
+        }
         let LetterOp::ProblemsTold {
             person,
             letter: Some(mail),
@@ -138,6 +156,34 @@ impl Telling {
             *mail = beside.remove(0);
         }
         op
+    }
+}
+
+impl Unreached {
+    /// Tells the person where they are, if they are anywhere; then the owners need not know that
+    /// they cannot be reached (ESC-09).
+    async fn spread(self, op: &mut LetterOp, lookout: &Lookout, config: &Config) {
+        let LetterOp::ProblemsTold {
+            person,
+            letter,
+            beside,
+            at,
+            ..
+        } = op
+        else {
+            return;
+        };
+        let seen = Presence::of(lookout, config, person).await;
+        let live = seen.live.then(|| Letter::LIVE.to_owned());
+        let targets = seen.irc.into_iter().chain(live);
+        let letters =
+            targets.map(|target| Letter::of_problems_now(&target, self.told.clone(), *at));
+        let mut letters: Vec<_> = letters.collect();
+        if !letters.is_empty() {
+            letters.extend(letter.take().filter(|_| self.keeps_mail));
+            *letter = Some(letters.remove(0));
+            beside.extend(letters);
+        }
     }
 }
 
@@ -261,7 +307,12 @@ mod tests {
             };
             let choice = Choice::default();
             let lookout = Lookout::default();
-            let op = Telling { op, choice }.spread(&lookout, &config);
+            let op = Telling {
+                op,
+                choice,
+                unreached: None,
+            };
+            let op = op.spread(&lookout, &config);
             let LetterOp::ProblemsTold { letter, beside, .. } = op.await else {
                 panic!("another op");
             };
@@ -277,5 +328,43 @@ mod tests {
             "mailer: problems of ann; loud: channels",
             "nobody is there"
         );
+    }
+
+    #[tokio::test]
+    async fn esc_09_who_has_no_mail_address_is_told_at_a_live_client() {
+        let told = |instead_of: Option<&str>| -> ProblemsTold {
+            let told = json!({
+                "person": "ann", "problems": [], "thread": 12, "instead_of": instead_of
+            });
+            serde_json::from_value(told).unwrap()
+        };
+        let lookout = Lookout::default();
+        let targets = async |keeps_mail| {
+            let at = Timestamp(0);
+            let telling = Telling {
+                op: LetterOp::ProblemsTold {
+                    person: "ann".to_owned(),
+                    said: Vec::new(),
+                    letter: Some(Letter::of_problems("mailer", told(Some("ann")), at)),
+                    beside: Vec::new(),
+                    at,
+                },
+                choice: Choice::default(),
+                unreached: Some(Unreached {
+                    told: told(None),
+                    keeps_mail,
+                }),
+            };
+            let op = telling.spread(&lookout, &Config::default()).await;
+            let LetterOp::ProblemsTold { letter, beside, .. } = op else {
+                panic!("another op");
+            };
+            let all = letter.into_iter().chain(beside);
+            all.map(|letter| letter.target).collect::<Vec<_>>()
+        };
+        assert_eq!(targets(false).await, ["mailer"], "the owners are told");
+        let _seat = lookout.clients.enter("ann");
+        assert_eq!(targets(false).await, [Letter::LIVE]);
+        assert_eq!(targets(true).await, [Letter::LIVE, "mailer"]);
     }
 }
