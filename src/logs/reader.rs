@@ -18,6 +18,7 @@ mod window;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use self::cursor::Buffer;
@@ -27,7 +28,7 @@ pub use self::stretches::Stretch;
 pub use self::window::{Cut, Extent, Line, Piece, Window};
 use super::Channel;
 use super::data::{Data, read_at};
-use super::index::Entry;
+use super::index::{Entry, Run};
 use super::place::{self, INDEX, with_suffix};
 use crate::directory::Directory;
 
@@ -206,26 +207,14 @@ impl LogReader {
     /// # Errors
     /// Reading failed.
     pub fn count(&self, channels: &[Channel]) -> io::Result<u64> {
-        let (mut count, mut from) = (0_u64, 0);
-        let mut index = vec![0; INDEX_BUFFER];
-        loop {
-            let filled = read_at(&self.index, &mut index, from)?;
-            let mut rest = &index[..filled];
-            while let Some((entry, taken)) =
-                Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
-            {
-                rest = &rest[taken..];
-                let Entry::Run(run) = entry else { continue };
-                if channels.contains(&run.channel) {
-                    count = count.saturating_add(run.length);
-                }
+        let mut count = 0_u64;
+        each_run(&self.index, |run| {
+            if channels.contains(&run.channel) {
+                count = count.saturating_add(run.length);
             }
-            let used = filled - rest.len();
-            if used == 0 {
-                return Ok(count);
-            }
-            from += u64::try_from(used).expect("a buffer is small");
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(count)
     }
 
     /// Looks whether the log has all the bytes that its index says; returns how many bytes it has.
@@ -249,23 +238,62 @@ impl LogReader {
         out: &mut dyn FnMut(K, &[u8]) -> io::Result<()>,
     ) -> io::Result<u64> {
         let skipped = self.start.saturating_sub(position).min(length);
-        let (mut position, length) = (position + skipped, length - skipped);
-        let mut left = length;
-        while left > 0 {
-            let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-            let got = self.data.read_at(&mut buffer[..want], position)?;
-            if got == 0 {
-                return Err(io::Error::new(
-                    ErrorKind::UnexpectedEof,
-                    "the end of the log is missing",
-                ));
-            }
-            out(key, &buffer[..got])?;
-            let got = u64::try_from(got).expect("a buffer is small");
-            position += got;
-            left -= got;
+        let stretch = (position + skipped, length - skipped);
+        copy(&mut self.data, stretch, buffer, &mut |bytes| {
+            out(key, bytes)
+        })?;
+        Ok(length - skipped)
+    }
+}
+
+/// Copies a stretch of bytes.
+fn copy(
+    data: &mut Data,
+    (mut position, mut left): (u64, u64),
+    buffer: &mut [u8],
+    out: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    while left > 0 {
+        let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let got = data.read_at(&mut buffer[..want], position)?;
+        if got == 0 {
+            return Err(io::Error::new(
+                ErrorKind::UnexpectedEof,
+                "the end of the log is missing",
+            ));
         }
-        Ok(length)
+        out(&buffer[..got])?;
+        let got = u64::try_from(got).expect("a buffer is small");
+        position += got;
+        left -= got;
+    }
+    Ok(())
+}
+
+/// Looks at the runs of an index from the first one on, up to its present end, until `look` has
+/// seen enough.
+fn each_run(
+    index: &File,
+    mut look: impl FnMut(Run) -> io::Result<ControlFlow<()>>,
+) -> io::Result<()> {
+    let (mut buffer, mut from) = (vec![0; INDEX_BUFFER], 0);
+    loop {
+        let filled = read_at(index, &mut buffer, from)?;
+        let mut rest = &buffer[..filled];
+        while let Some((entry, taken)) =
+            Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
+        {
+            rest = &rest[taken..];
+            let Entry::Run(run) = entry else { continue };
+            if look(run)?.is_break() {
+                return Ok(());
+            }
+        }
+        let used = filled - rest.len();
+        if used == 0 {
+            return Ok(());
+        }
+        from += u64::try_from(used).expect("a buffer is small");
     }
 }
 

@@ -1,11 +1,10 @@
 //! A stretch of what a command has written (TST-08).
 
-use std::io::{self, ErrorKind};
+use std::io;
+use std::ops::ControlFlow;
 
-use super::{DATA_BUFFER, INDEX_BUFFER, LogReader};
+use super::{DATA_BUFFER, LogReader, copy, each_run};
 use crate::logs::Channel;
-use crate::logs::data::read_at;
-use crate::logs::index::Entry;
 
 impl LogReader {
     /// Appends `length` bytes of `channels` to `out`, from byte `begin` on, counted over these
@@ -20,36 +19,25 @@ impl LogReader {
         out: &mut Vec<u8>,
     ) -> io::Result<()> {
         let (mut seen, mut position, mut left) = (0_u64, 0_u64, length);
-        let mut buffer = vec![0; DATA_BUFFER];
-        let mut take = |(), bytes: &[u8]| {
+        let (data, mut buffer) = (&mut self.data, vec![0; DATA_BUFFER]);
+        let mut take = |bytes: &[u8]| {
             out.extend_from_slice(bytes);
             Ok(())
         };
-        let (mut index, mut from) = (vec![0; INDEX_BUFFER], 0);
-        while left > 0 {
-            let filled = read_at(&self.index, &mut index, from)?;
-            let mut rest = &index[..filled];
-            while let Some((entry, taken)) =
-                Entry::decode(rest).map_err(|e| io::Error::new(ErrorKind::InvalidData, e))?
-            {
-                rest = &rest[taken..];
-                let Entry::Run(run) = entry else { continue };
-                if channels.contains(&run.channel) {
-                    let skipped = begin.saturating_sub(seen).min(run.length);
-                    let wanted = (run.length - skipped).min(left);
-                    self.copy(((), position + skipped, wanted), &mut buffer, &mut take)?;
-                    left -= wanted;
-                    seen = seen.saturating_add(run.length);
-                }
-                position = position.saturating_add(run.length);
+        each_run(&self.index, |run| {
+            if left == 0 {
+                return Ok(ControlFlow::Break(()));
             }
-            let used = filled - rest.len();
-            if used == 0 {
-                return Ok(());
+            if channels.contains(&run.channel) {
+                let skipped = begin.saturating_sub(seen).min(run.length);
+                let wanted = (run.length - skipped).min(left);
+                copy(data, (position + skipped, wanted), &mut buffer, &mut take)?;
+                left -= wanted;
+                seen = seen.saturating_add(run.length);
             }
-            from += u64::try_from(used).expect("a buffer is small");
-        }
-        Ok(())
+            position = position.saturating_add(run.length);
+            Ok(ControlFlow::Continue(()))
+        })
     }
 }
 

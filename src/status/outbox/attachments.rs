@@ -1,7 +1,6 @@
 //! What a mail has beside its text: logs and the patch (MAL-08).
 
-use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io;
 
 use super::message::{Attached, Content};
 use super::objects::log_url;
@@ -11,7 +10,7 @@ use crate::store::{State, StoreError};
 use crate::view::Build;
 
 /// Bytes of a log: of a longer one, the first and the last (MAL-08).
-const MOST_OF_LOG: usize = 1 << 20;
+const MOST_OF_LOG: u64 = 1 << 20;
 
 /// Bytes of all attachments of a mail (MAL-08).
 const MOST_OF_MAIL: usize = 5 << 20;
@@ -95,69 +94,59 @@ pub(super) fn patch(
     Ok(None)
 }
 
-/// The text of a log without what the master said in it; invalid bytes are replaced (MAL-12).
+/// The text of a log without what the master said in it, of a long one the beginning and the end;
+/// no more is read. Invalid bytes are replaced (MAL-12).
 fn text_of(state: &State, path: &str) -> io::Result<String> {
     let mut reader = LogReader::open(state.basedir(), path)?;
-    let mut ends = Ends::default();
-    reader.copy_to(&Channel::OUTPUT, &mut ends)?;
-    Ok(String::from_utf8_lossy(&ends.into_bytes()).into_owned())
+    let bytes = ends(&mut reader, MOST_OF_LOG)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Keeps the beginning and the end of what is written.
-#[derive(Debug, Default)]
-struct Ends {
-    head: Vec<u8>,
-    tail: VecDeque<u8>,
-    dropped: usize,
-}
-
-impl Write for Ends {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = (MOST_OF_LOG / 2).saturating_sub(self.head.len());
-        let (first, rest) = bytes.split_at(room.min(bytes.len()));
-        self.head.extend_from_slice(first);
-        self.tail.extend(rest);
-        let excess = self.tail.len().saturating_sub(MOST_OF_LOG / 2);
-        self.tail.drain(..excess);
-        self.dropped += excess;
-        Ok(bytes.len())
+/// What a command has written, without its middle if that is more than `most` bytes.
+fn ends(reader: &mut LogReader, most: u64) -> io::Result<Vec<u8>> {
+    let (count, half, mut bytes) = (reader.count(&Channel::OUTPUT)?, most / 2, Vec::new());
+    let mut read = |place, bytes: &mut Vec<u8>| reader.read_stretch(&Channel::OUTPUT, place, bytes);
+    if count <= most {
+        read((0, count), &mut bytes)?;
+        return Ok(bytes);
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Ends {
-    fn into_bytes(self) -> Vec<u8> {
-        let mut bytes = self.head;
-        if self.dropped > 0 {
-            let mark = format!("\n[{} bytes left out]\n", self.dropped);
-            bytes.extend_from_slice(mark.as_bytes());
-        }
-        bytes.extend(self.tail);
-        bytes
-    }
+    read((0, half), &mut bytes)?;
+    let mark = format!("\n[{} bytes left out]\n", count - 2 * half);
+    bytes.extend_from_slice(mark.as_bytes());
+    read((count - half, half), &mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::*;
+    use bytes::Bytes;
 
-    #[test]
-    fn mal_08_of_a_long_log_the_head_and_the_tail_are_kept() {
-        let kept = |length: usize| {
-            let mut ends = Ends::default();
-            ends.write_all(b"first").unwrap();
-            ends.write_all(&vec![b'x'; length - 9]).unwrap();
-            ends.write_all(b"last").unwrap();
-            String::from_utf8(ends.into_bytes()).unwrap()
+    use super::*;
+    use crate::logs::LogStore;
+
+    #[tokio::test]
+    async fn mal_08_of_a_long_log_the_head_and_the_tail_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LogStore::start(dir.path().to_owned()).unwrap();
+        let mut log = store.create("b/1");
+        for (channel, text) in [
+            (Channel::Header, "command"),
+            (Channel::Stdout, "first"),
+            (Channel::Stderr, " and "),
+            (Channel::Header, "note"),
+            (Channel::Stdout, "last"),
+        ] {
+            log.append(channel, Bytes::from(text)).await;
+        }
+        log.close().await;
+        let read = |most| {
+            let mut reader = LogReader::open(dir.path(), "b/1").unwrap();
+            String::from_utf8(ends(&mut reader, most).unwrap()).unwrap()
         };
-        assert_eq!(kept(MOST_OF_LOG).len(), MOST_OF_LOG);
-        let cut = kept(MOST_OF_LOG + 3);
-        assert!(cut.starts_with("firstx") && cut.ends_with("xlast"));
-        assert!(cut.contains("x\n[3 bytes left out]\nx"));
+        assert_eq!(read(14), "first and last");
+        assert_eq!(read(13), "first \n[2 bytes left out]\nd last");
+        assert_eq!(read(2), "f\n[12 bytes left out]\nt");
     }
 }
