@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::io::Write;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -74,7 +74,15 @@ impl Follower {
             for log in &step.logs {
                 let tail = match shown.logs.entry((index, log.name.clone())) {
                     Entry::Occupied(tail) => tail.into_mut(),
-                    Entry::Vacant(place) => place.insert(Tail::open(&self.basedir, &log.path)?),
+                    Entry::Vacant(place) => match Tail::open(&self.basedir, &log.path) {
+                        Ok(tail) => place.insert(tail),
+                        // A log is on record a moment before its files are there.
+                        Err(error) if step.result.is_none() && is_missing(&error) => continue,
+                        Err(error) => {
+                            return Err(error)
+                                .with_context(|| format!("cannot read the log {}", log.path));
+                        }
+                    },
                 };
                 self.show_log(tail)?;
             }
@@ -122,7 +130,7 @@ impl Follower {
             "   build {}: {text} ({took:.2} s)\n",
             build.number
         ));
-        drop(std::io::stdout().flush());
+        drop(io::stdout().flush());
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {
@@ -151,14 +159,16 @@ struct Tail {
 }
 
 impl Tail {
-    fn open(basedir: &Path, path: &str) -> anyhow::Result<Self> {
-        let log = LogReader::open(basedir, path)
-            .with_context(|| format!("cannot read the log {path}"))?;
+    fn open(basedir: &Path, path: &str) -> io::Result<Self> {
         Ok(Self {
-            log,
+            log: LogReader::open(basedir, path)?,
             text: Vec::new(),
         })
     }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 const fn colour(result: Results) -> &'static str {
