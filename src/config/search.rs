@@ -125,6 +125,14 @@ impl BuilderConfig {
         let unsafe_at = steps.position(StepConfig::has_effects);
         unsafe_at.map(|at| format!("step {} has effects outside the build", at + 1))
     }
+
+    /// Why the master does not search by itself on this builder for what fails in its last step.
+    #[must_use]
+    pub fn refuses_search_to_the_end(&self) -> Option<String> {
+        let steps = self.factory.steps.iter();
+        let names = unique_names(steps.map(|step| step.name.as_str()));
+        names.last().and_then(|last| self.refuses_search(last))
+    }
 }
 
 #[cfg(test)]

@@ -113,6 +113,15 @@ impl History {
             .unwrap_or(&Value::Null)
     }
 
+    /// The change with this id in the file.
+    pub(super) fn with_id(&self, id: &str) -> Option<ChangeNumber> {
+        let mut all = self.changes.iter().map(|change| change.number);
+        all.find(|number| match self.id(*number) {
+            Value::String(known) => known == id,
+            known => known.to_string() == id,
+        })
+    }
+
     /// Number of changes.
     pub(super) const fn len(&self) -> usize {
         self.changes.len()

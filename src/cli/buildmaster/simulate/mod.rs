@@ -5,6 +5,7 @@
 //! Sets are printed one by one, so a long simulation needs no memory.
 
 mod changes;
+mod culprit;
 mod report;
 #[cfg(test)]
 pub(super) mod tests;
@@ -39,7 +40,9 @@ use crate::schedulers::{Foresight, Outlook};
 /// `buildmaster show changes --json` prints such a file.
 ///
 /// With --json, each build set is one JSON object per line: `at` in seconds since 1970,
-/// `scheduler`, `branch`, `changes` (ids in the order of the source stamp) and `builders`.
+/// `scheduler`, `branch`, `changes` (ids in the order of the source stamp) and `builders`. With
+/// --broken, each search is another one: `search` (the builder), `asks` (ids; null is the change
+/// before the set) and `found`, or `refused` and why.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Simulate {
     #[command(flatten)]
@@ -53,6 +56,10 @@ pub(super) struct Simulate {
     /// End of the simulation, inclusive: seconds since 1970, or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Timestamp,
+    /// The `id` of a change that breaks every build with it: show what the culprit searches would
+    /// ask for after the set with it
+    #[arg(long, value_name = "ID")]
+    broken: Option<String>,
     /// Print one JSON object per build set
     #[arg(long)]
     json: bool,
@@ -85,10 +92,16 @@ impl Simulate {
             from: self.from,
             until: self.until,
         };
+        let broken = self.broken.as_ref().map(|id| history.with_id(id));
+        if broken == Some(None) {
+            complain("buildmaster: error: --broken is the `id` of no change in the file");
+            return Ok(ExitCode::from(USAGE));
+        }
         let zone = machine_zone();
         let late = history.arrive_after(self.until);
         write_out(|out| {
             let mut report = Report::new(out, &config, &history, &zone, self.json);
+            report.broken = broken.flatten();
             simulate(&config, &history, span, &mut report)
         })?;
         if late > 0 {
@@ -130,7 +143,10 @@ fn simulate(
     report.begin()?;
     for foreseen in Foresight::new(&config.schedulers, changes, span.from, span.until) {
         match foreseen.event {
-            Outlook::Set(set) => report.set(foreseen.at, &set)?,
+            Outlook::Set(set) => {
+                report.set(foreseen.at, &set)?;
+                report.searches(config, &set)?;
+            }
             Outlook::Problem { scheduler, why } => {
                 report.problem(foreseen.at, &format!("{scheduler}: {why}"))?;
             }

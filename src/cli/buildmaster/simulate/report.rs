@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 use super::changes::History;
+use super::culprit::{Course, course};
 use crate::cli::buildmaster::{complain, moment};
 use crate::config::{Config, MachineZone};
 use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
@@ -27,6 +28,8 @@ pub(super) struct Report<'a> {
     sets: u64,
     /// The changes that are in some set.
     built: BTreeSet<ChangeNumber>,
+    /// The change that breaks every build with it.
+    pub(super) broken: Option<ChangeNumber>,
 }
 
 /// A set in JSON.
@@ -76,6 +79,7 @@ impl<'a> Report<'a> {
             builders: Column::wide_enough("builders", builders.iter().map(String::as_str)),
             sets: 0,
             built: BTreeSet::new(),
+            broken: None,
         }
     }
 
@@ -118,6 +122,58 @@ impl<'a> Report<'a> {
             listed(ids)
         };
         self.row(cells, &changes)
+    }
+
+    /// Prints what the searches for the broken change ask for after a set with it.
+    pub(super) fn searches(&mut self, config: &Config, set: &Submission) -> io::Result<()> {
+        let changes: Vec<_> = set.stamps.changes().map(|change| change.number).collect();
+        let course = self.broken.and_then(|broken| course(&changes, broken));
+        let Some(course) = course else { return Ok(()) };
+        for name in &set.builders {
+            let builder = config.builder(name.as_str());
+            match builder.and_then(|builder| builder.refuses_search_to_the_end()) {
+                Some(why) => self.refused(name, &why)?,
+                None => self.course(name, &course)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn course(&mut self, builder: &BuilderName, course: &Course) -> io::Result<()> {
+        let history = self.history;
+        let id = |change: &Option<ChangeNumber>| match change {
+            Some(change) => history.id(*change),
+            None => &Value::Null,
+        };
+        if self.json {
+            let asks: Vec<_> = course.asks.iter().map(id).collect();
+            let line = json!({ "search": builder, "asks": asks, "found": id(&course.found) });
+            return writeln!(self.out, "{line}");
+        }
+        let ask = |change: &Option<ChangeNumber>| match id(change) {
+            Value::Null => "the change before".to_owned(),
+            Value::String(id) => id.clone(),
+            id => id.to_string(),
+        };
+        let asks = printable(&commas(course.asks.iter().map(ask)));
+        let found = match course.found {
+            Some(_) => printable(&format!("finds {}", ask(&course.found))),
+            None => "finds nothing".to_owned(),
+        };
+        let count = course.asks.len();
+        let builder = printable(builder.as_str());
+        writeln!(
+            self.out,
+            "  a search on {builder} asks for {count} builds ({asks}) and {found}"
+        )
+    }
+
+    fn refused(&mut self, builder: &BuilderName, why: &str) -> io::Result<()> {
+        if self.json {
+            return writeln!(self.out, "{}", json!({ "search": builder, "refused": why }));
+        }
+        let (builder, why) = (printable(builder.as_str()), printable(why));
+        writeln!(self.out, "  no search on {builder} by itself: {why}")
     }
 
     /// Prints a complaint of a scheduler at `at`.

@@ -81,6 +81,39 @@ fn runs(sets: &[Value]) -> Vec<(f64, &str)> {
 }
 
 #[test]
+fn srh_20_a_broken_change_is_searched_after_its_set() {
+    let settings = [
+        ("tree_stable_timer", json!(60)),
+        ("builders", json!(["b1"])),
+    ];
+    let config = configuration(&scheduler("Scheduler", "quick", &settings));
+    let lines = (1..=4).map(|number| json!({ "id": format!("c{number}"), "at": number }));
+    let history = history(&lines.collect::<Vec<_>>(), 0.0);
+    let span = Span {
+        from: secs(0.0),
+        until: secs(100.0),
+    };
+    assert_eq!(history.with_id("c5"), None);
+    for (json, expected) in [
+        (
+            true,
+            r#"{"asks":["c4",null,"c2","c3"],"found":"c3","search":"b1"}"#,
+        ),
+        (
+            false,
+            "  a search on b1 asks for 4 builds (c4, the change before, c2, c3) and finds c3",
+        ),
+    ] {
+        let (mut out, zone) = (Vec::new(), Ok(Zone::UTC));
+        let mut report = Report::new(&mut out, &config, &history, &zone, json);
+        report.broken = history.with_id("c3");
+        simulate(&config, &history, span, &mut report).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().any(|line| line == expected), "{text}");
+    }
+}
+
+#[test]
 fn all_cases_of_scheduler_and_any_branch() {
     let file = include_str!("../../../../tests/data/scheduler-cases.json");
     let file: Value = serde_json::from_str(file).unwrap();
