@@ -170,6 +170,29 @@ const LIST_ARGS: &[Arg] = &[
 ];
 
 impl Span {
+    /// How many rows are read: one more than are shown, to see whether others come next.
+    pub(in crate::web) fn read(self) -> u32 {
+        self.limit.saturating_add(1)
+    }
+
+    /// The page of these rows, the newest first, which go on below the `number` of the last one.
+    pub(in crate::web) fn page<R, T>(
+        self,
+        mut rows: Vec<R>,
+        number: impl Fn(&R) -> u64,
+        show: impl Fn(R) -> T,
+    ) -> Found<T> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().map(number).filter(|_| has_more);
+        Found {
+            items: rows.into_iter().map(show).collect(),
+            next: next.map(|next| ("before", next)),
+            total: None,
+        }
+    }
+
     fn of(args: &Args) -> Self {
         let limit = args.number("limit").unwrap_or(LIMIT).min(MOST);
         Self {

@@ -25,14 +25,6 @@ fn letters(state: &State, scene: &Scene, span: Span) -> Result<Found<Letter>, Re
         since: None,
         before: span.before.map(LetterId),
     };
-    let mut rows = state.letters(&wanted, span.limit.saturating_add(1))?;
-    let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().map(|row| row.id.0).filter(|_| has_more);
-    Ok(Found {
-        items: rows.into_iter().map(Letter::from).collect(),
-        next: next.map(|next| ("before", next)),
-        total: None,
-    })
+    let rows = state.letters(&wanted, span.read())?;
+    Ok(span.page(rows, |row| row.id.0, Letter::from))
 }

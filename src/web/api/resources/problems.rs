@@ -3,7 +3,7 @@
 use super::{missing, number};
 use crate::model::{BuilderName, ProblemNumber};
 use crate::store::State;
-use crate::store::read::ProblemFilter;
+use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::view::{Problem, ProblemStory};
 use crate::web::api::resource::{Found, List, One, Resource, Span};
 use crate::web::args::Arg;
@@ -31,20 +31,9 @@ fn problems(state: &State, scene: &Scene, span: Span) -> Result<Found<Problem>, 
         builder: scene.args.text("builder").map(BuilderName::from),
         before: span.before.map(ProblemNumber),
     };
-    let rows = state.problems(&wanted, span.limit.saturating_add(1))?;
-    let mut items: Vec<_> = rows
-        .into_iter()
-        .map(|row| Problem::at(scene.now, row))
-        .collect();
-    let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
-    let is_cut = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| is_cut);
-    Ok(Found {
-        next: next.map(|last| ("before", last.number.0)),
-        items,
-        total: None,
-    })
+    let rows = state.problems(&wanted, span.read())?;
+    let number = |row: &ProblemRow| row.problem.number.0;
+    Ok(span.page(rows, number, |row| Problem::at(scene.now, row)))
 }
 
 fn problem(state: &State, scene: &Scene) -> Result<ProblemStory, Refusal> {

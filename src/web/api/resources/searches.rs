@@ -24,17 +24,8 @@ pub(in crate::web) const SEARCH: Resource = Resource::new(
 
 fn searches(state: &State, _: &Scene, span: Span) -> Result<Found<Search>, Refusal> {
     let before = span.before.map(SearchNumber);
-    let rows = state.searches(before, span.limit.saturating_add(1))?;
-    let mut items: Vec<_> = rows.into_iter().map(Search::from).collect();
-    let limit = usize::try_from(span.limit).unwrap_or(usize::MAX);
-    let is_cut = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| is_cut);
-    Ok(Found {
-        next: next.map(|last| ("before", last.number.0)),
-        items,
-        total: None,
-    })
+    let rows = state.searches(before, span.read())?;
+    Ok(span.page(rows, |row| row.record.number.0, Search::from))
 }
 
 fn search(state: &State, scene: &Scene) -> Result<Search, Refusal> {
