@@ -128,17 +128,16 @@ impl Buttons {
         scene: &Scene,
         request: RequestId,
     ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
         // A reader without a login is shown no forms, whatever the rules say.
-        if scene.reader.user().is_some() {
-            all.add(
-                scene.form(state, Action::Cancel, &Target::Request(request))?,
-                format!("{}/cancel", address::request(request)),
-                None,
-                vec![plain("Cancel")],
-            );
+        if scene.reader.user().is_none() {
+            return Ok(Self::default());
         }
-        Ok(all)
+        Ok(Self::one(
+            scene.form(state, Action::Cancel, &Target::Request(request))?,
+            format!("{}/cancel", address::request(request)),
+            None,
+            plain("Cancel"),
+        ))
     }
 
     /// Cancel a request.
@@ -150,14 +149,12 @@ impl Buttons {
         scene: &Scene,
         request: RequestId,
     ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        all.add(
+        Ok(Self::one(
             scene.form(state, Action::Cancel, &Target::Request(request))?,
             format!("{}/cancel", address::request(request)),
             Some(("comments", "Why cancel")),
-            vec![danger("Cancel")],
-        );
-        Ok(all)
+            danger("Cancel"),
+        ))
     }
 
     /// Cancel the requests of a set that wait, of which `one` is the first.
@@ -170,16 +167,15 @@ impl Buttons {
         set: SetId,
         one: Option<RequestId>,
     ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        if let Some(one) = one {
-            all.add(
-                scene.form(state, Action::Cancel, &Target::Request(one))?,
-                format!("{}/cancel", address::build_set(set)),
-                Some(("comments", "Why cancel")),
-                vec![danger("Cancel what waits")],
-            );
-        }
-        Ok(all)
+        let Some(one) = one else {
+            return Ok(Self::default());
+        };
+        Ok(Self::one(
+            scene.form(state, Action::Cancel, &Target::Request(one))?,
+            format!("{}/cancel", address::build_set(set)),
+            Some(("comments", "Why cancel")),
+            danger("Cancel what waits"),
+        ))
     }
 
     /// Ping the slaves of a builder, pause it, resume it.
@@ -346,16 +342,15 @@ impl Buttons {
         scene: &Scene,
         search: &Search,
     ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        if search.verdict.is_none() {
-            all.add(
-                scene.form(state, Action::Search, &Target::Master)?,
-                format!("{}/stop", address::search(search.number)),
-                Some(("comments", "Why stop")),
-                vec![danger("Stop")],
-            );
+        if search.verdict.is_some() {
+            return Ok(Self::default());
         }
-        Ok(all)
+        Ok(Self::one(
+            scene.form(state, Action::Search, &Target::Master)?,
+            format!("{}/stop", address::search(search.number)),
+            Some(("comments", "Why stop")),
+            danger("Stop"),
+        ))
     }
 
     /// Search for the cause of a problem.
@@ -367,26 +362,34 @@ impl Buttons {
         scene: &Scene,
         problem: &Problem,
     ) -> Result<Self, StoreError> {
-        let mut all = Self::default();
         let is_there = matches!(problem.state, ProblemState::Open | ProblemState::Dismissed);
-        if is_there && problem.after.is_some() && problem.first.is_some() {
-            all.add(
-                scene.form(
-                    state,
-                    Action::Search,
-                    &Target::Builder(problem.builder.clone()),
-                )?,
-                format!("{}/bisect", address::problem(problem.number)),
-                None,
-                vec![plain("Search for the culprit")],
-            );
+        if !is_there || problem.after.is_none() || problem.first.is_none() {
+            return Ok(Self::default());
         }
-        Ok(all)
+        let target = Target::Builder(problem.builder.clone());
+        Ok(Self::one(
+            scene.form(state, Action::Search, &target)?,
+            format!("{}/bisect", address::problem(problem.number)),
+            None,
+            plain("Search for the culprit"),
+        ))
     }
 
     /// Whether there are none.
     pub(super) const fn is_empty(&self) -> bool {
         self.forms.is_empty()
+    }
+
+    /// One form with one button.
+    fn one(
+        marks: Option<Marks>,
+        action: String,
+        field: Option<(&'static str, &'static str)>,
+        button: Button,
+    ) -> Self {
+        let mut all = Self::default();
+        all.add(marks, action, field, vec![button]);
+        all
     }
 
     fn add(
