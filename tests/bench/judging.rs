@@ -5,19 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
+mod builds;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use buildmaster::model::journal::{BuildFinish, BuildStart, StepFinish, StepStart};
+use buildmaster::model::journal::{BuildFinish, StepFinish, StepStart};
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildSet, Change, ChangeNumber, ComparedTests, Forecast, NewChange, Op,
-    Patch, PatchBody, Properties, RequestId, Results, SetId, SourceStamp, SourceStamps,
-    StepOutcome, TestCounts, TestName, TestOutcome, TestRow, TestTable, TestsReport, Timestamp,
-    ToldTest,
+    BuildId, Change, ChangeNumber, ComparedTests, NewChange, Op, Patch, PatchBody, Properties,
+    Results, SourceStamp, StepOutcome, TestCounts, TestName, TestOutcome, TestRow, TestTable,
+    TestsReport, Timestamp, ToldTest,
 };
 use buildmaster::store::{Store, Writer};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+
+use self::builds::begun;
 
 fn main() {
     divan::main();
@@ -145,7 +148,7 @@ fn build(number: u64, kind: Kind) -> (Op, Vec<Op>) {
         Kind::Pass => false,
         Kind::Alternate => number.is_multiple_of(2),
     };
-    let mut ops = begun(number, stamp.into());
+    let mut ops = begun(number, stamp.into(), vec![ChangeNumber(number)]);
     for index in 0..STEPS {
         ops.extend(step(number, index, fails && index == STEPS - 1));
     }
@@ -162,39 +165,6 @@ fn build(number: u64, kind: Kind) -> (Op, Vec<Op>) {
         at: Timestamp(1),
     }));
     (Op::ChangeAdded(change), ops)
-}
-
-fn begun(number: u64, stamps: SourceStamps) -> Vec<Op> {
-    vec![
-        Op::SetSubmitted(Arc::new(BuildSet {
-            id: SetId(number),
-            external_id: None,
-            scheduler: None,
-            stamps: Arc::new(stamps),
-            reason: String::new(),
-            properties: Arc::new(Properties::new()),
-            submitted_at: Timestamp(0),
-            priority: 0,
-            requests: vec![(RequestId(number), "quick".into())],
-            parent: None,
-        })),
-        Op::BuildStarted(Arc::new(BuildStart {
-            build: BuildId(number),
-            builder: "quick".into(),
-            number: BuildNumber(number),
-            builddir: "quick".to_owned(),
-            slave: "bot".into(),
-            requests: vec![RequestId(number)],
-            changes: vec![ChangeNumber(number)],
-            blamelist: Vec::new(),
-            reason: String::new(),
-            properties: Properties::new(),
-            forecast: Forecast::default(),
-            choice: String::new(),
-            planned: Vec::new(),
-            at: Timestamp(0),
-        })),
-    ]
 }
 
 fn step(number: u64, index: u32, fails: bool) -> [Op; 2] {

@@ -2,15 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "the input is our own")]
 
+mod builds;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use base64::Engine as _;
-use buildmaster::model::journal::{BuildStart, StepStart};
+use buildmaster::model::journal::StepStart;
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildSet, ComparedTests, Forecast, Op, Properties, RequestId, SetId,
-    SourceStamp, TestCounts, TestFormat, TestName, TestOutcome, TestRow, TestTable, TestsReport,
-    Timestamp,
+    BuildId, ComparedTests, Op, SourceStamp, TestCounts, TestFormat, TestName, TestOutcome,
+    TestRow, TestTable, TestsReport, Timestamp,
 };
 use buildmaster::protocol::report::{Reading, Report};
 use buildmaster::store::{State, Store};
@@ -220,42 +220,14 @@ fn write(dir: &Path, parts: Vec<Vec<(u64, TestsReport)>>) {
 }
 
 fn begun(number: u64) -> Vec<Op> {
-    vec![
-        Op::SetSubmitted(Arc::new(BuildSet {
-            id: SetId(number),
-            external_id: None,
-            scheduler: None,
-            stamps: Arc::new(SourceStamp::default().into()),
-            reason: String::new(),
-            properties: Arc::new(Properties::new()),
-            submitted_at: Timestamp(0),
-            priority: 0,
-            requests: vec![(RequestId(number), "quick".into())],
-            parent: None,
-        })),
-        Op::BuildStarted(Arc::new(BuildStart {
-            build: BuildId(number),
-            builder: "quick".into(),
-            number: BuildNumber(number),
-            builddir: "quick".to_owned(),
-            slave: "bot".into(),
-            requests: vec![RequestId(number)],
-            changes: Vec::new(),
-            blamelist: Vec::new(),
-            reason: String::new(),
-            properties: Properties::new(),
-            forecast: Forecast::default(),
-            choice: String::new(),
-            planned: Vec::new(),
-            at: Timestamp(0),
-        })),
-        Op::StepStarted(StepStart {
-            build: BuildId(number),
-            index: 0,
-            name: "check".to_owned(),
-            text: Vec::new(),
-            waits: false,
-            at: Timestamp(0),
-        }),
-    ]
+    let mut ops = builds::begun(number, SourceStamp::default().into(), Vec::new());
+    ops.push(Op::StepStarted(StepStart {
+        build: BuildId(number),
+        index: 0,
+        name: "check".to_owned(),
+        text: Vec::new(),
+        waits: false,
+        at: Timestamp(0),
+    }));
+    ops
 }
