@@ -47,10 +47,13 @@ const DENIALS: [&str; 2] = ["is no ", "are no "];
 const UNCLEAN: &[&str] = &[];
 
 /// Documents, example configurations and scripts outside the directories of sources.
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 8] = [
     ".ci/run",
     "README.md",
     "examples/buildmaster.service",
+    "examples/farm/builders/boards.toml",
+    "examples/farm/machines.toml",
+    "examples/farm/master.toml",
     "examples/steps.toml",
     "master.toml.example",
 ];
