@@ -7,6 +7,7 @@ mod base_dir;
 mod bisect;
 mod checkconfig;
 mod completions;
+mod config_files;
 mod configuration;
 mod control;
 mod create_master;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::choosing::{Merging, SlaveChoice};
+use super::choosing::{Merging, SlaveChoice, read_tags};
 use super::env::Environment;
 use super::factories::FactoryConfig;
 use super::locks::{LockAccess, Locks, User};
@@ -240,12 +240,6 @@ fn check_former_names(values: &[Value<'_>], names: &Names<'_>) {
             );
         }
     }
-}
-
-fn read_tags(value: &Value<'_>) -> Option<Vec<String>> {
-    let entries = value.list()?;
-    let tags = entries.iter().filter_map(Value::name);
-    Some(tags.map(str::to_owned).collect())
 }
 
 fn read_slaves<'a>(table: &mut Table<'a>, known: &Known<'a, '_>) -> Vec<SlaveName> {

@@ -89,5 +89,12 @@ impl Value<'_> {
     }
 }
 
+/// Names by which builders and slaves are selected.
+pub(super) fn read_tags(value: &Value<'_>) -> Option<Vec<String>> {
+    let entries = value.list()?;
+    let tags = entries.iter().filter_map(Value::name);
+    Some(tags.map(str::to_owned).collect())
+}
+
 /// Priorities go from minus this to this.
 const HIGHEST_PRIORITY: i32 = 1_000_000;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::class::Class;
 use super::reader::{Table, Value};
 use super::spelling;
 
@@ -36,11 +37,11 @@ impl<'a> Names<'a> {
             self.places.insert(name, value.span());
             return Some((name, value));
         };
-        let line = value.sink.lines.number(first.start);
+        let there = value.sink.places.in_words(first, &value.span());
         value.sink.clash(
             (value.span(), first.clone()),
             format!(
-                "the name `{name}` is used by two {}, here and on line {line}",
+                "the name `{name}` is used by two {}, here and {there}",
                 self.plural()
             ),
             "first used here",
@@ -94,9 +95,14 @@ impl<'a> Names<'a> {
             value.label, self.noun
         );
         match near {
-            Some(_) => value.sink.error(span, message, help),
+            // It may be one that could not be read.
+            _ if value.sink.incomplete.contains(self.noun) => {}
+            Some(_) => {
+                let class = Class::UnknownReference;
+                value.sink.error_of(class, span, message, help);
+            }
             None if self.is_incomplete => {}
-            None => value.sink.missing(span, message, help),
+            None => value.sink.unknown(span, message, help),
         }
         false
     }

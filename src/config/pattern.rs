@@ -95,6 +95,30 @@ impl Globs {
     }
 }
 
+/// Which names count: patterns in which `*` crosses slashes (CFL-50).
+#[derive(Clone, Debug)]
+pub(super) struct NamePatterns(GlobSet);
+
+impl NamePatterns {
+    /// The names that match one of `patterns`.
+    ///
+    /// # Errors
+    /// The first pattern that is none, and why.
+    pub(super) fn new(patterns: &[String]) -> Result<Self, PatternError> {
+        let mut set = GlobSetBuilder::new();
+        let wrong = |e: globset::Error| PatternError(e.kind().to_string());
+        for pattern in patterns {
+            set.add(GlobBuilder::new(pattern).build().map_err(wrong)?);
+        }
+        Ok(Self(set.build().map_err(wrong)?))
+    }
+
+    /// Whether `name` counts.
+    pub(super) fn is_match(&self, name: &str) -> bool {
+        self.0.is_match(name)
+    }
+}
+
 /// How a field of a change must look: an exact text, one of a list, or an anchored regular
 /// expression, and the not-equal forms (SCH-12).
 #[derive(Clone, Debug)]

@@ -144,7 +144,7 @@ pub(super) fn read(root: &mut Table<'_>, file: &str, known: &Known<'_>) -> Permi
 
 fn read_rule(mut table: Table<'_>, known: &Known<'_>) -> PermissionRule {
     let mut rule = PermissionRule {
-        line: Some(table.sink.lines.number(table.span.start)),
+        line: Some(table.sink.places.locate(table.span.start).line),
         ..PermissionRule::default()
     };
     if let Some(value) = table.require("who", "[\"logged-in\"]") {

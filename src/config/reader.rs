@@ -4,178 +4,19 @@
 //! Invariant: a reader that returns nothing has noted an error. A configuration is used only if the
 //! [`Sink`] is empty at the end. Keys that were not taken are errors.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 
 use serde_json::Value as Json;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
+use super::class::Class;
 use super::needs::{Need, Needed};
-use super::property_names::PropertyNames;
-use super::report::{ConfigError, Lines};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
-use super::template::SecretSource;
-use super::visible::KnownValues;
+use super::tree::{Data, Fields, Node};
 
-/// Collects errors and warnings.
-#[derive(Debug)]
-pub(super) struct Sink<'a> {
-    text: &'a str,
-    /// Its lines.
-    pub(super) lines: Lines<'a>,
-    /// Lines that are not TOML. Mistakes in their keys, or in references to them, follow from that
-    /// and are not reported.
-    broken_lines: BTreeSet<usize>,
-    errors: RefCell<Vec<ConfigError>>,
-    warnings: RefCell<Vec<ConfigError>>,
-    needs: RefCell<Vec<Need>>,
-    /// The secrets that were read and not taken yet.
-    secrets: RefCell<Vec<SecretSource>>,
-    /// What is known of `[values]`, as soon as that was read.
-    pub(super) values: OnceCell<KnownValues>,
-    /// Names of properties that the file sets and asks for.
-    pub(super) properties: RefCell<PropertyNames>,
-    /// Schedulers that steps trigger, which are read after the steps.
-    triggers: RefCell<Vec<Triggered>>,
-}
-
-/// The name of a scheduler in a step that triggers it.
-#[derive(Debug)]
-pub(super) struct Triggered {
-    pub(super) name: String,
-    pub(super) span: Range<usize>,
-    /// What the step is called.
-    pub(super) label: Rc<str>,
-}
-
-impl<'a> Sink<'a> {
-    /// A sink without errors for `text`.
-    pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            lines: Lines::of(text),
-            broken_lines: BTreeSet::new(),
-            errors: RefCell::default(),
-            warnings: RefCell::default(),
-            needs: RefCell::default(),
-            secrets: RefCell::default(),
-            values: OnceCell::new(),
-            properties: RefCell::default(),
-            triggers: RefCell::default(),
-        }
-    }
-
-    /// Notes that `span` is not TOML.
-    pub(super) fn syntax_error(&mut self, span: Range<usize>, message: &str, help: &str) {
-        self.error(span.clone(), message.to_owned(), help);
-        self.broken_lines.insert(self.lines.number(span.start));
-    }
-
-    /// Notes an error.
-    pub(super) fn error(&self, span: Range<usize>, message: String, help: impl Into<String>) {
-        if !self.broken_lines.contains(&self.lines.number(span.start)) {
-            let error = self.problem(span, message, help.into());
-            self.errors.borrow_mut().push(error);
-        }
-    }
-
-    /// Notes an error that has a second place.
-    pub(super) fn clash(
-        &self,
-        (span, first): (Range<usize>, Range<usize>),
-        message: String,
-        first_label: &str,
-        help: impl Into<String>,
-    ) {
-        let mut error = self.problem(span, message, help.into());
-        error.related = Some((first, first_label.to_owned()));
-        self.errors.borrow_mut().push(error);
-    }
-
-    /// Notes that something is missing, unless a broken line may have had it.
-    pub(super) fn missing(&self, span: Range<usize>, message: String, help: impl Into<String>) {
-        if self.broken_lines.is_empty() {
-            self.error(span, message, help);
-        }
-    }
-
-    /// Whether an error was noted.
-    pub(super) fn has_errors(&self) -> bool {
-        !self.errors.borrow().is_empty()
-    }
-
-    /// Notes a setting that is allowed but probably a mistake.
-    pub(super) fn warning(&self, span: Range<usize>, message: String, help: impl Into<String>) {
-        let warning = self.problem(span, message, help.into());
-        self.warnings.borrow_mut().push(warning);
-    }
-
-    /// Notes a file or variable that the configuration needs.
-    pub(super) fn need(&self, need: Need) {
-        self.needs.borrow_mut().push(need);
-    }
-
-    /// Notes a secret, for whoever has the settings that are being read.
-    pub(super) fn has_secret(&self, secret: SecretSource) {
-        self.secrets.borrow_mut().push(secret);
-    }
-
-    /// The secrets that were read since the last call, each once.
-    pub(super) fn take_secrets(&self) -> Vec<SecretSource> {
-        let mut secrets = Vec::new();
-        for secret in self.secrets.take() {
-            if !secrets.contains(&secret) {
-                secrets.push(secret);
-            }
-        }
-        secrets
-    }
-
-    /// Notes that a step triggers the scheduler `name`.
-    pub(super) fn triggers(&self, name: &str, span: Range<usize>, label: &Rc<str>) {
-        self.triggers.borrow_mut().push(Triggered {
-            name: name.to_owned(),
-            span,
-            label: Rc::clone(label),
-        });
-    }
-
-    /// Takes the schedulers that steps trigger.
-    pub(super) fn take_triggers(&self) -> Vec<Triggered> {
-        std::mem::take(&mut self.triggers.borrow_mut())
-    }
-
-    /// All errors and all warnings, in the order of the text, and the files and variables that the
-    /// configuration needs.
-    pub(super) fn into_findings(self) -> (Vec<ConfigError>, Vec<ConfigError>, Vec<Need>) {
-        let sorted = |problems: RefCell<Vec<ConfigError>>| {
-            let mut problems = problems.into_inner();
-            problems.sort_by_key(|p| p.span.as_ref().map(|s| (s.start, s.end)));
-            problems.dedup();
-            problems
-        };
-        (
-            sorted(self.errors),
-            sorted(self.warnings),
-            self.needs.into_inner(),
-        )
-    }
-
-    fn problem(&self, span: Range<usize>, message: String, help: String) -> ConfigError {
-        ConfigError {
-            message,
-            help: Some(help).filter(|h| !h.is_empty()),
-            line: self.lines.number(span.start),
-            column: self.lines.column(span.start),
-            span: Some(span),
-            related: None,
-        }
-    }
-}
+pub(super) use super::sink::{Sink, Triggered};
 
 /// A table whose keys are taken one by one.
 #[derive(Debug)]
@@ -190,7 +31,7 @@ pub(super) struct Table<'a> {
     shape: &'static Shape,
     /// Its `type`, as soon as that was read.
     kind: Option<KindShape>,
-    entries: BTreeMap<&'a str, (Range<usize>, &'a Spanned<DeValue<'a>>)>,
+    entries: BTreeMap<&'a str, (Range<usize>, &'a Node)>,
 }
 
 impl<'a> Table<'a> {
@@ -199,9 +40,9 @@ impl<'a> Table<'a> {
         sink: &'a Sink<'a>,
         shape: &'static Shape,
         span: Range<usize>,
-        table: &'a DeTable<'a>,
+        table: &'a Fields,
     ) -> Self {
-        let name = table.get("name").and_then(|n| n.get_ref().as_str());
+        let name = table.get("name").and_then(|n| n.data.as_str());
         let name = name.filter(|n| !n.is_empty() && !n.contains(char::is_control));
         let label = match name {
             Some(name) => format!("{} `{name}`", shape.noun).into(),
@@ -209,7 +50,7 @@ impl<'a> Table<'a> {
         };
         let entries = table
             .iter()
-            .map(|(k, v)| (k.get_ref().as_ref(), (k.span(), v)));
+            .map(|field| (&*field.key, (field.key_place.clone(), &field.value)));
         Self {
             sink,
             span,
@@ -349,7 +190,7 @@ impl<'a> Table<'a> {
     /// The text of `key` and its place, if it is a text and nobody took it yet.
     pub(super) fn text_of(&self, key: &str) -> Option<(&'a str, Range<usize>)> {
         let (_, value) = self.entries.get(key)?;
-        Some((value.get_ref().as_str()?, value.span()))
+        Some((value.data.as_str()?, value.place.clone()))
     }
 
     /// Reports the keys that no kind has and that are near to one: what can be said of a table of
@@ -361,7 +202,8 @@ impl<'a> Table<'a> {
             if is_misspelt {
                 let (message, help) =
                     spelling::unknown_key(self.shape.place, &keys, &self.label, key);
-                self.sink.error(span.clone(), message, help);
+                self.sink
+                    .error_of(Class::UnknownKey, span.clone(), message, help);
             }
         }
     }
@@ -370,7 +212,9 @@ impl<'a> Table<'a> {
     pub(super) fn finish(self) {
         for (key, (span, _)) in &self.entries {
             let others = self.shape.kinds_with(key);
+            let mut class = Class::UnknownKey;
             let (message, help) = if self.has_key(key) {
+                class = Class::NotAllowed;
                 let message = format!("{} has no effect here", of(key, &self.label));
                 let help = spelling::hint(self.shape.place, key).unwrap_or("remove it");
                 (message, help.to_owned())
@@ -379,7 +223,7 @@ impl<'a> Table<'a> {
             } else {
                 spelling::unknown_key(self.shape.place, &self.keys(), &self.label, key)
             };
-            self.sink.error(span.clone(), message, help);
+            self.sink.error_of(class, span.clone(), message, help);
         }
     }
 }
@@ -397,18 +241,18 @@ pub(super) struct Value<'a> {
     pub(super) key_span: Range<usize>,
     /// What its table describes.
     pub(super) label: Rc<str>,
-    value: &'a Spanned<DeValue<'a>>,
+    value: &'a Node,
 }
 
 impl<'a> Value<'a> {
     /// The place of the value in the file.
     pub(super) fn span(&self) -> Range<usize> {
-        self.value.span()
+        self.value.place.clone()
     }
 
-    /// The value as TOML has it.
-    pub(super) fn raw(&self) -> &'a DeValue<'a> {
-        self.value.get_ref()
+    /// The value as it is.
+    pub(super) fn raw(&self) -> &'a Data {
+        &self.value.data
     }
 
     /// Notes an error about the value: "`key` of the table `what`".
@@ -428,15 +272,7 @@ impl<'a> Value<'a> {
 
     /// Notes that the value has the wrong type; returns nothing.
     pub(super) fn expected<T>(&self, wanted: &str, help: impl Into<String>) -> Option<T> {
-        let is = match self.raw() {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) | DeValue::Float(_) => "a number",
-            DeValue::Boolean(true) => "`true`",
-            DeValue::Boolean(false) => "`false`",
-            DeValue::Datetime(_) => "a date",
-            DeValue::Array(_) => "a list",
-            DeValue::Table(_) => "a table",
-        };
+        let is = self.raw().noun();
         self.error(&format!("must be {wanted}, not {is}"), help);
         None
     }
@@ -444,7 +280,17 @@ impl<'a> Value<'a> {
     /// The place of the bytes `part` of its text, as exactly as the way it is written allows.
     pub(super) fn part(&self, part: Range<usize>) -> Range<usize> {
         let span = self.span();
-        let written = self.sink.text.get(span.clone()).unwrap_or_default();
+        if let Data::Text(text) = self.raw()
+            && let Some(pieces) = &text.pieces
+        {
+            let at = pieces.iter().rfind(|piece| piece.here.start <= part.start);
+            return at.map_or(span, |piece| {
+                let start = piece.from.start + (part.start - piece.here.start);
+                let start = start.min(piece.from.end);
+                start..(start + part.len()).clamp(start, piece.from.end)
+            });
+        }
+        let written = self.sink.places.written(&span);
         let found = self.raw().as_str().and_then(|text| written.find(text));
         match found {
             Some(at) => span.start + at + part.start..span.start + at + part.end,
@@ -501,7 +347,7 @@ impl<'a> Value<'a> {
         let Some(integer) = self.raw().as_integer() else {
             return self.expected("an integer", "write a number without quotes or fraction");
         };
-        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = integer.value();
         let number = number.and_then(|n| T::try_from(n).ok());
         if number.is_none_or(|n| !range.contains(&n)) {
             let help = format!("a number from {} to {}", range.start(), range.end());
@@ -564,26 +410,22 @@ impl<'a> Value<'a> {
             let help = format!("for example `{} = {{ NAME = \"…\" }}`", self.key);
             return self.expected("a table", help).unwrap_or_default();
         };
-        let mut entries: Vec<_> = table
-            .iter()
-            .map(|(key, value)| {
-                let mut entry = self.with(value);
-                entry.key = key.get_ref();
-                entry.key_span = key.span();
-                entry.label = of(self.key, &self.label).into();
-                (entry.key, entry)
-            })
-            .collect();
-        entries.sort_by_key(|(_, entry)| entry.key_span.start);
-        entries
+        let entries = table.iter().map(|field| {
+            let mut entry = self.with(&field.value);
+            entry.key = &field.key;
+            entry.key_span = field.key_place.clone();
+            entry.label = of(self.key, &self.label).into();
+            (entry.key, entry)
+        });
+        entries.collect()
     }
 
     /// Its value as JSON; dates and infinite numbers have none (PRP-03).
     pub(super) fn json(&self) -> Option<Json> {
         match self.raw() {
-            DeValue::String(text) => Some(Json::from(text.as_ref())),
-            DeValue::Integer(_) => self.integer(i64::MIN..=i64::MAX).map(Json::from),
-            DeValue::Float(float) => {
+            Data::Text(text) => Some(Json::from(&*text.value)),
+            Data::Integer(_) => self.integer(i64::MIN..=i64::MAX).map(Json::from),
+            Data::Float(float) => {
                 let number = float.as_str().parse().ok();
                 let number = number.and_then(serde_json::Number::from_f64);
                 if number.is_none() {
@@ -594,13 +436,13 @@ impl<'a> Value<'a> {
                 }
                 number.map(Json::Number)
             }
-            DeValue::Boolean(flag) => Some(Json::Bool(*flag)),
-            DeValue::Datetime(_) => self.expected("a JSON value", "put the date in quotes"),
-            DeValue::Array(_) => {
+            Data::Boolean(flag) => Some(Json::Bool(*flag)),
+            Data::Datetime(_) => self.expected("a JSON value", "put the date in quotes"),
+            Data::Array(_) => {
                 let entries = self.list()?;
                 Some(entries.iter().filter_map(Self::json).collect())
             }
-            DeValue::Table(_) => {
+            Data::Table(_) => {
                 let entries = self.entries();
                 let values = entries.iter().filter_map(|(k, v)| Some((*k, v.json()?)));
                 Some(values.map(|(k, v)| (k.to_owned(), v)).collect())
@@ -608,7 +450,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    fn with(&self, value: &'a Spanned<DeValue<'a>>) -> Self {
+    fn with(&self, value: &'a Node) -> Self {
         Self {
             value,
             ..self.clone()

@@ -1,9 +1,12 @@
 //! Reading the text of a configuration: syntax first, then what it says.
 
+use std::sync::Arc;
+
+use super::class::Class;
+use super::language::{self, Expanded, Files, NoFiles};
 use super::needs::Need;
 use super::reader::{Sink, Table};
 use super::report::{ConfigError, ConfigErrors};
-use super::syntax;
 use super::toplevel::{self, Config};
 use super::zones::MachineZone;
 
@@ -12,6 +15,9 @@ use super::zones::MachineZone;
 pub struct Reading {
     /// The configuration; absent if something is wrong with the file.
     pub config: Option<Config>,
+    /// The plain configuration that it becomes (CFL-55); absent if it was not
+    /// asked for, or could not be worked out.
+    pub expansion: Option<String>,
     /// What is wrong with it, and what is only strange.
     pub problems: ConfigErrors,
     /// What it needs outside of the file, as far as the file could be read.
@@ -31,7 +37,7 @@ impl Reading {
     }
 }
 
-/// Reads and checks the text of a configuration, and nothing else, as [`read`] does.
+/// Reads and checks the text of a configuration that includes no files, as [`read`] does.
 ///
 /// # Errors
 /// All that is wrong with it.
@@ -40,37 +46,64 @@ pub fn parse(
     file: &str,
     zone: &MachineZone,
 ) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
-    let (config, problems) = read(text, file, zone).into_result()?;
+    let (config, problems) = read(text, file, &NoFiles, zone).into_result()?;
     Ok((config, problems.warnings))
 }
 
-/// Reads and checks a configuration; `file` is its name for messages. What runs by local time and
-/// names no time zone runs by that of the machine, `zone`; not knowing that is a mistake only then.
+/// Reads and checks a configuration; `file` is its name for messages, and `files` has those that it
+/// includes. What runs by local time and names no time zone runs by that of the machine, `zone`;
+/// not knowing that is a mistake only then.
 #[must_use]
-pub fn read(text: &str, file: &str, zone: &MachineZone) -> Reading {
-    let mut sink = Sink::new(text);
-    let parsed = syntax::parse(text);
-    for mistake in parsed.mistakes {
-        sink.syntax_error(mistake.span, &mistake.message, &mistake.help);
-    }
-    if parsed.is_lost {
-        return finished(sink, text, file, None);
-    }
-    let config = {
-        let root = Table::new(&sink, &toplevel::SHAPE, 0..0, parsed.tree.get_ref());
-        toplevel::read(root, file, zone)
-    };
-    sink.warn_of_near_misses();
-    finished(sink, text, file, Some(config))
+pub fn read(text: &str, file: &str, files: &dyn Files, zone: &MachineZone) -> Reading {
+    read_all(text, file, files, zone, false)
 }
 
-fn finished(sink: Sink<'_>, text: &str, file: &str, config: Option<Config>) -> Reading {
-    let (errors, warnings, needs) = sink.into_findings();
+/// As [`read`], and prints the expansion.
+#[must_use]
+pub fn read_and_print(text: &str, file: &str, files: &dyn Files, zone: &MachineZone) -> Reading {
+    read_all(text, file, files, zone, true)
+}
+
+fn read_all(
+    text: &str,
+    file: &str,
+    files: &dyn Files,
+    zone: &MachineZone,
+    prints: bool,
+) -> Reading {
+    let Expanded {
+        root: tree,
+        spare,
+        places,
+        errors,
+        warnings,
+        incomplete,
+        variables,
+        is_lost,
+    } = language::expand(text, file, files);
+    let is_worked_out = errors.is_empty();
+    let places = Arc::new(places);
+    let mut sink = Sink::new(&places);
+    sink.incomplete = incomplete;
+    sink.variables = variables;
+    sink.take_over(errors, warnings);
+    let mut config = None;
+    if !is_lost {
+        let root = Table::new(&sink, &toplevel::SHAPE, 0..0, &tree);
+        config = Some(toplevel::read(root, file, zone));
+        sink.warn_of_near_misses();
+    }
+    let (errors, mut warnings, needs) = sink.into_findings();
+    if !errors.is_empty() {
+        // What is wrong may be what would use it.
+        warnings.retain(|warning| warning.class != Class::Unused);
+    }
     Reading {
         config: config.filter(|_| errors.is_empty()),
+        expansion: (is_worked_out && prints).then(|| language::print(&tree, &spare)),
         problems: ConfigErrors {
             file: file.to_owned(),
-            text: text.to_owned(),
+            places,
             errors,
             warnings,
         },

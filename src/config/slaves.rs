@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
+use super::choosing::read_tags;
 use super::locks::{LockAccess, Locks, User};
 use super::mail;
 use super::names::Names;
@@ -36,6 +37,9 @@ pub struct SlaveConfig {
     /// What it is.
     #[serde(flatten)]
     pub kind: SlaveKind,
+    /// Names by which builders select it (CFL-50).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Builds at once; absent is unlimited.
     pub max_builds: Option<u32>,
     /// Properties of its builds, with source "BuildSlave".
@@ -57,7 +61,7 @@ impl SlaveConfig {
         let properties = properties.map(|(name, p)| (name.to_owned(), p.value.clone()));
         json!({
             "name": self.name.as_str(),
-            "tags": [],
+            "tags": self.tags,
             "properties": properties.collect::<Json>(),
             "type": self.kind.name(),
         })
@@ -142,6 +146,7 @@ pub(super) static SHAPE: Shape = Shape {
     keys: &[
         "name",
         "type",
+        "tags",
         "max_builds",
         "properties",
         "keepalive_interval",
@@ -155,6 +160,7 @@ impl Default for SlaveConfig {
         Self {
             name: SlaveName::default(),
             kind: SlaveKind::default(),
+            tags: Vec::new(),
             max_builds: None,
             properties: Properties::default(),
             keepalive_interval: Duration::from_secs(3600),
@@ -279,6 +285,7 @@ fn read_one<'a>(
             mail::addresses,
         );
     }
+    table.set("tags", &mut slave.tags, read_tags);
     table.set_some("max_builds", &mut slave.max_builds, |v| {
         v.integer(1..=u32::MAX)
     });

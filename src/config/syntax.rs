@@ -35,9 +35,7 @@ pub(super) fn parse(text: &str) -> Parsed<'_> {
     let python = errors.first().and_then(|_| python_line(text));
     let lost = python.map(python_file).or_else(|| {
         // The header of a table that is not closed ends with its line.
-        let lists = errors
-            .iter()
-            .filter(|error| !error.message().starts_with("unclosed"));
+        let lists = errors.iter().filter(|error| !is_of_header(error.message()));
         let first = lists
             .map(|error| place(text, error))
             .find_map(|at| unclosed(text, &at));
@@ -55,6 +53,11 @@ pub(super) fn parse(text: &str) -> Parsed<'_> {
         mistakes: errors.iter().map(|error| mistake(text, error)).collect(),
         is_lost: false,
     }
+}
+
+/// Whether the parser speaks of a header that is not closed.
+fn is_of_header(message: &str) -> bool {
+    message.starts_with("unclosed table") || message.starts_with("unclosed array table")
 }
 
 fn place(text: &str, error: &Error) -> Range<usize> {

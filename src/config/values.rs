@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::class::Class;
 use super::expression::{Expression, Mistake, Mode, Named, Scope, can_be_name};
 use super::reader::{Sink, Table, Value};
 use super::shape::of;
+use super::tree::Data;
 use super::visible::{self, KnownValues, Sees};
 
 /// The expressions of `[values]`, by name.
@@ -77,7 +79,8 @@ pub(super) fn read(root: &mut Table<'_>) -> NamedValues {
         if !can_be_name(name) {
             let message = format!("`{name}` cannot be the name of a value");
             let help = "letters, digits and `_`, not first a digit";
-            value.sink.error(value.key_span.clone(), message, help);
+            let place = value.key_span.clone();
+            value.sink.error_of(Class::BadName, place, message, help);
             all.is_incomplete = true;
             continue;
         }
@@ -175,7 +178,8 @@ impl Reading<'_> {
             let shown: Vec<&str> = circle.iter().chain([&name]).copied().collect();
             let message = format!("the value `{name}` needs itself: {}", shown.join(" → "));
             let help = "take one of them apart";
-            value.sink.error(value.key_span.clone(), message, help);
+            let place = value.key_span.clone();
+            value.sink.error_of(Class::Circle, place, message, help);
             done.extend(chain.iter().map(|name| (*name, Needs::default())));
             return;
         }
@@ -200,9 +204,8 @@ impl Reading<'_> {
         chain.pop();
         if needs.depth > DEEPEST {
             let message = format!("the value `{name}` needs more than {DEEPEST} others in a row");
-            value
-                .sink
-                .error(value.key_span.clone(), message, "put some of them together");
+            let (place, help) = (value.key_span.clone(), "put some of them together");
+            value.sink.error_of(Class::TooMuch, place, message, help);
             needs.depth = 0;
         }
         done.entry(name).or_insert(needs);
@@ -225,8 +228,8 @@ impl Value<'_> {
     /// An expression that is worked out in builds (CFL-90).
     pub(super) fn expression(&self) -> Option<Expression> {
         let text = self.text()?;
-        let line = self.sink.lines.number(self.span().start);
-        let place = format!("{}, line {line}", of(self.key, &self.label));
+        let there = self.sink.places.locate(self.span().start);
+        let place = format!("{}, line {}", of(self.key, &self.label), there.line);
         match Expression::compile(text, Mode::Running, &place) {
             Ok(expression) => {
                 for used in expression.uses() {
@@ -257,15 +260,26 @@ impl Value<'_> {
 
     fn mistake(&self, mistake: Mistake) {
         let message = format!("{}: {}", of(self.key, &self.label), mistake.message);
-        self.sink
-            .error(self.part(mistake.at), message, mistake.help);
+        let (class, at) = (mistake.class.into(), self.part(mistake.at));
+        let is_put_together = matches!(self.raw(), Data::Text(text) if text.pieces.is_some());
+        let help = match (is_put_together, mistake.help.as_str()) {
+            (true, "") => "a value in braces brings its own quotes".to_owned(),
+            _ => mistake.help,
+        };
+        self.sink.error_of(class, at, message, help);
     }
 
     /// Checks the names that `expression` uses in a place that sees `sees`.
     fn check_uses(&self, expression: &Expression, sees: Sees<'_>, known: &KnownValues) {
         for (at, wrong) in known.wrong_uses(expression, sees) {
             let message = format!("{}: {}", of(self.key, &self.label), wrong.message);
-            self.sink.error(self.part(at), message, wrong.help);
+            let class = wrong.class;
+            let name = expression.text().get(at.clone()).unwrap_or_default();
+            let help = match self.sink.variables.contains(name) {
+                true => format!("a variable is put in with braces: `{{{{ {name} }}}}`"),
+                false => wrong.help,
+            };
+            self.sink.error_of(class, self.part(at), message, help);
         }
     }
 }
@@ -277,7 +291,7 @@ impl Sink<'_> {
         let none = KnownValues::default();
         let known = self.values.get().unwrap_or(&none);
         if let Err(Some(wrong)) = known.check(name, visible::BEFORE_STEP) {
-            self.error(span, wrong.message, wrong.help);
+            self.error_of(wrong.class, span, wrong.message, wrong.help);
         }
     }
 }

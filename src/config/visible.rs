@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::class::Class;
 use super::expression::{Expression, Use};
 use super::spelling;
 
@@ -48,6 +49,7 @@ pub(super) const AFTER_STEP: &[&str] = &[
 /// What is wrong with a name.
 #[derive(Debug)]
 pub(super) struct Wrong {
+    pub(super) class: Class,
     pub(super) message: String,
     pub(super) help: String,
 }
@@ -55,8 +57,16 @@ pub(super) struct Wrong {
 impl Wrong {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
+            class: Class::UnknownName,
             message: message.into(),
             help: help.into(),
+        }
+    }
+
+    fn not_visible(self) -> Self {
+        Self {
+            class: Class::NotVisible,
+            ..self
         }
     }
 }
@@ -107,10 +117,13 @@ impl KnownValues {
             )));
         };
         match needs.iter().find(|need| !names.contains(&need.as_str())) {
-            Some(need) => Err(Some(Wrong::new(
-                format!("the value `{name}` needs `{need}`, which is not known here"),
-                format!("here are known {}", spelling::listing(names)),
-            ))),
+            Some(need) => Err(Some(
+                Wrong::new(
+                    format!("the value `{name}` needs `{need}`, which is not known here"),
+                    format!("here are known {}", spelling::listing(names)),
+                )
+                .not_visible(),
+            )),
             None => Ok(()),
         }
     }
@@ -136,10 +149,9 @@ fn check_name(name: &str, used: &Use, sees: Sees<'_>) -> Result<(), Option<Wrong
             }
             _ => format!("here are known {}", spelling::listing(sees.names)),
         };
-        return Err(Some(Wrong::new(
-            format!("`{name}` is not known here"),
-            help,
-        )));
+        return Err(Some(
+            Wrong::new(format!("`{name}` is not known here"), help).not_visible(),
+        ));
     }
     let Some(part) = used.path.get(1) else {
         return Ok(());

@@ -9,6 +9,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{Access, access};
 
@@ -16,7 +17,7 @@ use super::doors::present;
 use super::exposure::{exposed_in, is_in_base_directory};
 use super::passwords;
 use crate::changes::try_jobdir::{JobdirWatcher, MaildirError};
-use crate::config::{ConfigError, Listen, Need, Needed, Reading, Secret};
+use crate::config::{ConfigError, Listen, Need, Needed, Places, Reading, Secret};
 use crate::net::listen::probe;
 use crate::pb::hashed::Hashed;
 use crate::status::outbox::check_template;
@@ -46,7 +47,7 @@ pub enum Holds {
 pub fn check(reading: &mut Reading, site: &Site<'_>) {
     let mut preflight = Preflight {
         site,
-        text: reading.problems.text.clone(),
+        places: Arc::clone(&reading.problems.places),
         errors: Vec::new(),
         warnings: Vec::new(),
         ports: BTreeSet::new(),
@@ -64,16 +65,12 @@ pub fn check(reading: &mut Reading, site: &Site<'_>) {
         let exposed = exposed.into_iter().map(|message| of_basedir(message, ""));
         preflight.warnings.extend(exposed);
     }
-    let place = |problem: &ConfigError| problem.span.as_ref().map(|s| (s.start, s.end));
-    reading.problems.errors.extend(preflight.errors);
-    reading.problems.errors.sort_by_key(place);
-    reading.problems.warnings.extend(preflight.warnings);
-    reading.problems.warnings.sort_by_key(place);
+    reading.problems.add(preflight.errors, preflight.warnings);
 }
 
 struct Preflight<'a> {
     site: &'a Site<'a>,
-    text: String,
+    places: Arc<Places>,
     errors: Vec<ConfigError>,
     warnings: Vec<ConfigError>,
     /// Addresses that have been reported.
@@ -278,7 +275,7 @@ impl Preflight<'_> {
     }
 
     fn problem(&self, span: &Range<usize>, message: String, help: String) -> ConfigError {
-        let mut problem = ConfigError::new(&self.text, span.clone(), message);
+        let mut problem = ConfigError::new(&self.places, span.clone(), message);
         problem.help = Some(help).filter(|help| !help.is_empty());
         problem
     }
@@ -286,14 +283,10 @@ impl Preflight<'_> {
 
 /// A problem that has no place in the file.
 fn of_basedir(message: String, help: &str) -> ConfigError {
-    ConfigError {
-        message,
-        help: Some(help.to_owned()).filter(|help| !help.is_empty()),
-        span: None,
-        line: 1,
-        column: 1,
-        related: None,
-    }
+    let mut problem = ConfigError::new(&Places::default(), 0..0, message);
+    problem.help = Some(help.to_owned()).filter(|help| !help.is_empty());
+    problem.span = None;
+    problem
 }
 
 /// The remedy for an address that the master cannot listen on.

@@ -1,7 +1,7 @@
 //! `buildmaster checkconfig`: shows all mistakes of a configuration (MAS-01), and on request the
 //! next runs of its schedulers.
 
-use super::configuration::{ConfigPath, Scope, Tell};
+use super::configuration::{ConfigPath, Scope, Source, Tell, show};
 use super::next_runs::{self, Asked, MOST_RUNS};
 use super::{complain, moment, say, write_out};
 use crate::clock::Clock;
@@ -40,9 +40,19 @@ pub(super) struct CheckConfig {
         value_parser = moment::parse
     )]
     from: Option<Timestamp>,
-    /// Print one JSON object per run: `scheduler`, `at` in seconds since 1970, `builders`
-    #[arg(long, requires = "next")]
+    /// Print one JSON object a line on standard output: mistakes and warnings, or with --next the
+    /// runs
+    ///
+    /// A mistake or warning has `level`, `class`, `file`, `line`, `column`, `row`, `rows`, `via`,
+    /// `message` and `help`. A run has `scheduler`, `at` in seconds since 1970, and `builders`.
+    #[arg(long)]
     json: bool,
+    /// Print the plain configuration that the file becomes
+    ///
+    /// Included files, rows, defaults, arguments and selectors are worked out. Mistakes and
+    /// warnings go to standard error.
+    #[arg(long, conflicts_with_all = ["next", "json"])]
+    expand: bool,
     /// Check only the file, not the passwords, ports, directories and programs that it names
     #[arg(long)]
     file_only: bool,
@@ -61,6 +71,14 @@ impl CheckConfig {
             true => Scope::File,
             false => Scope::Site,
         };
+        if self.expand {
+            return self.print_expansion(&source, scope);
+        }
+        if self.json && self.next.is_none() {
+            let problems = source.read(scope, false)?.problems;
+            write_out(|out| Ok(out.write_all(problems.json_lines().as_bytes())?))?;
+            return Ok(problems.errors.is_empty());
+        }
         let Some(config) = source.load(scope, Tell::unless(self.quiet))? else {
             return Ok(false);
         };
@@ -77,6 +95,18 @@ impl CheckConfig {
             self.list_runs(&config, count)?;
         }
         Ok(true)
+    }
+
+    /// Prints the expansion, if the language could be read.
+    fn print_expansion(&self, source: &Source, scope: Scope) -> anyhow::Result<bool> {
+        let reading = source.read(scope, true)?;
+        let expansion = reading.expansion.clone().unwrap_or_default();
+        write_out(|out| Ok(out.write_all(expansion.as_bytes())?))?;
+        let is_good = reading.problems.errors.is_empty();
+        if !is_good || !self.quiet {
+            show(&reading.problems);
+        }
+        Ok(is_good)
     }
 
     fn list_runs(&self, config: &Config, count: u32) -> anyhow::Result<()> {

@@ -9,6 +9,7 @@ use anyhow::{anyhow, bail};
 use super::asking::answer_soon;
 use super::base_dir::{PID_FILE, default_basedir};
 use super::complain;
+use super::config_files::FilesBelow;
 use crate::config::{self, Config, ConfigErrors, Reading};
 use crate::control::{Facts, Service};
 use crate::daemon::{Holds, Site, machine_zone, preflight};
@@ -108,17 +109,7 @@ impl Source {
     /// # Errors
     /// The file cannot be read.
     pub(super) fn load(&self, scope: Scope, tell: Tell) -> anyhow::Result<Option<Config>> {
-        let mut reading = read(&self.file).map_err(|error| {
-            anyhow!("{error}; create a base directory with `buildmaster create-master DIR`")
-        })?;
-        if scope == Scope::Site {
-            let site = Site {
-                basedir: &self.basedir,
-                holds: holds(&self.basedir),
-            };
-            preflight::check(&mut reading, &site);
-        }
-        Ok(match reading.into_result() {
+        Ok(match self.read(scope, false)?.into_result() {
             Ok((config, warnings)) => {
                 if tell == Tell::All {
                     show(&warnings);
@@ -131,20 +122,50 @@ impl Source {
             }
         })
     }
+
+    /// Reads the configuration; `prints` its expansion.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn read(&self, scope: Scope, prints: bool) -> anyhow::Result<Reading> {
+        let mut reading = read_in(&self.file, &self.basedir, prints).map_err(|error| {
+            anyhow!("{error}; create a base directory with `buildmaster create-master DIR`")
+        })?;
+        if scope == Scope::Site {
+            let site = Site {
+                basedir: &self.basedir,
+                holds: holds(&self.basedir),
+            };
+            preflight::check(&mut reading, &site);
+        }
+        Ok(reading)
+    }
 }
 
-/// Reads a configuration file.
+/// Reads a configuration file, and what it includes from its own directory.
 ///
 /// # Errors
 /// The file cannot be read.
 pub(super) fn read(file: &Path) -> Result<Reading, String> {
+    let dir = file.parent().unwrap_or(Path::new(""));
+    read_in(file, dir, false)
+}
+
+/// Reads a configuration file, and what it includes from `basedir`; `prints` its expansion.
+fn read_in(file: &Path, basedir: &Path, prints: bool) -> Result<Reading, String> {
     let name = file.display().to_string();
     let text =
         std::fs::read_to_string(file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    Ok(config::read(&text, &name, &machine_zone()))
+    let files = FilesBelow::new(basedir);
+    let zone = machine_zone();
+    Ok(match prints {
+        true => config::read_and_print(&text, &name, &files, &zone),
+        false => config::read(&text, &name, &files, &zone),
+    })
 }
 
-fn show(problems: &ConfigErrors) {
+/// Prints problems to standard error.
+pub(super) fn show(problems: &ConfigErrors) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let shown = problems.render(colours);
     if !shown.is_empty() {

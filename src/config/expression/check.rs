@@ -369,7 +369,7 @@ impl Walk<'_> {
                 None => {
                     let message = format!("the pattern of `{word}` must be a string in quotes");
                     let help = "patterns are compiled when the file is read";
-                    return Err(Mistake::new(Class::Pattern, message, help).at(at));
+                    return Err(Mistake::new(Class::Pattern, message, help).at(place));
                 }
             }
         }

@@ -26,7 +26,8 @@ pub(super) fn compile(text: &str, mode: Mode, tokens: &[Token]) -> Result<Code, 
 }
 
 /// Where the first token is that cannot stand there: the engine does not say it. A text is wrong up
-/// to it and with all that follows; before it, only something is missing at its end.
+/// to it and with all that follows; before it, only something is missing at its end. If all tokens
+/// can stand there, the end of the text is wrong.
 fn first_wrong(text: &str, mode: Mode, tokens: &[Token]) -> Range<usize> {
     let is_wrong = |token: &Token| {
         let until = text.get(..token.at.end).unwrap_or(text);
@@ -38,8 +39,8 @@ fn first_wrong(text: &str, mode: Mode, tokens: &[Token]) -> Range<usize> {
         }
     };
     let right = tokens.partition_point(|token| !is_wrong(token));
-    let wrong = tokens.get(right).or(tokens.last());
-    wrong.map_or(0..text.len(), |token| token.at.clone())
+    let end = tokens.last().map_or(text.len(), |token| token.at.end);
+    tokens.get(right).map_or(end..end, |token| token.at.clone())
 }
 
 impl Code {

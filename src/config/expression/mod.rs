@@ -29,7 +29,7 @@ use self::patterns::Patterns;
 
 pub use self::literal::literal;
 pub use self::page::Page;
-pub use self::scope::{Named, Scope};
+pub use self::scope::{Given, Named, Scope};
 
 /// When an expression is worked out, which decides what is a mistake and how much it may cost.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -234,6 +234,12 @@ pub fn is_true(value: &Json) -> bool {
         Json::Array(entries) => !entries.is_empty(),
         Json::Object(entries) => !entries.is_empty(),
     }
+}
+
+/// Whether `name` is a word of the language, which cannot be a name.
+#[must_use]
+pub fn is_word(name: &str) -> bool {
+    check::is_word_of_language(name)
 }
 
 /// Whether `name` can be a part of a name, as in `kw.NAME`: letters, digits and `_`, not first a

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object};
 use minijinja::{Error, ErrorKind, State, Value};
@@ -26,6 +26,39 @@ pub trait Named: fmt::Debug + Send + Sync {
 pub struct Scope {
     parts: BTreeMap<&'static str, Arc<Json>>,
     named: Option<Arc<dyn Named>>,
+    shared: Arc<BTreeMap<Arc<str>, Given>>,
+    own: Vec<(Arc<str>, Given)>,
+}
+
+/// A value for names of the user's choice, in the shape of the engine as soon as it is used.
+#[derive(Clone, Debug)]
+pub struct Given(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    json: Arc<Json>,
+    value: OnceLock<Value>,
+}
+
+impl Given {
+    /// `json`, for any number of names and scopes.
+    #[must_use]
+    pub fn new(json: Json) -> Self {
+        Self(Arc::new(Held {
+            json: Arc::new(json),
+            value: OnceLock::new(),
+        }))
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn json(&self) -> &Arc<Json> {
+        &self.0.json
+    }
+
+    fn value(&self) -> Value {
+        self.0.value.get_or_init(|| to_value(&self.0.json)).clone()
+    }
 }
 
 impl Scope {
@@ -38,7 +71,39 @@ impl Scope {
     /// Whether nothing is known in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.named.is_none()
+        self.parts.is_empty()
+            && self.named.is_none()
+            && self.shared.is_empty()
+            && self.own.is_empty()
+    }
+
+    /// A scope with these names of the user's choice, which any number of scopes may share.
+    #[must_use]
+    pub fn sharing(shared: Arc<BTreeMap<Arc<str>, Given>>) -> Self {
+        Self {
+            shared,
+            ..Self::default()
+        }
+    }
+
+    /// Lets a name of the user's choice mean `value`.
+    pub fn give(&mut self, name: Arc<str>, value: Given) {
+        self.own.push((name, value));
+    }
+
+    /// What a name of the user's choice means.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&Given> {
+        let mut own = self.own.iter().rev();
+        let own = own.find(|(known, _)| &**known == name);
+        own.map(|(_, value)| value)
+            .or_else(|| self.shared.get(name))
+    }
+
+    /// The names of the user's choice.
+    pub fn given_names(&self) -> impl Iterator<Item = &str> {
+        let own = self.own.iter().map(|(name, _)| &**name);
+        own.chain(self.shared.keys().map(|name| &**name))
     }
 
     /// The same scope, in which `name` means `value` as well.
@@ -127,6 +192,9 @@ impl Object for Root {
         }
         if key == "kw" && self.scope.named.is_some() {
             return Some(Value::from_object(Kw(self.scope.clone())));
+        }
+        if let Some(given) = self.scope.given(key) {
+            return Some(given.value());
         }
         let json = self.scope.parts.get(key)?;
         Some(match json.as_object() {

@@ -109,7 +109,7 @@ fn a_mistake_has_its_place_and_what_was_meant() {
         (
             "prop.a is search(prop.b)",
             Class::Pattern,
-            17..23,
+            10..16,
             "when the file is read",
         ),
         (
@@ -121,7 +121,7 @@ fn a_mistake_has_its_place_and_what_was_meant() {
         (
             "prop.l | select('match', prop.x)",
             Class::Pattern,
-            25..31,
+            9..15,
             "",
         ),
         ("prop.l | map(prop.x)", Class::NotAllowed, 13..17, ""),
@@ -129,7 +129,7 @@ fn a_mistake_has_its_place_and_what_was_meant() {
         ("prop.a.upper()", Class::NotAllowed, 7..12, "`| upper`"),
         ("(prop.a)(1)", Class::NotAllowed, 7..8, ""),
         ("prop.f(*prop.l)", Class::NotAllowed, 5..6, ""),
-        ("1 +", Class::ExpressionSyntax, 2..3, ""),
+        ("1 +", Class::ExpressionSyntax, 3..3, ""),
         ("prop.a ; 1", Class::ExpressionSyntax, 7..8, ""),
         ("99999999999999999999", Class::TooMuch, 0..20, ""),
     ] {

@@ -1,16 +1,21 @@
 //! The settings of `StepsFrom`, which adds steps to its build, and the reading of those steps.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use toml::de::DeTable;
 
 use super::kind::{Kind, StepSettings};
 use super::shell::{CommandWords, ShellStepConfig};
 use super::{ROWS, STEP, StepConfig, StepKind, read_step};
+use crate::config::class::Class;
 use crate::config::locks::Locks;
+use crate::config::places::Places;
 use crate::config::reader::{Sink, Table};
-use crate::config::report::ConfigErrors;
+use crate::config::report::{ConfigError, ConfigErrors};
 use crate::config::shape::Shape;
 use crate::config::template::Template;
+use crate::config::tree::Fields;
 
 /// Settings of `StepsFrom`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -83,14 +88,17 @@ impl StepsFromConfig {
     /// # Errors
     /// All that is wrong with them.
     pub fn parse(&self, text: &str, from: &str) -> Result<Vec<StepConfig>, ConfigErrors> {
-        let mut sink = Sink::new(text);
+        let places = Arc::new(Places::of(from, text));
+        let mut sink = Sink::new(&places);
         let (tree, syntax_errors) = DeTable::parse_recoverable(text);
-        for error in &syntax_errors {
+        let wrong = syntax_errors.iter().map(|error| {
             let span = error.span().unwrap_or(text.len()..text.len());
-            sink.syntax_error(span, error.message(), "");
-        }
+            ConfigError::of_class(Class::Syntax, &places, span, error.message())
+        });
+        sink.take_over(wrong.collect(), Vec::new());
+        let tree = Fields::from_toml(tree.get_ref(), 0);
         let steps = {
-            let mut root = Table::new(&sink, &ADDED, 0..0, tree.get_ref());
+            let mut root = Table::new(&sink, &ADDED, 0..0, &tree);
             let steps = self.read_added(&mut root);
             root.finish();
             steps
@@ -103,7 +111,7 @@ impl StepsFromConfig {
         }
         Err(ConfigErrors {
             file: from.to_owned(),
-            text: text.to_owned(),
+            places,
             errors,
             warnings: Vec::new(),
         })

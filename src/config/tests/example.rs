@@ -138,13 +138,20 @@ const STEPS: &str = include_str!("../../../examples/steps.toml");
 #[test]
 fn the_examples_have_no_mistakes() {
     accept(EXAMPLE);
-    accept(STEPS);
+    accept_steps(STEPS);
 }
 
 #[test]
 fn the_examples_have_no_mistakes_with_all_settings_switched_on() {
     accept(&with_all_settings(EXAMPLE));
-    accept(&with_all_settings(STEPS));
+    accept_steps(&with_all_settings(STEPS));
+}
+
+/// The catalogue of steps has factories to copy from, which no builder uses.
+fn accept_steps(text: &str) {
+    let (_, mut warnings) = parse(text, "steps.toml", &Ok(Zone::UTC)).unwrap();
+    warnings.retain(|warning| warning.class != Class::Unused);
+    assert_eq!(lines(&warnings), "");
 }
 
 #[test]

@@ -113,7 +113,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "do_step_if = \"prop.a ==\"",
         "",
-        "9:74: `do_step_if` of step 1 (ShellCommand) of factory `check`: unexpected end",
+        "9:76: `do_step_if` of step 1 (ShellCommand) of factory `check`: unexpected end",
     ),
     (
         "do_step_if = \"1 and slave.tgas\"",

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::{any, prop_assert, proptest};
 
 use super::*;
@@ -71,6 +73,7 @@ steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
     15 | steps = [{ type = "ShellCommand", command = "make", haltOnFailure = true }]
        |                                                     ^^^^^^^^^^^^^
        |
+       = by master.toml:9
        = help: it is called `halt_on_failure` here
     "##);
 }
@@ -126,11 +129,12 @@ fn an_empty_file_is_a_configuration_of_nothing() {
 #[test]
 fn errors_anywhere_can_be_shown() {
     for span in [0..0, 3..3, 2..99, 99..100, 1..2] {
-        let mut error = ConfigError::new("é\r\nb", span.clone(), "wrong");
+        let places = Arc::new(Places::of("f", "é\r\nb"));
+        let mut error = ConfigError::new(&places, span.clone(), "wrong");
         error.related = Some((span.clone(), "related".to_owned()));
         let errors = ConfigErrors {
             file: "f".to_owned(),
-            text: "é\r\nb".to_owned(),
+            places,
             errors: vec![error],
             warnings: Vec::new(),
         };

@@ -1,0 +1,419 @@
+//! The cases of the specification: files in, a plain configuration or mistakes out.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Map, Value as Json};
+
+use super::*;
+use crate::config::{Class, Reading, read_and_print};
+use crate::model::Zone;
+
+/// Files in memory.
+#[derive(Default)]
+struct InMemory(BTreeMap<String, String>);
+
+impl Files for InMemory {
+    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
+    }
+
+    fn list(&self, dir: &str, depth: usize) -> Result<Vec<String>, String> {
+        let dir = if dir.is_empty() {
+            String::new()
+        } else {
+            format!("{dir}/")
+        };
+        let inside = self.0.keys().filter_map(|path| path.strip_prefix(&dir));
+        let near = inside.filter(|path| path.matches('/').count() <= depth);
+        Ok(near.map(|path| format!("{dir}{path}")).collect())
+    }
+}
+
+#[derive(Deserialize)]
+struct Cases {
+    expansion: Vec<Case>,
+    errors: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    files: BTreeMap<String, String>,
+    #[serde(default)]
+    expanded: Json,
+    #[serde(default)]
+    warnings: Vec<Wanted>,
+    #[serde(default)]
+    errors: Vec<Wanted>,
+}
+
+/// A mistake as a case has it.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct Wanted {
+    class: String,
+    file: String,
+    line: usize,
+    #[serde(default)]
+    column: usize,
+    #[serde(default)]
+    row: Map<String, Json>,
+    #[serde(default = "one")]
+    rows: usize,
+    #[serde(default)]
+    via: Vec<String>,
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn cases() -> Cases {
+    serde_json::from_str(include_str!("../../../tests/data/config-cases.json")).unwrap()
+}
+
+fn expand_case(files: &BTreeMap<String, String>) -> Expanded {
+    expand(
+        &files["master.toml"],
+        "master.toml",
+        &InMemory(files.clone()),
+    )
+}
+
+fn read_case(files: &BTreeMap<String, String>) -> Reading {
+    let files = InMemory(files.clone());
+    read_and_print(
+        &files.0["master.toml"],
+        "master.toml",
+        &files,
+        &Ok(Zone::UTC),
+    )
+}
+
+/// The files of a small configuration with these lines in front.
+fn farm(lines: &str) -> BTreeMap<String, String> {
+    let plain = "[[slaves]]\nname = \"one\"\ntype = \"local\"\n[factories.f]\n\
+                 steps = [{ type = \"ShellCommand\", command = [\"true\"] }]\n\
+                 [[builders]]\nname = \"b\"\nslaves = [\"one\"]\nfactory = \"f\"\n";
+    BTreeMap::from([("master.toml".to_owned(), format!("{lines}\n{plain}"))])
+}
+
+/// What a case may differ in: lists of the same class, file and line, in order.
+fn places(problems: &[ConfigError]) -> Vec<(String, usize, &'static str)> {
+    let places = problems.iter();
+    let mut places: Vec<_> = places
+        .map(|p| (p.file.clone(), p.line, p.class.name()))
+        .collect();
+    places.sort();
+    places
+}
+
+/// The tree without the factories that are not in the expansion.
+fn tree_of(expanded: &Expanded) -> Json {
+    let Json::Object(mut tree) = expanded.root.json() else {
+        panic!("not a table")
+    };
+    if let Some(Json::Object(factories)) = tree.get_mut("factories") {
+        for name in &expanded.spare {
+            factories.remove(&**name);
+        }
+        if factories.is_empty() {
+            tree.remove("factories");
+        }
+    }
+    Json::Object(tree)
+}
+
+#[test]
+fn cfl_01_expansions_of_the_specification() {
+    let cases = cases().expansion;
+    assert_eq!(cases.len(), 59);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let expanded = expand_case(&case.files);
+        if !expanded.errors.is_empty() {
+            wrong.push(format!("{}: {:#?}", case.id, expanded.errors));
+            continue;
+        }
+        let tree = tree_of(&expanded);
+        if tree != case.expanded {
+            wrong.push(format!("{}:\n{tree}\n{}", case.id, case.expanded));
+        }
+        let mut wanted: Vec<_> = case
+            .warnings
+            .iter()
+            .map(|w| (w.file.clone(), w.line, w.class.as_str()))
+            .collect();
+        wanted.sort();
+        let warnings = places(&expanded.warnings);
+        if warnings != wanted {
+            wrong.push(format!("{}: {warnings:?} for {wanted:?}", case.id));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn cfl_56_a_print_is_its_own_expansion() {
+    for case in cases().expansion {
+        let expanded = expand_case(&case.files);
+        let text = print(&expanded.root, &expanded.spare);
+        let again = expand(&text, "print.toml", &NoFiles);
+        assert!(
+            again.errors.is_empty(),
+            "{}: {:#?}\n{text}",
+            case.id,
+            again.errors
+        );
+        assert_eq!(tree_of(&again), case.expanded, "{}", case.id);
+        assert_eq!(print(&again.root, &again.spare), text, "{}", case.id);
+    }
+}
+
+/// What the cases do not look at: slaves without a port, and an unknown setting beside a line that
+/// is not TOML.
+fn is_beside_the_point(error: &ConfigError) -> bool {
+    error.message.contains("has no port to connect to") || error.message == "unknown key `x`"
+}
+
+/// Cases with keys that the reader does not have.
+const WITHOUT_KEYS: [&str; 4] = ["E051", "E052", "E055", "E057"];
+
+#[test]
+fn cfl_60_mistakes_of_the_specification() {
+    let cases = cases().errors;
+    assert_eq!(cases.len(), 67);
+    let mut wrong = Vec::new();
+    for case in cases {
+        let problems = read_case(&case.files).problems;
+        let mut errors = problems.errors.clone();
+        errors.retain(|error| !is_beside_the_point(error));
+        if WITHOUT_KEYS.contains(&case.id.as_str()) {
+            let is_unknown = |e: &ConfigError| e.class == Class::UnknownKey;
+            assert!(errors.iter().all(is_unknown), "{}", case.id);
+            continue;
+        }
+        for wanted in &case.errors {
+            // Where in the expression the work is too much, the engine does not say.
+            let mut wanted = wanted.clone();
+            if (case.id.as_str(), wanted.line) == ("E063", 3) {
+                wanted.column = 9;
+            }
+            let same = errors.iter().position(|error| {
+                error.class.name() == wanted.class
+                    && error.file == wanted.file
+                    && error.line == wanted.line
+                    && (wanted.column == 0 || error.column == wanted.column)
+            });
+            let Some(at) = same else {
+                wrong.push(format!("{}: missing {wanted:?}", case.id));
+                continue;
+            };
+            let error = errors.remove(at);
+            let row: Map<String, Json> = error
+                .row
+                .iter()
+                .map(|(name, value)| (name.clone(), value.as_str().into()))
+                .collect();
+            if row != wanted.row || error.rows != wanted.rows || error.via != wanted.via {
+                wrong.push(format!("{}: {error:?} for {wanted:?}", case.id));
+            }
+            let said = format!("{} {}", error.message, error.help.unwrap_or_default());
+            for name in &wanted.names {
+                if !said.contains(name.as_str()) {
+                    wrong.push(format!("{}: `{name}` is not in {said}", case.id));
+                }
+            }
+        }
+        for error in errors {
+            wrong.push(format!(
+                "{}: too much: {} {}:{}:{} {}",
+                case.id,
+                error.class.name(),
+                error.file,
+                error.line,
+                error.column,
+                error.message
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn cfl_01_a_plain_file_is_read_as_before() {
+    let reading = read_case(&farm("title = \"T\""));
+    assert!(reading.problems.errors.is_empty(), "{}", reading.problems);
+    assert_eq!(reading.config.unwrap().title, "T");
+}
+
+#[test]
+fn cfl_62_the_same_mistake_of_the_reader_is_told_once() {
+    let rows = "[[slaves]]\nfor = { n = \"{{ range(50) }}\" }\nname = \"s{{ n }}\"\n\
+                type = \"local\"\nmax_builds = \"many\"\n";
+    let problems = read_case(&farm(rows)).problems;
+    let found: Vec<_> = problems
+        .errors
+        .iter()
+        .map(|e| (e.line, e.rows, e.row.clone()))
+        .collect();
+    let row = vec![("n".to_owned(), "0".to_owned())];
+    assert_eq!(found, [(5, 50, row)], "{problems}");
+    let shown = problems.to_string();
+    assert!(shown.contains("in: n = 0, and in 49 more rows"), "{shown}");
+}
+
+/// The farm that explains the language.
+fn example_farm() -> BTreeMap<String, String> {
+    let files = [
+        (
+            "master.toml",
+            include_str!("../../../examples/farm/master.toml"),
+        ),
+        (
+            "machines.toml",
+            include_str!("../../../examples/farm/machines.toml"),
+        ),
+        (
+            "builders/boards.toml",
+            include_str!("../../../examples/farm/builders/boards.toml"),
+        ),
+        (
+            "boards.txt",
+            include_str!("../../../examples/farm/boards.txt"),
+        ),
+    ];
+    let files = files.into_iter();
+    files
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .collect()
+}
+
+#[test]
+fn cfl_01_the_example_farm_has_300_builders_in_less_than_200_lines() {
+    let files = example_farm();
+    let reading = read_case(&files);
+    let problems = &reading.problems;
+    assert!(problems.errors.is_empty(), "{problems}");
+    assert!(problems.warnings.is_empty(), "{problems}");
+    assert_eq!(reading.config.unwrap().builders.len(), 300);
+    let toml = files.iter().filter(|(name, _)| name.ends_with(".toml"));
+    assert!(toml.map(|(_, text)| text.lines().count()).sum::<usize>() < 200);
+    let print = reading.expansion.unwrap();
+    let again = read_and_print(&print, "master.toml", &NoFiles, &Ok(Zone::UTC));
+    assert_eq!(again.expansion.as_deref(), Some(print.as_str()));
+}
+
+/// The errors of `lines` before a small farm: line, class and rows.
+fn told(lines: &str) -> Vec<(usize, &'static str, usize)> {
+    let problems = read_case(&farm(lines)).problems;
+    let errors = problems.errors.iter();
+    errors.map(|e| (e.line, e.class.name(), e.rows)).collect()
+}
+
+#[test]
+fn cfl_70_rows_and_chains_at_their_limits() {
+    let rows = |count: usize| {
+        let text = format!(
+            "[[slaves]]\nfor = {{ n = \"{{{{ range({count}) }}}}\" }}\n\
+             name = \"s{{{{ n }}}}\"\ntype = \"local\"\n"
+        );
+        told(&text)
+    };
+    assert_eq!(rows(19_999), []);
+    assert_eq!(rows(20_001), [(2, "too-much", 1)]);
+    let chain = |length: usize| {
+        let mut text = String::new();
+        for n in 1..length {
+            text.push_str(&format!("[defaults.d{n}]\nextends = \"d{}\"\n", n + 1));
+        }
+        text.push_str(&format!("[defaults.d{length}]\nmax_builds = 1\n"));
+        text.push_str("[[slaves]]\nname = \"two\"\ntype = \"local\"\nextends = \"d1\"\n");
+        told(&text)
+    };
+    assert_eq!(chain(16), []);
+    assert_eq!(chain(17), [(33, "too-much", 1)]);
+}
+
+#[test]
+fn cfl_70_texts_at_their_limit() {
+    let text = |length: usize| {
+        told(&format!(
+            "[[slaves]]\nname = \"two\"\ntype = \"local\"\n\
+             tags = [\"a{{{{ 'x' * {length} }}}}\"]\n"
+        ))
+    };
+    assert_eq!(text((1 << 20) - 1), []);
+    assert_eq!(text(1 << 20), [(4, "too-much", 1)]);
+}
+
+#[test]
+fn cfl_70_files_at_their_limit() {
+    let including = |count: usize| {
+        let mut files = farm("include = [\"d/*.toml\"]");
+        for n in 0..count {
+            files.insert(format!("d/{n}.toml"), String::new());
+        }
+        read_case(&files).problems.errors.len()
+    };
+    assert_eq!(including(999), 0);
+    assert_eq!(including(1_000), 1);
+}
+
+#[test]
+fn cfl_65_mistakes_are_printed_as_json() {
+    let problems = read_case(&farm("[vars]\nx = 2026-01-02")).problems;
+    let line: Json = serde_json::from_str(problems.json_lines().lines().next().unwrap()).unwrap();
+    assert_eq!(line["class"], "wrong-type");
+    assert_eq!((&line["line"], &line["column"]), (&2.into(), &5.into()));
+}
+
+/// Pieces of the cases in any order: CFL-163.
+mod mutations {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all_lines() -> Vec<String> {
+        let Cases { expansion, errors } = cases();
+        let files = expansion
+            .iter()
+            .chain(&errors)
+            .flat_map(|case| case.files.values());
+        files
+            .flat_map(|text| text.lines())
+            .filter(|line| line.len() < 400)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn cfl_163_no_mixture_of_lines_panics(
+            picks in proptest::collection::vec(any::<proptest::sample::Index>(), 0..30),
+            cuts in proptest::collection::vec(0_usize..80, 30),
+        ) {
+            let lines = all_lines();
+            let cut = |(pick, cut): (&proptest::sample::Index, &usize)| {
+                let line: Vec<char> = pick.get(&lines).chars().collect();
+                let from = cut.saturating_sub(60);
+                line.into_iter().skip(from).collect::<String>()
+            };
+            let text = picks.iter().zip(&cuts).map(cut).collect::<Vec<_>>().join("\n");
+            let problems = read_case(&BTreeMap::from([("master.toml".to_owned(), text)])).problems;
+            let is_good = problems.errors.is_empty() && problems.warnings.is_empty();
+            prop_assert_eq!(problems.render(false).is_empty(), is_good);
+        }
+    }
+}
