@@ -17,6 +17,10 @@ pub(super) enum Item {
     List(Vec<Item>),
     /// A table.
     Table(Table),
+    /// A text with `{{ }}` in it.
+    Form(String),
+    /// A place of a fold that has no form yet.
+    Slot(usize),
 }
 
 /// A table; its keys keep their order.
@@ -38,9 +42,13 @@ impl Item {
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Number(_) | Self::Mode(_) | Self::Flag(_) | Self::List(_) | Self::Table(_) => {
-                None
-            }
+            Self::Number(_)
+            | Self::Mode(_)
+            | Self::Flag(_)
+            | Self::List(_)
+            | Self::Table(_)
+            | Self::Form(_)
+            | Self::Slot(_) => None,
         }
     }
 
@@ -48,7 +56,13 @@ impl Item {
     pub(super) fn as_table(&self) -> Option<&Table> {
         match self {
             Self::Table(table) => Some(table),
-            Self::Text(_) | Self::Number(_) | Self::Mode(_) | Self::Flag(_) | Self::List(_) => None,
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Mode(_)
+            | Self::Flag(_)
+            | Self::List(_)
+            | Self::Form(_)
+            | Self::Slot(_) => None,
         }
     }
 
@@ -71,7 +85,9 @@ impl Item {
     /// Writes it behind `out`.
     pub(super) fn write(&self, out: &mut String) {
         match self {
-            Self::Text(text) => write_text(out, text),
+            Self::Text(text) if text.contains("{{") => write_text(out, &braced(text)),
+            Self::Text(text) | Self::Form(text) => write_text(out, text),
+            Self::Slot(_) => out.push_str("\"\""),
             Self::Number(number) => write_number(out, number),
             Self::Mode(mode) => out.push_str(&format!("0o{mode:o}")),
             Self::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
@@ -167,4 +183,9 @@ fn write_text(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+/// A text as it is in a file where `{{ }}` means something.
+pub(super) fn braced(text: &str) -> String {
+    text.replace("{{", "{{ '{{' }}")
 }

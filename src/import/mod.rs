@@ -15,8 +15,11 @@ mod desk;
 mod dump;
 mod emit;
 mod farm;
+mod fold;
+mod folded;
 mod item;
 mod judge;
+mod layout;
 mod questions;
 mod report;
 mod spot;
@@ -48,6 +51,8 @@ pub struct Request<'a> {
     pub answers: Option<&'a str>,
     /// The name of the directory that is written.
     pub dir: &'a str,
+    /// Whether factories stay as they were, without arguments.
+    pub flat: bool,
     /// The time zone of the machine, for schedulers without one.
     pub zone: &'a MachineZone,
 }
@@ -94,15 +99,7 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         return Err(format!("answers.toml:{line}: the answer to {id}: {wrong}"));
     }
     judge::judge(&mut plain, &mut desk, request.zone);
-    let emitted = emit::flat(&plain, &desk.values, &desk.locks);
-    let written = (
-        plain.factories.len(),
-        plain
-            .factories
-            .iter()
-            .map(|factory| factory.steps.len())
-            .sum(),
-    );
+    let (text, written) = written(&mut plain, &desk, request);
     let outcome = report::Outcome {
         plain: &plain,
         desk: &desk,
@@ -112,7 +109,7 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         farm: &farm,
     };
     Ok(Import {
-        files: BTreeMap::from([("master.toml".to_owned(), emitted.text)]),
+        files: BTreeMap::from([("master.toml".to_owned(), text)]),
         answers: answers::write(request.answers, &desk),
         report: format!("<!-- {HEAD} -->\n{}", outcome.markdown()),
         sentence: outcome.sentence(),
@@ -121,4 +118,25 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         faults: plain.faults.clone(),
         secrets: desk.secrets,
     })
+}
+
+/// The text of the configuration; how many factories, and entries of steps, it has. A folded
+/// configuration that does not mean the same is a mistake of this program, and is told (IMP-38).
+fn written(
+    plain: &mut farm::Plain,
+    desk: &desk::Desk,
+    request: &Request<'_>,
+) -> (String, (usize, usize)) {
+    if !request.flat && plain.faults.is_empty() {
+        match folded::folded(plain, desk, request.zone) {
+            Ok(written) => return written,
+            Err(what) => plain.faults.push(format!(
+                "this program has folded the configuration wrongly, and has written it unfolded;                  please report this: {what}"
+            )),
+        }
+    }
+    let steps = plain.factories.iter().map(|factory| factory.steps.len());
+    let written = (plain.factories.len(), steps.sum());
+    let text = emit::flat(plain, &desk.values, &desk.locks).text;
+    (text, written)
 }

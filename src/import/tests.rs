@@ -21,6 +21,7 @@ fn run(dump: &str, answers: Option<&str>) -> Result<Import, String> {
         file: "farm.json",
         answers,
         dir: "ci",
+        flat: false,
         zone: &zone(),
     })
 }
@@ -262,4 +263,61 @@ fn values_keep_their_meaning() {
         let mut desk = super::desk::Desk::default();
         assert_eq!(desk.text(&value), Ok(Some(Item::text(expected))), "{value}");
     }
+}
+
+/// IMP-30 to IMP-38: factories of one shape become one, and mean the same.
+#[test]
+fn factories_of_one_shape_become_one() {
+    let farm = farm_with(|farm| {
+        let factory = farm.pointer("/factories/0").cloned().expect("a factory");
+        let builder = farm.pointer("/builders/1").cloned().expect("a builder");
+        for (at, target) in ["docs", "check", "clean"].into_iter().enumerate() {
+            let mut factory = factory.clone();
+            let command = factory
+                .pointer_mut("/steps/2/args/command/1")
+                .expect("a word");
+            *command = Json::from(target);
+            let mut builder = builder.clone();
+            builder["factory"] = Json::from(at + 1);
+            builder["args"]["name"] = Json::from(target);
+            builder["args"]["builddir"] = Json::from(target);
+            let list = |key: &str| format!("/{key}");
+            for (key, value) in [("factories", factory), ("builders", builder)] {
+                let entries = farm.pointer_mut(&list(key)).and_then(Json::as_array_mut);
+                entries.expect("a list").push(value);
+            }
+        }
+    });
+    let import = run(&farm, None).expect("a good dump");
+    assert_eq!(import.faults, Vec::<String>::new());
+    assert_eq!(config(&import).builders.len(), 5);
+    let count = |key: &str| import.json.get(key).and_then(Json::as_u64);
+    assert_eq!(
+        (count("factories"), count("step_entries")),
+        (Some(1), Some(12))
+    );
+    let text = import.files.get("master.toml").expect("a master.toml");
+    assert!(
+        text.contains("command = [\"make\", \"{{ command }}\"]"),
+        "{text}"
+    );
+    assert!(
+        text.contains("for = { b = \"{{ builder_rows }}\" }"),
+        "{text}"
+    );
+    let flat = import_flat(&farm);
+    assert!(!flat.contains("{{"), "{flat}");
+}
+
+fn import_flat(dump: &str) -> String {
+    let import = import(&Request {
+        dump,
+        file: "farm.json",
+        answers: None,
+        dir: "ci",
+        flat: true,
+        zone: &zone(),
+    });
+    let mut import = import.expect("a good dump");
+    import.files.remove("master.toml").expect("a master.toml")
 }

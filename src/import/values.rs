@@ -234,7 +234,9 @@ impl Desk {
                         | Item::Mode(_)
                         | Item::Flag(_)
                         | Item::List(_)
-                        | Item::Table(_),
+                        | Item::Table(_)
+                        | Item::Form(_)
+                        | Item::Slot(_),
                     ) => Err(self.misses("a secret within a longer text")),
                     None => Ok(String::new()),
                 }
@@ -312,7 +314,7 @@ impl Desk {
         }
         match gap {
             Some(gap) => Err(gap),
-            None => Ok((!table.0.is_empty()).then_some(Item::Table(table))),
+            None => Ok(Some(Item::Table(table))),
         }
     }
 

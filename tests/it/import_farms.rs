@@ -38,6 +38,7 @@ fn carry_over(file: &Path, farm: &str, counts: &Json) {
         file: farm,
         answers: None,
         dir: farm,
+        flat: false,
         zone: &zone,
     })
     .unwrap();
@@ -54,6 +55,12 @@ fn carry_over(file: &Path, farm: &str, counts: &Json) {
         ("builders_that_run_whole", "builders_without_open_question"),
     ] {
         assert_eq!(ours(mine), theirs(wanted), "{farm}: {mine}");
+    }
+    for (mine, most) in [
+        ("factories", "factory_tables_at_most"),
+        ("step_entries", "step_entries_at_most"),
+    ] {
+        assert!(ours(mine) <= theirs(most), "{farm}: {mine}");
     }
     let schedulers = counts.get("schedulers").and_then(Json::as_object).unwrap();
     let schedulers: u64 = schedulers.values().filter_map(Json::as_u64).sum();

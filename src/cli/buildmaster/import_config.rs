@@ -34,6 +34,9 @@ pub(super) struct ImportConfig {
     /// Replace what an earlier import has written, and use the answers
     #[arg(long, short)]
     force: bool,
+    /// Write each factory as it was, without arguments
+    #[arg(long)]
+    flat: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -91,6 +94,7 @@ impl ImportConfig {
             file: &file.display().to_string(),
             answers: answers.as_deref(),
             dir: &out.display().to_string(),
+            flat: self.flat,
             zone: &machine_zone(),
         })
         .map_err(anyhow::Error::msg)
