@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::render::Lookup;
 use crate::botmaster::BuildPlan;
 use crate::config::expression::{Expression, Mistake, Scope};
 use crate::config::{Condition, StepRules};
-use crate::model::{Properties, Results, SourceStamp, SourceStamps};
+use crate::model::{Properties, Results};
 
 /// What is known of a build beside its plan.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) fn scope(plan: &BuildPlan, properties: &Properties, so_far: &SoFar) -
     let steps = so_far.steps.iter();
     let steps = steps.map(|(name, result)| (name.clone(), Value::from(result.as_str())));
     with_properties(Scope::new(), properties)
-        .with("src", sources(&plan.stamps))
+        .with("src", plan.stamps.facts())
         .with("slave", plan.slave_facts.clone())
         .with(
             "build",
@@ -51,33 +51,6 @@ pub(super) fn scope(plan: &BuildPlan, properties: &Properties, so_far: &SoFar) -
             }),
         )
         .with("step", steps.collect())
-}
-
-/// What is built. Of several codebases, the table `codebases` has each by its name, and only the
-/// files and the authors are of all together.
-fn sources(stamps: &SourceStamps) -> Value {
-    if let Some(stamp) = stamps.single() {
-        return source(stamp);
-    }
-    let codebases = stamps.iter();
-    let codebases = codebases.map(|stamp| (stamp.codebase.clone(), source(stamp)));
-    json!({
-        "codebases": codebases.collect::<Map<_, _>>(),
-        "files": stamps.files(),
-        "who": stamps.blamelist(),
-    })
-}
-
-fn source(stamp: &SourceStamp) -> Value {
-    json!({
-        "branch": stamp.branch,
-        "revision": stamp.revision_to_build(),
-        "project": stamp.project,
-        "repository": stamp.repository,
-        "codebase": stamp.codebase,
-        "files": stamp.files(),
-        "who": stamp.blamelist(),
-    })
 }
 
 /// The same with these properties.

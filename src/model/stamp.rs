@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Change, SetId, base64_text};
 
@@ -167,6 +168,39 @@ impl SourceStamp {
             .collect();
         let first = all.into_iter().take(Self::MOST_FILES);
         first.map(str::to_owned).collect()
+    }
+
+    /// The names of what expressions see of a stamp.
+    pub(super) const FACTS: [&str; 7] = [
+        "branch",
+        "revision",
+        "project",
+        "repository",
+        "codebase",
+        "files",
+        "who",
+    ];
+
+    /// What expressions see of it.
+    pub(super) fn facts(&self) -> Value {
+        let facts = Self::FACTS.into_iter();
+        facts
+            .filter_map(|name| Some((name.to_owned(), self.fact(name)?)))
+            .collect()
+    }
+
+    /// One of [`SourceStamp::FACTS`].
+    pub(super) fn fact(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "branch" => json!(self.branch),
+            "revision" => json!(self.revision_to_build()),
+            "project" => json!(self.project),
+            "repository" => json!(self.repository),
+            "codebase" => json!(self.codebase),
+            "files" => json!(self.files()),
+            "who" => json!(self.blamelist()),
+            _ => return None,
+        })
     }
 
     /// The revision to build: the stamp's own revision, or else the revision of the newest change

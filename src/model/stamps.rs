@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{Change, ChangeNumber, Patch, SourceStamp};
 
@@ -114,6 +115,33 @@ impl SourceStamps {
     pub fn files(&self) -> Vec<String> {
         let all: BTreeSet<_> = self.iter().flat_map(SourceStamp::files).collect();
         all.into_iter().take(SourceStamp::MOST_FILES).collect()
+    }
+
+    /// What expressions see as `src`. Of several codebases, the table `codebases` has each by its
+    /// name, and only the files and the authors are of all together.
+    #[must_use]
+    pub fn facts(&self) -> Value {
+        let names = ["codebases"].into_iter().chain(SourceStamp::FACTS);
+        let facts = names.filter_map(|name| Some((name.to_owned(), self.fact(name)?)));
+        facts.collect()
+    }
+
+    /// One of [`SourceStamps::facts`]; nothing if there is none of this name.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> Option<Value> {
+        if let Some(stamp) = self.single() {
+            return stamp.fact(name);
+        }
+        match name {
+            "codebases" => {
+                let stamps = self.iter();
+                let stamps = stamps.map(|stamp| (stamp.codebase.clone(), stamp.facts()));
+                Some(stamps.collect())
+            }
+            "files" => Some(self.files().into()),
+            "who" => Some(self.blamelist().into()),
+            _ => None,
+        }
     }
 
     /// The stamps that `change` makes of each of these.
