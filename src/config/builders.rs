@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::choosing::{Merging, SlaveChoice, read_tags};
+use super::choosing::{Merging, QueueRules, SlaveChoice, SlaveRules, read_tags};
 use super::env::Environment;
 use super::factories::FactoryConfig;
+use super::hold::Hold;
 use super::locks::{LockAccess, Locks, User};
 use super::names::Names;
 use super::properties;
@@ -15,6 +16,7 @@ use super::reader::{Table, Value};
 use super::shape::Shape;
 use super::steps::{StepConfig, StepKind};
 use super::template::SecretSource;
+use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties, SlaveName, unique_names};
 
 /// A builder (BLD-01).
@@ -51,6 +53,14 @@ pub struct BuilderConfig {
     /// Which requests share a build; the builder's own settings or else the global ones.
     #[serde(flatten)]
     pub merging: Merging,
+    /// Where its requests stand in its queue; the builder's own settings or else the global ones.
+    #[serde(flatten)]
+    pub queue: QueueRules,
+    /// Which slaves take which of its requests.
+    #[serde(flatten)]
+    pub slave_rules: SlaveRules,
+    /// Times in which no build of it starts (CFL-133).
+    pub hold: Hold,
     /// Which idle slave gets a build, if not as for all builders (BLD-05).
     pub next_slave: Option<SlaveChoice>,
     /// Of builders whose requests have equal priorities, one with a higher number goes first: 0.
@@ -106,6 +116,12 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "merge_requests",
         "merge_compare_properties",
+        "merge_by",
+        "merge_limit",
+        "request_order",
+        "slave_if",
+        "slave_order",
+        "hold",
         "next_slave",
         "priority",
         "ignore_patch",
@@ -126,6 +142,8 @@ pub(super) struct Known<'a, 'n> {
     pub(super) factories: BTreeMap<&'a str, Arc<FactoryConfig>>,
     /// The global settings.
     pub(super) merging: Merging,
+    pub(super) queue: QueueRules,
+    pub(super) zone: &'n MachineZone,
 }
 
 /// The directories that builders have, each with where it is given.
@@ -200,6 +218,8 @@ fn read_one<'a>(
         locks: locks.read_uses(&mut table, &user),
         properties: table.properties("Builder"),
         merging: table.merging(known.merging),
+        queue: table.queue_rules(&known.queue),
+        slave_rules: table.slave_rules(),
         priority: table.priority(),
         ..BuilderConfig::default()
     };
@@ -210,6 +230,7 @@ fn read_one<'a>(
     table.set("env", &mut builder.env, Value::environment);
     builder.secrets = table.sink.take_secrets();
     table.set("tags", &mut builder.tags, read_tags);
+    table.set("hold", &mut builder.hold, |v| Hold::read(v, known.zone));
     table.set("description", &mut builder.description, |v| {
         v.text().map(str::to_owned)
     });

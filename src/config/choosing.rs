@@ -3,7 +3,10 @@
 
 use serde::Serialize;
 
+use super::condition::Condition;
+use super::expression::{Expression, Mode};
 use super::reader::{Table, Value};
+use super::visible::{OF_REQUEST, OF_REQUEST_AND_SLAVE, OF_REQUEST_AND_SLAVES, Sees};
 
 /// Which of several idle slaves gets a build (BLD-05).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -41,7 +44,75 @@ pub struct Merging {
     pub compare_properties: bool,
 }
 
+/// Expressions by which requests of a builder find their places in its queue, and their builds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct QueueRules {
+    /// Of two requests of equal priority, that with the greater first value goes first; where they
+    /// are equal the next value decides, then age (CFL-120).
+    pub request_order: Vec<Expression>,
+    /// Requests share a build only if these have equal values (CFL-122).
+    pub merge_by: Vec<Expression>,
+    /// Maximum number of requests in a build; absent is unlimited (CFL-123).
+    pub merge_limit: Option<u32>,
+}
+
+/// Expressions by which a builder chooses slaves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SlaveRules {
+    /// Whether a slave takes a request (CFL-130); absent: each does.
+    pub slave_if: Option<Condition>,
+    /// Of the slaves that could take a request now, that with the greatest values goes first; where
+    /// all are equal, `next_slave` decides (CFL-132).
+    pub slave_order: Vec<Expression>,
+}
+
+impl QueueRules {
+    /// Whether there is an expression.
+    #[must_use]
+    pub const fn have_expressions(&self) -> bool {
+        !self.request_order.is_empty() || !self.merge_by.is_empty()
+    }
+}
+
+impl SlaveRules {
+    /// Whether there are none.
+    #[must_use]
+    pub const fn are_empty(&self) -> bool {
+        self.slave_if.is_none() && self.slave_order.is_empty()
+    }
+}
+
 impl Table<'_> {
+    /// `request_order`, `merge_by` and `merge_limit`; what is not set is as in `otherwise`.
+    pub(super) fn queue_rules(&mut self, otherwise: &QueueRules) -> QueueRules {
+        let mut rules = otherwise.clone();
+        let sees = Sees::only(OF_REQUEST);
+        for (key, expressions) in [
+            ("request_order", &mut rules.request_order),
+            ("merge_by", &mut rules.merge_by),
+        ] {
+            self.set(key, expressions, |v| v.expressions_that(sees));
+        }
+        self.set_some("merge_limit", &mut rules.merge_limit, |v| {
+            v.integer(1..=u32::MAX)
+        });
+        rules
+    }
+
+    /// `slave_if` and `slave_order`.
+    pub(super) fn slave_rules(&mut self) -> SlaveRules {
+        let mut rules = SlaveRules::default();
+        self.set_some("slave_if", &mut rules.slave_if, |v| {
+            v.condition_of(Mode::Core, Sees::only(OF_REQUEST_AND_SLAVE))
+        });
+        let is_nothing = |condition: &mut Condition| *condition == Condition::Always(true);
+        rules.slave_if.take_if(is_nothing);
+        self.set("slave_order", &mut rules.slave_order, |v| {
+            v.expressions_that(Sees::only(OF_REQUEST_AND_SLAVES))
+        });
+        rules
+    }
+
     /// `merge_requests` and `merge_compare_properties`; what is not set is as in `otherwise`.
     pub(super) fn merging(&mut self, otherwise: Merging) -> Merging {
         let mut merging = otherwise;
@@ -62,6 +133,13 @@ impl Table<'_> {
 }
 
 impl Value<'_> {
+    /// A list of expressions that the core works out, which see `sees`.
+    fn expressions_that(&self, sees: Sees<'_>) -> Option<Vec<Expression>> {
+        let entries = self.list()?;
+        let read = |entry: &Value<'_>| entry.expression_of(Mode::Core, sees);
+        entries.iter().map(read).collect()
+    }
+
     /// A rule for the choice of slaves.
     pub(super) fn slave_choice(&self) -> Option<SlaveChoice> {
         match self.one_of(&["random", "first", "least-loaded"])? {

@@ -1,10 +1,33 @@
 //! Filters on changes, which schedulers and change sources have (SCH-12, INT-07).
 
+use std::sync::Arc;
+
+use super::change_condition::ChangeCondition;
+use super::condition::Condition;
+use super::expression::Mode;
 use super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
 use super::reader::Value;
 use super::shape::Shape;
+use super::visible::{OF_CHANGE, Sees};
 
 pub(super) static FILTER: Shape = Shape {
+    place: "schedulers.filter",
+    noun: "filter",
+    keys: &[
+        "project",
+        "repository",
+        "category",
+        "codebase",
+        "branch",
+        "who",
+        "files",
+        "when",
+    ],
+    kinds: Vec::new,
+};
+
+/// The filter of a change source, which has no expression.
+pub(super) static SOURCE_FILTER: Shape = Shape {
     place: "schedulers.filter",
     noun: "filter",
     keys: &[
@@ -26,9 +49,26 @@ pub(super) static MATCH: Shape = Shape {
     kinds: Vec::new,
 };
 
-/// Reads a filter on changes; `branch` is the setting that takes the place of one on the branch.
-pub(super) fn read_filter(value: &Value<'_>, branch: Option<&Value<'_>>) -> Option<ChangeFilter> {
-    let mut table = value.table(&FILTER)?;
+/// Reads the filter of a change source.
+pub(super) fn read_source_filter(value: &Value<'_>) -> Option<ChangeFilter> {
+    read_fields(value, &SOURCE_FILTER, None).map(|(filter, _)| filter)
+}
+
+/// Reads the filter of a scheduler; `branch` is the setting that takes the place of one on the
+/// branch.
+pub(super) fn read_filter(
+    value: &Value<'_>,
+    branch: Option<&Value<'_>>,
+) -> Option<(ChangeFilter, Option<ChangeCondition>)> {
+    read_fields(value, &FILTER, branch)
+}
+
+fn read_fields(
+    value: &Value<'_>,
+    shape: &'static Shape,
+    branch: Option<&Value<'_>>,
+) -> Option<(ChangeFilter, Option<ChangeCondition>)> {
+    let mut table = value.table(shape)?;
     if let (Some(ours), Some(branch)) = (table.place("branch"), branch) {
         value.sink.clash(
             (ours, branch.key_span.clone()),
@@ -50,8 +90,12 @@ pub(super) fn read_filter(value: &Value<'_>, branch: Option<&Value<'_>>) -> Opti
         who: field("who"),
         files: table.take("files").and_then(|v| read_files(&v)),
     };
+    let mut when = None;
+    if shape.keys.contains(&"when") {
+        table.set_some("when", &mut when, |v| v.change_condition());
+    }
     table.finish();
-    Some(filter)
+    Some((filter, when))
 }
 
 /// A text, `false` for an absent field, a list of those, `{ regex = … }` or `{ not = … }`.
@@ -143,5 +187,25 @@ impl<'a> Value<'a> {
                 None
             }
         }
+    }
+}
+
+impl Value<'_> {
+    /// A condition on changes.
+    pub(super) fn change_condition(&self) -> Option<ChangeCondition> {
+        let condition = self.condition_of(Mode::Core, Sees::only(OF_CHANGE))?;
+        let names_values = match &condition {
+            Condition::If(expression) => {
+                let mut uses = expression.uses().iter();
+                uses.any(|used| used.path.first().is_some_and(|name| name == "kw"))
+            }
+            Condition::Always(_) => false,
+        };
+        let known = self.sink.values.get().filter(|_| names_values);
+        let values = known.map(|known| Arc::clone(&known.named));
+        Some(ChangeCondition {
+            condition,
+            values: values.unwrap_or_default(),
+        })
     }
 }

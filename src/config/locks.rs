@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::expression::{Expression, Scope};
+use super::expression::{Expression, Scope, alike};
 use super::names::Names;
 use super::reader::{Table, Value};
 use super::shape::{KindShape, Shape, of};
@@ -74,28 +74,6 @@ impl LockGroup {
     #[must_use]
     pub fn of(value: &Json) -> Self {
         Self(alike(value).to_string())
-    }
-}
-
-/// `value` with numbers that are equal, and true and 1, written alike.
-fn alike(value: &Json) -> Json {
-    match value {
-        Json::Bool(flag) => Json::from(u8::from(*flag)),
-        Json::Number(number) => {
-            let float = number
-                .as_f64()
-                .filter(|float| number.is_f64() && float.fract() == 0.0);
-            let integer = float.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
-            integer.map_or_else(|| value.clone(), Json::from)
-        }
-        Json::Array(entries) => entries.iter().map(alike).collect(),
-        Json::Object(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (key.clone(), alike(value)));
-            entries.collect()
-        }
-        Json::Null | Json::String(_) => value.clone(),
     }
 }
 
@@ -408,12 +386,7 @@ impl Value<'_> {
     /// The expression by which slaves share a lock (CFL-135). What is known of a slave only when it
     /// has connected is not seen.
     fn read_per(&self) -> Option<LockKind> {
-        let sees = Sees {
-            names: &["slave"],
-            steps: None,
-            counts: None,
-        };
-        let per = self.expression_that(sees)?;
+        let per = self.expression_that(Sees::only(&["slave"]))?;
         for used in per.uses() {
             let path: Vec<&str> = used.path.iter().map(String::as_str).collect();
             let unknown = match path.as_slice() {

@@ -14,11 +14,13 @@
 mod address;
 mod builders;
 pub mod calendar;
+mod change_condition;
 pub mod change_sources;
 mod checks;
 mod choosing;
 mod class;
 mod clients;
+mod condition;
 mod difference;
 mod duty;
 mod env;
@@ -26,6 +28,7 @@ pub mod expression;
 mod factories;
 mod filter;
 mod gone;
+mod hold;
 mod horizons;
 pub(crate) mod known;
 mod language;
@@ -37,6 +40,7 @@ mod login;
 mod logs;
 mod mail;
 mod mail_transport;
+mod named_values;
 mod names;
 mod needs;
 mod owners;
@@ -78,6 +82,7 @@ mod zones;
 pub use address::Listen;
 pub use builders::BuilderConfig;
 pub use calendar::Calendar;
+pub use change_condition::ChangeCondition;
 pub use change_sources::{
     Approval, ApprovalRules, BranchRule, BranchRules, BzrPollerConfig, ChangeFields,
     ChangeHookConfig, ChangeSourceConfig, ChangeSourceKind, CvsPollerConfig, GerritConfig,
@@ -85,13 +90,15 @@ pub use change_sources::{
     Network, NewBranch, P4SourceConfig, PbSourceConfig, Place, PollerConfig, PullPollerConfig,
     SetField, SetFields, SourceRules, SshAccess, SvnPollerConfig,
 };
-pub use choosing::{MergeRule, Merging, SlaveChoice};
+pub use choosing::{MergeRule, Merging, QueueRules, SlaveChoice, SlaveRules};
 pub use class::Class;
 pub use clients::ClientLimits;
+pub use condition::Condition;
 pub use difference::{Becomes, Difference, Item};
 pub use duty::Rota;
 pub use env::Environment;
 pub use factories::FactoryConfig;
+pub use hold::{Hold, HoldWindow};
 pub use horizons::{Horizon, Horizons};
 pub use language::{Files, NoFiles};
 pub use lock_circles::circle_with;
@@ -100,6 +107,7 @@ pub use login::{LoginConfig, OidcConfig};
 pub use logs::{LogCompression, LogLimits, LogRotation};
 pub use mail::{MailConfig, is_recipient};
 pub use mail_transport::{MailTransport, SmtpConfig, SmtpTls};
+pub use named_values::{NamedValues, WorkedOut};
 pub use needs::{Need, Needed};
 pub use owners::{Owned, OwnerRule};
 pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
@@ -134,9 +142,9 @@ pub use status::{
 pub(crate) use steps::kinds_of_step;
 pub use steps::{
     ArchStepConfig, BaseImage, BkStepConfig, BuildersMatching, BzrStepConfig, ChangedFiles,
-    CommandWords, Condition, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig,
-    ExitCode, FileAction, FileStepConfig, ForEach, ForEachValues, GitAccess, GitCredential,
-    GitFlavor, GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
+    CommandWords, CvsStepConfig, DarcsStepConfig, Download, DownloadStepConfig, ExitCode,
+    FileAction, FileStepConfig, ForEach, ForEachValues, GitAccess, GitCredential, GitFlavor,
+    GitStepConfig, GivenSource, HttpData, HttpStepConfig, JsonTemplate, Lines, Location,
     LogTextConfig, MAX_STEPS_BYTES, MasterShellConfig, MercurialStepConfig, MonotoneStepConfig,
     MysqlTests, OutputReader, P4StepConfig, PatchStepConfig, Preparation, PropertyValue,
     RelatedStepConfig, ReleaseCounter, RepoStepConfig, ReportFormat, ReportPlace, SearchPath,
@@ -150,7 +158,6 @@ pub use template::{Otherwise, SecretSource, SourceAttribute, Subject, Template, 
 pub use toplevel::Config;
 pub use user_managers::UserManagerConfig;
 pub use validation::Validation;
-pub use values::{NamedValues, WorkedOut};
 pub use web::{CommentLink, MOST_BUILDS, Metrics, WebConfig};
 pub use zones::MachineZone;
 

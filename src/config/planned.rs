@@ -83,7 +83,6 @@ const PLANNED: &[Row] = &[
             "BitbucketServerStatusPush",
         ],
     ),
-    ("builders", ADVICE, &["next_build", "can_start_build"]),
     ("schedulers", ADVICE, &["create_absolute_source_stamps"]),
     (
         "change_sources.type",

@@ -234,6 +234,23 @@ impl SchedulerKind {
         self.settings().timed()
     }
 
+    /// Its rules on changes, if it looks at changes.
+    #[must_use]
+    pub fn change_rules(&self) -> Option<&ChangeRules> {
+        match self {
+            Self::Scheduler(one) => Some(&one.tree_stable.rules),
+            Self::AnyBranch(any) => Some(&any.tree_stable.rules),
+            Self::Dependent(_)
+            | Self::Periodic(_)
+            | Self::Nightly(_)
+            | Self::Triggerable(_)
+            | Self::NightlyTriggerable(_)
+            | Self::TryJobdir(_)
+            | Self::TryUserpass(_)
+            | Self::ForceScheduler(_) => self.timed()?.only_if_changed.as_ref(),
+        }
+    }
+
     /// Whose local time counts, if it looks at a local clock.
     #[must_use]
     pub fn zone(&self) -> Option<Zone> {

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::choosing::read_tags;
+use super::hold::Hold;
 use super::locks::{LockAccess, Locks, User};
 use super::mail;
 use super::names::Names;
@@ -22,6 +23,7 @@ use super::quantities::{LONGEST, SHORTEST};
 use super::reader::Table;
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
+use super::zones::MachineZone;
 use crate::model::{Properties, SlaveName};
 
 pub use self::command::CommandInstance;
@@ -49,6 +51,8 @@ pub struct SlaveConfig {
     pub keepalive_interval: Duration,
     /// Locks that each build on it holds while it uses the slave (LCK-05).
     pub locks: Vec<LockAccess>,
+    /// Times in which no build starts on it (CFL-133).
+    pub hold: Hold,
     /// Addresses to mail to when it is missing (SLV-07).
     pub notify_on_missing: Vec<String>,
 }
@@ -151,6 +155,7 @@ pub(super) static SHAPE: Shape = Shape {
         "properties",
         "keepalive_interval",
         "locks",
+        "hold",
     ],
     kinds: || KINDS.iter().map(|kind| kind.shape).collect(),
 };
@@ -165,6 +170,7 @@ impl Default for SlaveConfig {
             properties: Properties::default(),
             keepalive_interval: Duration::from_secs(3600),
             locks: Vec::new(),
+            hold: Hold::default(),
             notify_on_missing: Vec::new(),
         }
     }
@@ -245,11 +251,12 @@ pub(super) fn read<'a>(
     root: &mut Table<'a>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
+    zone: &MachineZone,
 ) -> Vec<Arc<SlaveConfig>> {
     let tables = root.take("slaves").map(|v| v.tables(&SHAPE));
     let slaves = tables.into_iter().flatten();
     slaves
-        .filter_map(|t| read_one(t, names, locks))
+        .filter_map(|t| read_one(t, names, locks, zone))
         .map(Arc::new)
         .collect()
 }
@@ -258,6 +265,7 @@ fn read_one<'a>(
     mut table: Table<'a>,
     names: &mut Names<'a>,
     locks: &mut Locks<'a>,
+    zone: &MachineZone,
 ) -> Option<SlaveConfig> {
     let name = names.declare(&mut table);
     if let Some((name, value)) = name.as_ref().filter(|(n, _)| RESERVED.contains(n)) {
@@ -290,6 +298,7 @@ fn read_one<'a>(
         v.integer(1..=u32::MAX)
     });
     slave.properties = table.properties("BuildSlave");
+    table.set("hold", &mut slave.hold, |v| Hold::read(v, zone));
     table.set("keepalive_interval", &mut slave.keepalive_interval, |v| {
         v.duration(SHORTEST..=LONGEST)
     });

@@ -197,7 +197,6 @@ const ALIASES: &[(&str, &str)] = &[
     ("collapseRequests", "merge_requests"),
     ("builderNames", "builders"),
     ("change_filter", "filter"),
-    ("fileIsImportant", "important_files"),
     ("periodicBuildTimer", "period"),
     ("onlyIfChanged", "only_if_changed"),
     ("category", "tags"),
@@ -290,6 +289,45 @@ const HINTS: &[(&str, &str, &str)] = &[
         "remove it: a new branch gives a change for its tip; see `new_branch`",
     ),
     (
+        "",
+        "mergeRequests",
+        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+    ),
+    (
+        "",
+        "collapseRequests",
+        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+    ),
+    (
+        "builders",
+        "mergeRequests",
+        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+    ),
+    (
+        "builders",
+        "collapseRequests",
+        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+    ),
+    (
+        "builders",
+        "nextBuild",
+        "write expressions as `request_order`: the request with the greatest value goes first",
+    ),
+    (
+        "builders",
+        "next_build",
+        "write expressions as `request_order`: the request with the greatest value goes first",
+    ),
+    ("builders", "nextSlave", NEXT_SLAVE),
+    ("builders", "nextWorker", NEXT_SLAVE),
+    ("builders", "canStartBuild", CAN_START),
+    ("builders", "can_start_build", CAN_START),
+    (
+        "schedulers",
+        "fileIsImportant",
+        "it is called `important_files` here; in place of a function, write an expression as `important_if`",
+    ),
+    (
         "builders",
         "periodicBuildTime",
         "use a scheduler of type \"Periodic\" for this builder",
@@ -380,7 +418,7 @@ const HINTS: &[(&str, &str, &str)] = &[
     ("schedulers.filter", "repository_fn", NO_FUNCTIONS),
     ("schedulers.filter", "category_fn", NO_FUNCTIONS),
     ("schedulers.filter", "codebase_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "filter_fn", NO_FUNCTIONS),
+    ("schedulers.filter", "filter_fn", FILTER_WHEN),
     ("schedulers.filter", "fn", NO_FUNCTIONS),
     (
         "schedulers",
@@ -393,6 +431,15 @@ const HINTS: &[(&str, &str, &str)] = &[
         "only locks of `type = \"slave\"` are counted for each slave by itself",
     ),
 ];
+
+const NEXT_SLAVE: &str =
+    "it is called `next_slave` here; in place of a function, write expressions as `slave_order`";
+
+const CAN_START: &str =
+    "write an expression as `slave_if`, and times in which nothing starts as `hold`";
+
+const FILTER_WHEN: &str = "in place of a function, write an expression as `when`, for example \
+     `when = \"'[skip]' not in change.comments\"`";
 
 const NO_FUNCTIONS: &str = "a function cannot be written here: name strings, `{ regex = \"…\" }` or `{ not = … }` for project, \
                             repository, category, codebase or branch";

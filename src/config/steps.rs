@@ -67,7 +67,7 @@ pub use self::patch::PatchStepConfig;
 pub use self::related::RelatedStepConfig;
 pub use self::repo::RepoStepConfig;
 pub use self::reports::{ReportFormat, ReportPlace, TestReports, TestSettings};
-pub use self::rules::{Condition, Lines, StepRules, WatchPattern, WatchRule};
+pub use self::rules::{Lines, StepRules, WatchPattern, WatchRule};
 pub use self::set_property::{LogTextConfig, PropertyValue, SetPropertyConfig};
 pub use self::shell::{
     BaseImage, ChangedFiles, CommandWords, ExitCode, Preparation, ReleaseCounter, SearchPath,

@@ -15,7 +15,7 @@ use super::builders::{self, BuilderConfig, Known};
 use super::change_sources::slave_port::SlavePort;
 use super::change_sources::{self, ChangeSourceConfig};
 use super::checks;
-use super::choosing::{Merging, SlaveChoice};
+use super::choosing::{Merging, QueueRules, SlaveChoice};
 use super::clients::ClientLimits;
 use super::duty::{self, Rota};
 use super::factories;
@@ -25,6 +25,7 @@ use super::locks::{LockConfig, Locks};
 use super::login::{LoginConfig, OidcConfig};
 use super::logs::{LogLimits, LogRotation};
 use super::mail::MailConfig;
+use super::named_values::NamedValues;
 use super::names::Names;
 use super::owners::{self, OwnerRule};
 use super::people::{self, PeopleLookup, PersonConfig};
@@ -44,7 +45,7 @@ use super::status::{self, StatusConfig};
 use super::template::SecretSource;
 use super::user_managers::{self, UserManagerConfig};
 use super::validation::Validation;
-use super::values::{self, NamedValues};
+use super::values;
 use super::web::WebConfig;
 use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties, SlaveName, TellingRules, Unseen};
@@ -173,6 +174,9 @@ pub(super) static SHAPE: Shape = Shape {
         "validation",
         "merge_requests",
         "merge_compare_properties",
+        "merge_by",
+        "merge_limit",
+        "request_order",
         "start_build_timeout",
         "attach_timeout",
         "keepalive_timeout",
@@ -401,10 +405,10 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
 impl Config {
     /// Takes what refers to each other; gives the names of the slaves.
     fn read_parts<'a>(&mut self, root: &mut Table<'a>, zone: &MachineZone) -> Names<'a> {
-        self.values = Arc::new(values::read(root));
+        self.values = values::read(root);
         let mut slave_names = Names::new("slave");
         let mut locks = Locks::read(root);
-        self.slaves = slaves::read(root, &mut slave_names, &mut locks);
+        self.slaves = slaves::read(root, &mut slave_names, &mut locks, zone);
         locks.read_counts(&slave_names);
         locks.work_out(self.slaves.iter().map(|slave| (&slave.name, slave.facts())));
         let slave_port = root.take("slave_port");
@@ -426,6 +430,8 @@ impl Config {
             factory_names,
             factories,
             merging: root.merging(Merging::default()),
+            queue: root.queue_rules(&QueueRules::default()),
+            zone,
         };
         let mut builder_names = Names::new("builder");
         self.builders = builders::read(root, &known, &mut builder_names, &mut locks);

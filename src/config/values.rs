@@ -3,72 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use serde::Serialize;
-use serde_json::Value as Json;
+use std::sync::Arc;
 
 use super::class::Class;
-use super::expression::{Expression, Mistake, Mode, Named, Scope, can_be_name};
+use super::expression::{Expression, Mistake, Mode, can_be_name};
+use super::named_values::NamedValues;
 use super::reader::{Sink, Table, Value};
 use super::shape::of;
 use super::tree::Data;
 use super::visible::{self, KnownValues, Sees};
 
-/// The expressions of `[values]`, by name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct NamedValues(BTreeMap<String, Expression>);
-
-impl NamedValues {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// These, to be worked out once each: what one step, or one other user, sees as `kw`.
-    #[must_use]
-    pub fn to_work_out(self: &Arc<Self>) -> Arc<WorkedOut> {
-        Arc::new(WorkedOut {
-            values: Arc::clone(self),
-            done: Mutex::default(),
-        })
-    }
-}
-
-/// Values that are worked out when they are first named, and then kept.
-#[derive(Debug)]
-pub struct WorkedOut {
-    values: Arc<NamedValues>,
-    done: Mutex<BTreeMap<String, Result<Option<Json>, Mistake>>>,
-}
-
-impl Named for WorkedOut {
-    fn value(&self, name: &str, scope: &Scope) -> Result<Option<Json>, Mistake> {
-        let done = |values: &Self| {
-            let done = values.done.lock().unwrap_or_else(PoisonError::into_inner);
-            done.get(name).cloned()
-        };
-        if let Some(known) = done(self) {
-            return known;
-        }
-        let Some(expression) = self.values.0.get(name) else {
-            return Ok(None);
-        };
-        // Not while the lock is held: it may name other values.
-        let value = expression.evaluate(scope).map_err(|mistake| Mistake {
-            message: format!("the value `{name}`: {}", mistake.message),
-            ..mistake
-        });
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        done.insert(name.to_owned(), value.clone());
-        value
-    }
-}
-
 /// Reads `[values]`, and tells the sink what is known of them.
-pub(super) fn read(root: &mut Table<'_>) -> NamedValues {
+pub(super) fn read(root: &mut Table<'_>) -> Arc<NamedValues> {
     let mut all = Reading::default();
     for (name, value) in root
         .take("values")
@@ -91,15 +37,17 @@ pub(super) fn read(root: &mut Table<'_>) -> NamedValues {
             None => all.is_incomplete = true,
         }
     }
-    let known = all.check();
-    // Nothing else sets it.
-    drop(root.sink.values.set(known));
+    let mut known = all.check();
     let expressions = all.read.into_iter();
-    NamedValues(
+    let named = Arc::new(NamedValues(
         expressions
             .map(|(name, (expression, _))| (name, expression))
             .collect(),
-    )
+    ));
+    known.named = Arc::clone(&named);
+    // Nothing else sets it.
+    drop(root.sink.values.set(known));
+    named
 }
 
 impl Sink<'_> {
@@ -142,12 +90,7 @@ impl Reading<'_> {
         }
         let everything: Vec<&'static str> = visible::names().collect();
         for (expression, value) in self.read.values() {
-            let sees = Sees {
-                names: &everything,
-                steps: None,
-                counts: None,
-            };
-            value.check_uses(expression, sees, &known);
+            value.check_uses(expression, Sees::only(&everything), &known);
         }
         let mut done = BTreeMap::new();
         for name in self.read.keys() {
@@ -227,10 +170,14 @@ const DEEPEST: usize = 32;
 impl Value<'_> {
     /// An expression that is worked out in builds (CFL-90).
     pub(super) fn expression(&self) -> Option<Expression> {
+        self.expression_in(Mode::Running)
+    }
+
+    fn expression_in(&self, mode: Mode) -> Option<Expression> {
         let text = self.text()?;
         let there = self.sink.places.locate(self.span().start);
         let place = format!("{}, line {}", of(self.key, &self.label), there.line);
-        match Expression::compile(text, Mode::Running, &place) {
+        match Expression::compile(text, mode, &place) {
             Ok(expression) => {
                 for used in expression.uses() {
                     if let [prop, name, ..] = used.path.as_slice()
@@ -249,9 +196,14 @@ impl Value<'_> {
         }
     }
 
-    /// An expression of a place that sees `sees`.
+    /// An expression of a place in builds that sees `sees`.
     pub(super) fn expression_that(&self, sees: Sees<'_>) -> Option<Expression> {
-        let expression = self.expression()?;
+        self.expression_of(Mode::Running, sees)
+    }
+
+    /// An expression that is worked out in `mode`, of a place that sees `sees`.
+    pub(super) fn expression_of(&self, mode: Mode, sees: Sees<'_>) -> Option<Expression> {
+        let expression = self.expression_in(mode)?;
         if let Some(known) = self.sink.values.get() {
             self.check_uses(&expression, sees, known);
         }

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::class::Class;
 use super::expression::{Expression, Use};
+use super::named_values::NamedValues;
 use super::spelling;
 
 /// What is known of `[values]` while the rest of the file is read.
@@ -12,6 +14,8 @@ use super::spelling;
 pub(super) struct KnownValues {
     /// The names of section 15 that each needs, also through others.
     pub(super) needs: BTreeMap<String, BTreeSet<String>>,
+    /// The values.
+    pub(super) named: Arc<NamedValues>,
     /// Some could not be read; then an unknown name may be one of them.
     pub(super) is_incomplete: bool,
 }
@@ -45,6 +49,37 @@ pub(super) const BEFORE_STEP: &[&str] = &["prop", "src", "slave", "build", "step
 pub(super) const AFTER_STEP: &[&str] = &[
     "prop", "src", "slave", "build", "step", "result", "rc", "stdout", "count",
 ];
+
+/// What the places of requests in queues see.
+pub(super) const OF_REQUEST: &[&str] = &["prop", "src", "request"];
+
+/// What decides whether a slave takes a request sees.
+pub(super) const OF_REQUEST_AND_SLAVE: &[&str] = &["prop", "src", "request", "slave"];
+
+/// What decides between slaves that could take a request sees.
+pub(super) const OF_REQUEST_AND_SLAVES: &[&str] = &[
+    "prop",
+    "src",
+    "request",
+    "slave",
+    "slave.running",
+    "slave.is_up",
+    "slave.used_last",
+];
+
+/// What rules on changes see.
+pub(super) const OF_CHANGE: &[&str] = &["change"];
+
+impl<'s> Sees<'s> {
+    /// These names of section 15, and neither steps nor counts.
+    pub(super) const fn only(names: &'s [&'static str]) -> Self {
+        Self {
+            names,
+            steps: None,
+            counts: None,
+        }
+    }
+}
 
 /// What is wrong with a name.
 #[derive(Debug)]
@@ -174,6 +209,13 @@ fn check_name(name: &str, used: &Use, sees: Sees<'_>) -> Result<(), Option<Wrong
             counts,
             format!("no `watch` rule of this step counts `{part}`"),
         ),
+        _ if sees
+            .names
+            .iter()
+            .any(|known| known.split_once('.') == Some((name, part))) =>
+        {
+            Ok(())
+        }
         _ if parts.is_empty() || parts.contains(&part.as_str()) => Ok(()),
         _ => Err(Some(Wrong::new(
             format!("`{name}` has no `{part}`"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::filter::read_filter;
+use crate::config::filter::read_source_filter;
 use crate::config::pattern::ChangeFilter;
 use crate::config::properties;
 use crate::config::reader::{Table, Value};
@@ -88,7 +88,7 @@ impl SourceRules {
     }
 
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
-        table.set("filter", &mut self.filter, |v| read_filter(v, None));
+        table.set("filter", &mut self.filter, read_source_filter);
         table.set("set", &mut self.set, SetFields::read);
         table.set("skip_marks", &mut self.skip_marks, |v| {
             let marks = v.one_or_list()?.into_iter();

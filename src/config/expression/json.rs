@@ -44,6 +44,30 @@ fn from_nested(value: &Value, depth: usize) -> Result<Json, Error> {
     }
 }
 
+/// `value` with numbers that are equal, and true and 1, written alike, so that values are equal if
+/// their texts are (CFL-88).
+#[must_use]
+pub fn alike(value: &Json) -> Json {
+    match value {
+        Json::Bool(flag) => Json::from(u8::from(*flag)),
+        Json::Number(number) => {
+            let float = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0);
+            let integer = float.and_then(|float| format!("{float:.0}").parse::<i64>().ok());
+            integer.map_or_else(|| value.clone(), Json::from)
+        }
+        Json::Array(entries) => entries.iter().map(alike).collect(),
+        Json::Object(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| (key.clone(), alike(value)));
+            entries.collect()
+        }
+        Json::Null | Json::String(_) => value.clone(),
+    }
+}
+
 /// A whole number of 64 bits, or a finite fraction (CFL-84).
 fn number(value: &Value) -> Result<Json, Error> {
     if value.is_integer() {

@@ -27,6 +27,7 @@ use serde_json::Value as Json;
 
 use self::patterns::Patterns;
 
+pub use self::json::alike;
 pub use self::literal::literal;
 pub use self::page::Page;
 pub use self::scope::{Given, Named, Scope};
@@ -215,7 +216,7 @@ impl Expression {
             .any(|w| mistake.message.contains(w));
         match self.0.uses.iter().find(is_unset) {
             Some(used) if of_nothing => Mistake {
-                message: format!("`{}` is not set: {}", used.path.join("."), mistake.message),
+                message: format!("`{}` is not set", used.path.join(".")),
                 ..mistake
             },
             Some(_) | None => mistake,

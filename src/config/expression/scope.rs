@@ -120,6 +120,12 @@ impl Scope {
         self
     }
 
+    /// What `name` means; nothing if it is not known here.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.parts.get(name).map(|value| &**value)
+    }
+
     /// The value `name` of `kw`; nothing if it is undefined.
     ///
     /// # Errors

@@ -77,13 +77,7 @@ fn expressions_are_worked_out_as_in_the_cases() {
 /// are: who builds one takes it out here and drives its cases.
 #[test]
 fn groups_of_cases_that_are_not_driven_yet() {
-    let not_yet = [
-        ("expansion", 59),
-        ("errors", 67),
-        ("holds", 26),
-        ("orders", 12),
-        ("merging", 5),
-    ];
+    let not_yet = [("expansion", 59), ("errors", 67)];
     for (group, count) in not_yet {
         assert_eq!(CASES[group].as_array().unwrap().len(), count, "{group}");
     }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::config::change_condition::ChangeCondition;
 use crate::config::filter::{globs, read_filter};
 use crate::config::pattern::{ChangeFilter, FilePatterns};
 use crate::config::reader::{Table, Value};
@@ -18,8 +19,14 @@ pub struct ChangeRules {
     /// Which changes are important; absent: all.
     #[serde(rename = "important_files")]
     pub importance: Option<Importance>,
+    /// Which of those are important after all; absent: all (CFL-141).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub important_if: Option<ChangeCondition>,
     /// Which changes it looks at.
     pub filter: ChangeFilter,
+    /// Which of those it looks at after all; absent: all (CFL-140).
+    #[serde(rename = "filter.when", skip_serializing_if = "Option::is_none")]
+    pub when: Option<ChangeCondition>,
 }
 
 /// Which changes are important: those that touch a matching file.
@@ -36,7 +43,9 @@ impl Default for ChangeRules {
             separate: true,
             only_important: false,
             importance: None,
+            important_if: None,
             filter: ChangeFilter::default(),
+            when: None,
         }
     }
 }
@@ -52,9 +61,15 @@ impl ChangeRules {
     /// Takes what the table has; `branch` is the setting that takes the place of a filter on the
     /// branch.
     pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&Value<'_>>) {
-        table.set("filter", &mut self.filter, |v| read_filter(v, branch));
+        let filter = table.take("filter").and_then(|v| read_filter(&v, branch));
+        if let Some((filter, when)) = filter {
+            (self.filter, self.when) = (filter, when);
+        }
         table.set_some("important_files", &mut self.importance, |v| {
             read_important_files(v).map(|files| Importance { files })
+        });
+        table.set_some("important_if", &mut self.important_if, |v| {
+            v.change_condition()
         });
         table.set("separate", &mut self.separate, Value::flag);
         table.set("only_important", &mut self.only_important, Value::flag);

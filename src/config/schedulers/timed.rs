@@ -27,6 +27,7 @@ pub(super) const KEYS: &[&str] = &[
     "absolute",
     "only_if_changed",
     "separate",
+    "important_if",
     "only_important",
     "important_files",
     "filter",

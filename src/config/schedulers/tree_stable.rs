@@ -50,6 +50,7 @@ pub(super) const KEYS: &[&str] = &[
     "timer_from",
     "longest_wait",
     "unimportant_resets_timer",
+    "important_if",
     "only_important",
     "important_files",
     "filter",

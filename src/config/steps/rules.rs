@@ -6,7 +6,8 @@ pub(in crate::config) mod watch;
 use serde::Serialize;
 
 use super::kind::Output;
-use crate::config::expression::Expression;
+use crate::config::condition::Condition;
+use crate::config::expression::{Expression, Mode};
 use crate::config::reader::{Table, Value};
 use crate::config::visible::{AFTER_STEP, BEFORE_STEP, Sees};
 
@@ -28,16 +29,6 @@ pub struct StepRules {
     /// Whether the beginning of its output is kept for these expressions (CFL-116).
     #[serde(skip)]
     pub keeps_output: bool,
-}
-
-/// Whether something is to be done.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Condition {
-    /// It is known already.
-    Always(bool),
-    /// If an expression is true (CFL-27).
-    If(Expression),
 }
 
 impl StepRules {
@@ -124,11 +115,17 @@ fn read_set(value: &Value<'_>, sees: Sees<'_>) -> Option<Vec<(String, Expression
 }
 
 impl Value<'_> {
-    /// A condition of a place that sees `sees`: true, false or an expression.
+    /// A condition of a place in builds that sees `sees`: true, false or an expression.
     fn condition(&self, sees: Sees<'_>) -> Option<Condition> {
+        self.condition_of(Mode::Running, sees)
+    }
+
+    /// A condition that is worked out in `mode`, of a place that sees `sees`: true, false or an
+    /// expression.
+    pub(in crate::config) fn condition_of(&self, mode: Mode, sees: Sees<'_>) -> Option<Condition> {
         match self.raw().as_bool() {
             Some(flag) => Some(Condition::Always(flag)),
-            None if self.raw().is_str() => self.expression_that(sees).map(Condition::If),
+            None if self.raw().is_str() => self.expression_of(mode, sees).map(Condition::If),
             None => self.expected(
                 "an expression, true or false",
                 format!("for example `{} = \"prop.branch == 'trunk'\"`", self.key),

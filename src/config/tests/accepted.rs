@@ -44,7 +44,9 @@ fn a_small_configuration_has_the_documented_defaults() {
                 separate: true,
                 only_important: false,
                 importance: None,
+                important_if: None,
                 filter: ChangeFilter::default(),
+                when: None,
             },
         },
     });

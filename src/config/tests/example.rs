@@ -7,7 +7,7 @@ use super::*;
 use crate::config::schedulers::{codebases, rules, try_userpass};
 use crate::config::shape::Shape;
 use crate::config::{
-    builders, change_sources, duty, factories, filter, horizons, locks, login, logs, owners,
+    builders, change_sources, duty, factories, filter, hold, horizons, locks, login, logs, owners,
     people, permissions, problems, repositories, schedulers, search, slaves, status, steps, texts,
     toplevel, user_managers, validation, web,
 };
@@ -20,6 +20,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("build_horizon", &horizons::SHAPE),
         ("locks.*", &locks::SHAPE),
         ("slaves", &slaves::SHAPE),
+        ("slaves.hold", &hold::SHAPE),
         ("factories.*", &factories::SHAPE),
         ("factories.*.steps", &steps::STEP),
         ("factories.*.steps.command", &texts::SECRET),
@@ -55,6 +56,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
             &steps::trigger::BUILDERS_MATCHING,
         ),
         ("builders", &builders::SHAPE),
+        ("builders.hold", &hold::SHAPE),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
         ("schedulers.userpass", &try_userpass::USER),
@@ -69,7 +71,7 @@ fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ("repositories.credentials", &repositories::CREDENTIALS),
         ("change_sources", &change_sources::SHAPE),
         ("change_sources.set", &change_sources::rules::SET),
-        ("change_sources.filter", &filter::FILTER),
+        ("change_sources.filter", &filter::SOURCE_FILTER),
         ("change_sources.filter.*", &filter::MATCH),
         ("change_sources.branches", &change_sources::ref_rules::SHAPE),
         ("status", &status::SHAPE),
@@ -373,6 +375,8 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.builders_matching",
         "factories.*.steps.git_credentials",
         "factories.*.steps.git_credentials.credentials",
+        "slaves.hold",
+        "builders.hold",
         "builders.locks",
         "change_sources.branches",
         "schedulers.codebases.*",

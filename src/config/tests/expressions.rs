@@ -279,3 +279,65 @@ fn mistakes_are_where_the_cases_say() {
     }
     assert_eq!(driven, 5);
 }
+
+#[test]
+fn cfl_90_rules_of_queues_and_slaves_are_taken() {
+    let builder = |settings: &str| {
+        let text = SMALL.replacen(
+            "factory = \"check\"",
+            &format!("factory = \"check\"\n{settings}"),
+            1,
+        );
+        assert_ne!(text, SMALL);
+        text
+    };
+    let top = "request_order = [\"request.number\"]\nmerge_limit = 3\n";
+    let own = "merge_by = [\"prop.a\"]\nslave_if = \"slave.name == kw.v\"\nslave_order = [\"-slave.running\"]\n\
+               hold = [{ days = \"Sat-Mon\", to = \"06:00\", time_zone = \"UTC\" }]";
+    let config = accept(&format!(
+        "{top}{}[values]\nv = \"src.branch\"\n",
+        builder(own)
+    ));
+    let builder_of = &config.builders[0];
+    assert_eq!(builder_of.queue.request_order.len(), 1);
+    assert_eq!(builder_of.queue.merge_by[0].text(), "prop.a");
+    assert_eq!(builder_of.queue.merge_limit, Some(3));
+    assert!(matches!(
+        builder_of.slave_rules.slave_if,
+        Some(Condition::If(_))
+    ));
+    let hold = serde_json::to_value(&builder_of.hold).unwrap();
+    let expected = serde_json::json!([
+        { "days": "Sat-Mon", "from": "00:00", "to": "06:00", "time_zone": "UTC" }
+    ]);
+    assert_eq!(hold, expected);
+    let plain = builder("slave_if = true\nrequest_order = []");
+    assert_eq!(accept(&plain).builders, accept(SMALL).builders);
+    for (wrong, message) in [
+        (
+            "request_order = [\"slave.name\"]",
+            "`slave` is not known here",
+        ),
+        ("slave_if = \"slave.running\"", "`slave` has no `running`"),
+        (
+            "slave_order = [\"slave.runing\"]",
+            "`slave` has no `runing`",
+        ),
+        ("merge_by = \"prop.a\"", "must be a list"),
+        ("merge_limit = 0", "is out of range"),
+        ("hold = [{ days = \"Mo\" }]", "has no days in `Mo`"),
+        ("hold = [{ to = \"25:00\" }]", "must be a time of the day"),
+        (
+            "hold = [{ from = \"08:00\", to = \"08:00\" }]",
+            "is when it begins",
+        ),
+        (
+            "hold = [{ time_zone = \"CEST\" }]",
+            "is not the name of a time zone",
+        ),
+        ("hold = [{ time_zone = \"UTC\" }]", "covers the whole week"),
+    ] {
+        let found = mistakes_of(&builder(wrong));
+        assert!(found.contains(message), "{wrong}: {found}");
+    }
+}

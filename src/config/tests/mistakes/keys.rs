@@ -25,7 +25,7 @@ workers = 1
 change_source = 1"#,
         r#"3:1: unknown key `titleURL` (it is called `title_url` here)
 4:1: unknown key `buildbotURL` (it is called `buildbot_url` here)
-5:1: unknown key `mergeRequests` (it is called `merge_requests` here)
+5:1: unknown key `mergeRequests` (it is called `merge_requests` here; in place of a function, write expressions as `merge_by`)
 6:1: unknown key `logMaxSize` (it is called `log_max_size` here)
 7:1: unknown key `workers` (it is called `slaves` here)
 8:1: unknown key `change_source` (it is called `change_sources` here)"#,
@@ -75,7 +75,7 @@ nextSlave = 1
 steps = []"#,
         r#"14:1: unknown key `periodicBuildTime` of builder `full` (use a scheduler of type "Periodic" for this builder)
 15:1: unknown key `category` of builder `full` (it is called `tags` here)
-16:1: unknown key `nextSlave` of builder `full` (it is called `next_slave` here)
+16:1: unknown key `nextSlave` of builder `full` (it is called `next_slave` here; in place of a function, write expressions as `slave_order`)
 17:1: unknown key `steps` of builder `full` (put them under `[factories.NAME]`, and write `factory = "NAME"` here)"#,
     );
 }
@@ -98,12 +98,12 @@ change_filter = {}
 onlyImportant = true
 colour = 1"#,
         r#"20:1: unknown key `treeStableTimer` of scheduler `quick` (it is called `tree_stable_timer` here)
-21:1: unknown key `fileIsImportant` of scheduler `quick` (it is called `important_files` here)
+21:1: unknown key `fileIsImportant` of scheduler `quick` (it is called `important_files` here; in place of a function, write an expression as `important_if`)
 22:1: unknown key `any_branch` of scheduler `quick` (a scheduler of type "AnyBranch" builds every branch)
 23:1: `branches` is not a setting of a `Scheduler` scheduler (a scheduler of type "AnyBranch" builds several branches; this one has one `branch`)
 24:1: unknown key `change_filter` of scheduler `quick` (it is called `filter` here)
 25:1: unknown key `onlyImportant` of scheduler `quick` (it is called `only_important` here)
-26:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `absolute`, `separate`, `codebases`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `only_important`, `important_files`, `filter`)"#,
+26:1: unknown key `colour` of scheduler `quick` (its keys are `type`, `name`, `builders`, `properties`, `reason`, `priority`, `branch`, `absolute`, `separate`, `codebases`, `tree_stable_timer`, `timer_from`, `longest_wait`, `unimportant_resets_timer`, `important_if`, `only_important`, `important_files`, `filter`)"#,
     );
 }
 
