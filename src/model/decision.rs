@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 
 /// The decision of a scheduler about a change.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// The change counts and is built when the timer fires; other changes may restart the timer
@@ -40,6 +40,11 @@ pub enum Decision {
         /// The first field that the filter rejects.
         by: FilterField,
     },
+    /// The filter has an expression that could not be worked out for the change (CFL-142).
+    Failed {
+        /// Why.
+        why: String,
+    },
     /// The scheduler ignores changes.
     LooksAtNone {
         /// What the scheduler waits for instead.
@@ -67,6 +72,8 @@ pub enum FilterField {
     Who,
     /// The files.
     Files,
+    /// The whole change, by the expression `when`.
+    When,
 }
 
 /// What a scheduler that ignores changes waits for.
@@ -88,7 +95,7 @@ pub enum Instead {
 impl Decision {
     /// Whether the change is a reason to build.
     #[must_use]
-    pub const fn counts(self) -> bool {
+    pub const fn counts(&self) -> bool {
         match self {
             Self::TimerRuns { .. } | Self::BuiltAtOnce | Self::KeptForRun { .. } => true,
             Self::Remembered { .. }
@@ -97,6 +104,7 @@ impl Decision {
             | Self::BranchNotListed
             | Self::CodebaseNotListed
             | Self::Filtered { .. }
+            | Self::Failed { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => false,
         }
@@ -104,7 +112,7 @@ impl Decision {
 
     /// Whether the scheduler keeps the change for a later build.
     #[must_use]
-    pub const fn keeps(self) -> bool {
+    pub const fn keeps(&self) -> bool {
         match self {
             Self::TimerRuns { .. } | Self::KeptForRun { .. } | Self::Remembered { .. } => true,
             Self::BuiltAtOnce
@@ -113,6 +121,7 @@ impl Decision {
             | Self::BranchNotListed
             | Self::CodebaseNotListed
             | Self::Filtered { .. }
+            | Self::Failed { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => false,
         }
@@ -120,16 +129,17 @@ impl Decision {
 
     /// The time in the decision, if it has one.
     #[must_use]
-    pub const fn time(self) -> Option<Timestamp> {
+    pub const fn time(&self) -> Option<Timestamp> {
         match self {
-            Self::TimerRuns { until } => Some(until),
-            Self::KeptForRun { at: time } | Self::Remembered { until: time } => time,
+            Self::TimerRuns { until } => Some(*until),
+            Self::KeptForRun { at: time } | Self::Remembered { until: time } => *time,
             Self::BuiltAtOnce
             | Self::Dropped
             | Self::OffBranch
             | Self::BranchNotListed
             | Self::CodebaseNotListed
             | Self::Filtered { .. }
+            | Self::Failed { .. }
             | Self::LooksAtNone { .. }
             | Self::Stopped => None,
         }
@@ -137,7 +147,7 @@ impl Decision {
 
     /// The name of the decision in JSON.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::TimerRuns { .. } => "timer_runs",
             Self::BuiltAtOnce => "built_at_once",
@@ -148,26 +158,30 @@ impl Decision {
             Self::BranchNotListed => "branch_not_listed",
             Self::CodebaseNotListed => "codebase_not_listed",
             Self::Filtered { .. } => "filtered",
+            Self::Failed { .. } => "failed",
             Self::LooksAtNone { .. } => "looks_at_none",
             Self::Stopped => "stopped",
         }
     }
 
     /// The decision in words. `show` formats times.
-    pub fn sentence(self, show: impl Fn(Timestamp) -> String) -> String {
+    pub fn sentence(&self, show: impl Fn(Timestamp) -> String) -> String {
         match self {
             Self::TimerRuns { until } => {
-                format!("counted: the timer runs until {}", show(until))
+                format!("counted: the timer runs until {}", show(*until))
             }
             Self::BuiltAtOnce => "counted: built at once".to_owned(),
             Self::KeptForRun { at: Some(at) } => {
-                format!("counted: kept for the run at {}", show(at))
+                format!("counted: kept for the run at {}", show(*at))
             }
             Self::KeptForRun { at: None } => {
                 "counted: kept for the next run, of which no time is known".to_owned()
             }
             Self::Remembered { until: Some(at) } => {
-                format!("unimportant: goes along with what is built at {}", show(at))
+                format!(
+                    "unimportant: goes along with what is built at {}",
+                    show(*at)
+                )
             }
             Self::Remembered { until: None } => {
                 "unimportant: goes along with the next important change".to_owned()
@@ -176,6 +190,10 @@ impl Decision {
             Self::OffBranch => "not counted: on another branch".to_owned(),
             Self::BranchNotListed => "not counted: its branch is not listed".to_owned(),
             Self::CodebaseNotListed => "not counted: its codebase is not listed".to_owned(),
+            Self::Filtered {
+                by: FilterField::When,
+            } => "not counted: the filter's `when` is false".to_owned(),
+            Self::Failed { why } => format!("not counted: the filter's `when` failed: {why}"),
             Self::Filtered { by } => {
                 let what = match by {
                     FilterField::Who => "author",
@@ -184,7 +202,8 @@ impl Decision {
                     | FilterField::Category
                     | FilterField::Codebase
                     | FilterField::Branch
-                    | FilterField::Files => by.name(),
+                    | FilterField::Files
+                    | FilterField::When => by.name(),
                 };
                 format!("not counted: the filter rejects its {what}")
             }
@@ -213,6 +232,7 @@ impl FilterField {
             Self::Branch => "branch",
             Self::Who => "who",
             Self::Files => "files",
+            Self::When => "when",
         }
     }
 }
@@ -258,9 +278,19 @@ mod tests {
                 },
                 json!({"looks_at_none": {"instead": "try_jobs"}}),
             ),
+            (
+                Decision::Filtered {
+                    by: FilterField::When,
+                },
+                json!({"filtered": {"by": "when"}}),
+            ),
+            (
+                Decision::Failed { why: "x".into() },
+                json!({"failed": {"why": "x"}}),
+            ),
             (Decision::Stopped, json!("stopped")),
         ] {
-            assert_eq!(serde_json::to_value(decision).unwrap(), stored);
+            assert_eq!(serde_json::to_value(&decision).unwrap(), stored);
             assert_eq!(
                 serde_json::from_value::<Decision>(stored.clone()).unwrap(),
                 decision

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::config::expression::Expression;
 use crate::model::{BuilderName, Decision, Properties, SchedulerName, SourceStamps, WaitingChange};
 
 /// Place of a scheduler in the registry: its place in the configuration.
@@ -24,6 +25,9 @@ pub struct Effects {
     /// What each scheduler made of the change it was offered, in the order of the configuration;
     /// empty after other events.
     pub decisions: Vec<(SchedulerName, Decision)>,
+    /// Expressions that could not be worked out for a change, of which scheduler, and why
+    /// (CFL-142).
+    pub failures: Vec<(SchedulerName, Expression, String)>,
     /// What went wrong, and with which scheduler (CHG-05).
     pub problems: Vec<(SchedulerName, String)>,
 }

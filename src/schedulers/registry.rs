@@ -9,7 +9,7 @@ use super::effects::{Effects, SchedulerIx, Submission};
 use super::kind::{Due, Outcome, Scheduler, Start};
 use super::kinds::{self, trying};
 use super::remembering::{Parts, Remembered};
-use super::waiting::Arrival;
+use super::waiting::{self, Arrival};
 use crate::config::SchedulerConfig;
 use crate::model::{
     BuilderName, Change, ChangeNumber, Decision, Moment, Properties, SchedulerName, SourceStamps,
@@ -114,6 +114,12 @@ impl Registry {
                 continue;
             }
             let (outcome, decision) = entry.kind.on_change(change, now);
+            let rules = entry.config.kind.change_rules();
+            if let Some((expression, why)) =
+                rules.and_then(|rules| waiting::failure(rules, change, &decision))
+            {
+                effects.failures.push((name.clone(), expression, why));
+            }
             effects.decisions.push((name, decision));
             entry.collect(ix, outcome, &mut effects);
         }

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::codebases::Sources;
 use crate::config::ChangeRules;
+use crate::config::expression::Expression;
 use crate::model::{
-    Change, ChangeNumber, Decision, SourceStamp, SourceStamps, Timestamp, WaitingChange,
+    Change, ChangeNumber, Decision, FilterField, SourceStamp, SourceStamps, Timestamp,
+    WaitingChange,
 };
 
 /// Changes that wait, in order of arrival.
@@ -252,9 +254,38 @@ pub(super) fn check(
 /// Why `change` does not pass the filter, if it does not.
 pub(super) fn check_filter(rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
     match rules.filter.refuses(change) {
-        Some(by) => Err(Decision::Filtered { by }),
-        None => Ok(()),
+        Some(by) => return Err(Decision::Filtered { by }),
+        None => {}
     }
+    match rules.when.as_ref().map(|when| when.holds(change)) {
+        None | Some(Ok(true)) => Ok(()),
+        Some(Ok(false)) => Err(Decision::Filtered {
+            by: FilterField::When,
+        }),
+        Some(Err((_, why))) => Err(Decision::Failed { why }),
+    }
+}
+
+/// What failed so that `rules` came to `decision` on `change`, if something did (CFL-142).
+pub(super) fn failure(
+    rules: &ChangeRules,
+    change: &Change,
+    decision: &Decision,
+) -> Option<(Expression, String)> {
+    let condition = match decision {
+        Decision::Failed { .. } => rules.when.as_ref(),
+        Decision::Remembered { .. } | Decision::Dropped => rules.important_if.as_ref(),
+        Decision::TimerRuns { .. }
+        | Decision::BuiltAtOnce
+        | Decision::KeptForRun { .. }
+        | Decision::OffBranch
+        | Decision::BranchNotListed
+        | Decision::CodebaseNotListed
+        | Decision::Filtered { .. }
+        | Decision::LooksAtNone { .. }
+        | Decision::Stopped => None,
+    };
+    condition?.holds(change).err()
 }
 
 /// Whether `change` is important (SCH-03). Files that are not known might be. A change whose
@@ -264,7 +295,9 @@ pub(super) fn is_important(rules: &ChangeRules, change: &Change) -> bool {
         return false;
     }
     let importance = rules.importance.as_ref();
-    importance.is_none_or(|rule| {
+    let by_files = importance.is_none_or(|rule| {
         change.files_left_out > 0 || change.files.iter().any(|file| rule.files.is_match(file))
-    })
+    });
+    let condition = rules.important_if.as_ref();
+    by_files && condition.is_none_or(|condition| condition.holds(change).unwrap_or(false))
 }

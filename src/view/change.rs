@@ -150,6 +150,7 @@ impl Verdict {
                 | Decision::OffBranch
                 | Decision::BranchNotListed
                 | Decision::CodebaseNotListed
+                | Decision::Failed { .. }
                 | Decision::LooksAtNone { .. }
                 | Decision::Stopped => None,
             },

@@ -146,7 +146,7 @@ fn trees(
         });
         tree.changes.push(number);
         tree.is_timer |= matches!(decision, Some(Decision::TimerRuns { .. }));
-        tree.until = tree.until.max(decision.and_then(Decision::time));
+        tree.until = tree.until.max(decision.as_ref().and_then(Decision::time));
     }
     Ok(trees.into_values().collect())
 }

@@ -260,7 +260,7 @@ fn what_schedulers_make_of_a_change_is_one_transaction_with_it() {
     assert_eq!(
         *decisions,
         [
-            ("try".into(), of_try),
+            ("try".into(), of_try.clone()),
             ("x".into(), Decision::BuiltAtOnce),
             ("jobs".into(), of_try),
         ]

@@ -14,7 +14,7 @@ fn after(
     important: bool,
 ) -> Decision {
     harness.change(at, id, None, branch, file(important));
-    harness.decisions[0]
+    harness.decisions[0].clone()
 }
 
 fn until(secs: i64) -> Decision {
@@ -85,7 +85,7 @@ fn a_filter_names_the_first_field_that_it_refuses() {
             FilterField::Codebase => &mut filter.codebase,
             FilterField::Branch => &mut filter.branch,
             FilterField::Who => &mut filter.who,
-            FilterField::Files => &mut None,
+            FilterField::Files | FilterField::When => &mut None,
         };
         *wanted = is("other");
         let mut harness = Harness::new(settings);

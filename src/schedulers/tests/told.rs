@@ -214,7 +214,7 @@ fn run(case: &Case) {
             .iter()
             .filter(|(id, _)| *id == event.id)
         {
-            let [decision] = harness.decisions[..] else {
+            let [decision] = &harness.decisions[..] else {
                 panic!("{}: {:?}", case.id, harness.decisions);
             };
             let words = decision.sentence(|_| String::new());

@@ -53,7 +53,12 @@ pub(super) fn offered(
 fn in_runs(decisions: &[(SchedulerName, Decision)]) -> Vec<(Decision, Vec<&SchedulerName>)> {
     decisions
         .chunk_by(|(_, one), (_, next)| one == next)
-        .filter_map(|run| Some((run.first()?.1, run.iter().map(|(name, _)| name).collect())))
+        .filter_map(|run| {
+            Some((
+                run.first()?.1.clone(),
+                run.iter().map(|(name, _)| name).collect(),
+            ))
+        })
         .collect()
 }
 

@@ -99,7 +99,7 @@ impl State {
                 .query_row([int(change.0)], |row| Ok(row.get::<_, Json<_>>(0)?.0))
                 .optional()?;
             let one_by_one = |(decision, names): (Decision, Vec<SchedulerName>)| {
-                names.into_iter().map(move |name| (name, decision))
+                names.into_iter().map(move |name| (name, decision.clone()))
             };
             Ok(runs.map(|runs| runs.into_iter().flat_map(one_by_one).collect()))
         })

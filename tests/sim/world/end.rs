@@ -89,10 +89,10 @@ impl World {
     }
 
     /// What a scheduler said of an accepted change.
-    fn decision(&self, number: ChangeNumber, scheduler: &SchedulerName) -> Decision {
+    fn decision(&self, number: ChangeNumber, scheduler: &SchedulerName) -> &Decision {
         let said = &self.disk.decisions[&number];
         let mut its = said.iter().filter(|(name, _)| name == scheduler);
-        let decision = its.next().expect("everybody says something").1;
+        let (_, decision) = its.next().expect("everybody says something");
         assert_eq!(its.next(), None, "{scheduler} says one thing");
         decision
     }
