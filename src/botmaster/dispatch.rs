@@ -8,30 +8,47 @@
 //! builder's first request, which is corrected when the pair is woken.
 //!
 //! Turns are ordered by the priority of the request, the priority of the builder, and age
-//! ([`Turn`]). With equal priorities, as by default, the oldest request is first.
+//! ([`Turn`]). With equal priorities, as by default, the oldest request is first. Within a builder,
+//! an order of its own goes before age; between builders, each competes with its first request
+//! (CFL-120, CFL-121).
+//!
+//! Where it depends on the request which slaves may take it, requests are in lanes by class
+//! (`lanes.rs`): each lane competes with its first request, so that one which no idle slave may
+//! take is in nobody's way (CFL-130).
 //!
 //! Invariants:
-//! - a request that waits and an idle pair of its builder on an available slave imply that
-//!   [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused; it gives the first turn
-//!   that can be taken;
+//! - a request that waits and an idle pair of its builder on an available slave that may take it
+//!   imply that [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused or held; it
+//!   gives the first turn that can be taken;
 //! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
 //!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
-//! - a call costs a logarithm of what there is;
+//! - a call costs a logarithm of what there is; with lanes, also a look at each lane and each idle
+//!   slave of the builder, and where the first turn goes back because of an order, one at each of
+//!   its parked slaves;
 //! - requests of culprit searches have no turns: they are looked at only when nothing else can
 //!   start (`searching.rs`), and cost nothing where there are none.
 
+mod choice;
+mod judge;
+mod lanes;
+mod place;
 mod pool;
 mod queue;
+mod rules;
 mod searching;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use self::choice::Known;
+pub use self::judge::request_order;
+pub(super) use self::judge::{Answer, Failed, Judge};
+use self::place::{Turn, turn_of};
 use self::pool::Pool;
 pub(super) use self::queue::RequestQueue;
-use self::queue::{Turn, turn_of};
 use super::ids::{BuilderIx, SlaveIx};
 use crate::config::{Merging, SlaveChoice};
 use crate::model::{BuildRequest, RequestId};
@@ -48,6 +65,14 @@ pub(super) struct Dispatch {
     wakeable: BTreeSet<(Turn, SlaveIx)>,
     /// Builders for which requests of searches wait.
     searching: BTreeSet<BuilderIx>,
+    /// Builders that are sure of their first lane: none when all has come to rest.
+    sure: BTreeSet<BuilderIx>,
+    /// How many answers of `slave_if` are kept.
+    answers: usize,
+    /// How often `slave_if` was worked out.
+    asked: Cell<u64>,
+    /// Expressions that could not be worked out, and nobody was told of yet.
+    failures: Vec<(BuilderIx, Failed)>,
 }
 
 /// A build that is to be started.
@@ -89,6 +114,13 @@ struct Demand {
     rules: Rules,
     /// Whether people have paused the builder: nothing is started on it.
     is_paused: bool,
+    /// Whether a window of its `hold` keeps it from starting builds (CFL-133).
+    is_held: bool,
+    /// Whether a slave was found for its first hopeful lane, whose turn is later than that of
+    /// another one. So it is until something changes at the builder, or a slave is full.
+    is_sure: bool,
+    /// The slave of its last build.
+    used_last: Option<SlaveIx>,
     queue: RequestQueue,
     attached: Pool,
     latent: Pool,
@@ -106,6 +138,7 @@ struct Supply {
     pairs: BTreeMap<BuilderIx, Pair>,
     parked: BTreeSet<(Turn, BuilderIx)>,
     busy: usize,
+    known: Known,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +160,10 @@ impl Dispatch {
             startable: BTreeSet::new(),
             wakeable: BTreeSet::new(),
             searching: BTreeSet::new(),
+            sure: BTreeSet::new(),
+            answers: 0,
+            asked: Cell::new(0),
+            failures: Vec::new(),
         }
     }
 
@@ -147,6 +184,7 @@ impl Dispatch {
             pairs: BTreeMap::new(),
             parked: BTreeSet::new(),
             busy: 0,
+            known: Known::default(),
         });
     }
 
@@ -169,18 +207,6 @@ impl Dispatch {
         });
     }
 
-    /// Sets which requests share a build from now on; `requests` are all that wait for the builder.
-    pub(super) fn set_merging<'a>(
-        &mut self,
-        builder: BuilderIx,
-        merging: Merging,
-        requests: impl Iterator<Item = &'a BuildRequest>,
-    ) {
-        self.change_builder(builder, |demand| {
-            demand.queue.set_merging(merging, requests);
-        });
-    }
-
     /// Sets how many builds a slave runs at most; absent: as many as it has builders.
     pub(super) fn set_max_builds(&mut self, slave: SlaveIx, max_builds: Option<u32>) {
         self.change_slave(slave, |supply| supply.max_builds = max_builds);
@@ -188,7 +214,11 @@ impl Dispatch {
 
     /// Puts a request into the queue, at the place of its priority and age (BLD-10).
     pub(super) fn enqueue(&mut self, builder: BuilderIx, request: &BuildRequest) {
-        self.change_builder(builder, |demand| demand.queue.insert(request));
+        let mut failures = Vec::new();
+        self.change_builder(builder, |demand| {
+            demand.queue.insert(request, &mut failures)
+        });
+        self.note_failures(builder, failures);
         if request.is_of_search() {
             self.searching.insert(builder);
             return;
@@ -199,6 +229,7 @@ impl Dispatch {
     /// Takes a request out of the queue; nothing happens if it is not there.
     pub(super) fn unqueue(&mut self, builder: BuilderIx, request: &BuildRequest) {
         self.change_builder(builder, |demand| demand.queue.remove(request));
+        self.lower_bounds(builder);
     }
 
     /// Says whether the slave takes builds, as far as the slave itself is concerned (BLD-04).
@@ -280,18 +311,40 @@ impl Dispatch {
         turn: Turn,
         fits: &impl Fn(BuilderIx, SlaveIx) -> bool,
     ) -> Option<Match> {
-        let chosen = self.choose(builder)?;
-        let slave = self.prefer_free_locks(builder, chosen, fits);
+        let lane = self.demands[builder.0].queue.lane_to_start();
+        let Some(chosen) = self.choose(builder, lane, fits) else {
+            if let Some(lane) = lane {
+                self.change_builder(builder, |demand| {
+                    demand.queue.lanes_mut().set_hopeful(lane, false);
+                });
+            }
+            return None;
+        };
+        let slave = chosen.slave;
         let &Pair::Pooled(way) = self.supplies[slave.0].pairs.get(&builder)? else {
             return None;
         };
         if !self.supplies[slave.0].is_available() {
-            self.set_pair(slave, builder, Some(Pair::Parked(way, turn)));
+            let bound = self.demands[builder.0].first_turn().unwrap_or(turn);
+            self.set_pair(slave, builder, Some(Pair::Parked(way, bound)));
             return None;
         }
-        let choice = self.reason_of_choice(builder, slave, way, slave != chosen);
-        let requests = self.change_builder(builder, |demand| demand.queue.take_first());
+        if self.make_sure(builder, turn) {
+            return None;
+        }
+        let choice = self.reason_of_choice(builder, &chosen, way);
+        let mut lanes = BTreeSet::new();
+        if lane.is_some() {
+            lanes = self.demands[builder.0].queue.lanes_of_mates();
+            lanes.retain(|&lane| self.may(builder, lane, slave));
+        }
+        let requests = self.change_builder(builder, |demand| {
+            demand.used_last = Some(slave);
+            let allowed = |lane| lanes.contains(&lane);
+            demand.queue.take_first(lane, allowed)
+        });
         self.set_busy(slave, builder);
+        self.lower_bounds(builder);
         Some(Match {
             builder,
             slave,
@@ -301,64 +354,17 @@ impl Dispatch {
         })
     }
 
-    fn choose(&mut self, builder: BuilderIx) -> Option<SlaveIx> {
+    /// A slave was found for the first lane of a builder. If the turn of that is later than `turn`,
+    /// at which it was looked for, it is the turn that the builder competes with.
+    fn make_sure(&mut self, builder: BuilderIx, turn: Turn) -> bool {
         let demand = &self.demands[builder.0];
-        let load = |slave: SlaveIx| self.supplies[slave.0].busy;
-        demand
-            .pool()
-            .choose(&mut self.rng, demand.rules.choice, load)
-    }
-
-    /// LCK-10: in place of `chosen`, on which a build would wait for its locks, a slave on which it
-    /// would not, if there is one, even one that has to be started; of several, by the builder's
-    /// rule.
-    fn prefer_free_locks(
-        &mut self,
-        builder: BuilderIx,
-        chosen: SlaveIx,
-        fits: &impl Fn(BuilderIx, SlaveIx) -> bool,
-    ) -> SlaveIx {
-        let demand = &self.demands[builder.0];
-        let suits = |slave: SlaveIx| self.supplies[slave.0].is_available() && fits(builder, slave);
-        if !demand.rules.locks_differ || suits(chosen) {
-            return chosen;
+        let first = demand.queue.first_to_start(true);
+        let is_later = first.is_some_and(|first| turn_of(first, demand.rules.priority) > turn);
+        if is_later {
+            self.change_builder(builder, |demand| demand.is_sure = true);
+            self.sure.insert(builder);
         }
-        let load = |slave: SlaveIx| self.supplies[slave.0].busy;
-        let pools = [&demand.attached, &demand.latent];
-        let suiting = |pool: &Pool| Pool::from_iter(pool.iter().filter(|slave| suits(*slave)));
-        let better = pools.map(suiting).into_iter().find(|pool| !pool.is_empty());
-        let better = better.and_then(|pool| pool.choose(&mut self.rng, demand.rules.choice, load));
-        better.unwrap_or(chosen)
-    }
-
-    fn reason_of_choice(
-        &self,
-        builder: BuilderIx,
-        slave: SlaveIx,
-        way: Way,
-        for_locks: bool,
-    ) -> String {
-        let demand = &self.demands[builder.0];
-        let none_attached = demand.attached.is_empty();
-        if for_locks && !none_attached && way == Way::Latent {
-            return "to be started, for its locks were free, unlike those of the idle slaves"
-                .to_owned();
-        }
-        let slaves = match (demand.pool().len(), none_attached) {
-            (1, false) => return "no other slave was idle".to_owned(),
-            (1, true) => return "no slave was idle, and no other could be started".to_owned(),
-            (several, false) => format!("{several} idle slaves"),
-            (several, true) => format!("{several} slaves that could be started, for none was idle"),
-        };
-        match demand.rules.choice {
-            _ if for_locks => format!("one of {slaves}; its locks were free"),
-            SlaveChoice::Random => format!("at random of {slaves}"),
-            SlaveChoice::First => format!("the first of {slaves}"),
-            SlaveChoice::LeastLoaded => {
-                let load = self.supplies[slave.0].busy;
-                format!("with the fewest builds ({load}) of {slaves}")
-            }
-        }
+        is_later
     }
 
     /// The slave is available: the builder whose bound is first may ask it again.
@@ -396,6 +402,9 @@ impl Dispatch {
     fn set_pair(&mut self, slave: SlaveIx, builder: BuilderIx, pair: Option<Pair>) {
         let old = self.change_slave(slave, |supply| supply.set_pair(builder, pair));
         self.change_builder(builder, |demand| demand.move_slave(slave, old, pair));
+        if let Some(Pair::Pooled(_)) = pair {
+            self.give_hope(builder, slave);
+        }
     }
 
     /// Changes the side of a builder, and brings `startable` up to it.
@@ -406,6 +415,7 @@ impl Dispatch {
     ) -> T {
         let demand = &mut self.demands[builder.0];
         let before = demand.startable_at();
+        demand.is_sure = false;
         let result = change(demand);
         let after = demand.startable_at();
         replace(&mut self.startable, builder, before, after);
@@ -416,9 +426,16 @@ impl Dispatch {
     fn change_slave<T>(&mut self, slave: SlaveIx, change: impl FnOnce(&mut Supply) -> T) -> T {
         let supply = &mut self.supplies[slave.0];
         let before = supply.wakeable_at();
+        let was_available = supply.is_available();
         let result = change(supply);
         let after = supply.wakeable_at();
+        let is_full = was_available && !supply.is_available();
         replace(&mut self.wakeable, slave, before, after);
+        if is_full {
+            for builder in std::mem::take(&mut self.sure) {
+                self.change_builder(builder, |_| ());
+            }
+        }
         result
     }
 }
@@ -442,16 +459,19 @@ fn replace<T: Copy + Ord>(
 }
 
 impl Demand {
-    /// The turn of the first request among those of all builders.
+    /// The first turn among those of all builders that a request of this one might ask for.
     fn first_turn(&self) -> Option<Turn> {
-        let first = self.queue.first()?;
+        let first = self.queue.bound()?;
         Some(turn_of(first, self.rules.priority))
     }
 
     /// The turn to take, if there are slaves to ask.
     fn startable_at(&self) -> Option<Turn> {
-        let can_start = !self.is_paused && !self.pool().is_empty();
-        self.first_turn().filter(|_| can_start)
+        if self.is_paused || self.is_held || self.pool().is_empty() {
+            return None;
+        }
+        let first = self.queue.first_to_start(self.is_sure)?;
+        Some(turn_of(first, self.rules.priority))
     }
 
     /// The slaves to choose from: attached ones, or else those that could be started (BLD-05).

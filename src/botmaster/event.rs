@@ -321,6 +321,17 @@ pub enum MasterEvent {
     },
     /// A clean shutdown was cancelled.
     ShutdownCancelled,
+    /// An expression that decides what is built could not be worked out (CFL-145).
+    ExpressionFailed {
+        /// Where it stands; empty in the count at the end of a configuration.
+        place: String,
+        /// The expression.
+        expression: String,
+        /// Why; likewise.
+        why: String,
+        /// How often since the configuration is in force.
+        count: u64,
+    },
 }
 
 impl From<IntakeEvent> for Event {

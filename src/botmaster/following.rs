@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::ledger::Effect;
 use super::locks::Locks;
 use super::outcome::{Act, Counted, Outcome};
+use super::plan;
 use super::roster::{Roster, Use};
 use super::stopping::Phase;
 use super::{BotMaster, attempt::Stage};
@@ -25,6 +26,7 @@ impl BotMaster {
             self.come_to_rest();
         }
         self.make_way();
+        self.collect_failures();
         self.states.settle(&mut self.out);
         self.exit_if_over();
     }
@@ -72,7 +74,10 @@ impl BotMaster {
             Outcome::Joined(builder, counted) => self.states.add(builder, counted),
             Outcome::Left(builder, counted) => self.states.remove(builder, counted),
             Outcome::Connected(slave) => self.instances.on_connection(&mut self.out, slave),
-            Outcome::Attached(slave) => self.on_slave_attached(slave),
+            Outcome::Attached(slave) => {
+                self.learn_facts(slave);
+                self.on_slave_attached(slave);
+            }
             Outcome::Disconnected {
                 slave,
                 was_attached,
@@ -112,6 +117,13 @@ impl BotMaster {
         }
     }
 
+    /// What expressions see of a slave may have changed.
+    pub(super) fn learn_facts(&mut self, slave: SlaveIx) {
+        let config = &self.out.layout.slave(slave).config;
+        let facts = plan::slave_facts(config, self.roster.info(slave));
+        self.dispatch.set_facts(slave, facts);
+    }
+
     /// What a slave does for a builder has changed.
     fn on_pair_changed(&mut self, slave: SlaveIx, builder: BuilderIx) {
         let used_for = self.roster.used_for(slave, builder);
@@ -146,7 +158,8 @@ impl BotMaster {
         let is_there =
             self.roster.session(slave).is_some() || self.instances.can_be_started(&self.out, slave);
         let objects = self.roster.objections(slave).next().is_some();
-        self.dispatch.set_willing(slave, is_there && !objects);
+        let may_start = is_there && !objects && !self.is_held(slave);
+        self.dispatch.set_willing(slave, may_start);
     }
 
     fn next_match(&mut self) -> Option<Match> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::asked::TriggerOver;
 use super::buildset::{OpenRequest, OpenSets, Origin, Place, RequestEnd, set_result};
+use super::failures::Owner;
 use super::ids::AttemptId;
 use super::ledger::Effect;
 use super::out::Out;
@@ -302,6 +303,9 @@ impl Intake {
         while let Some(wants) = wanted.pop_front() {
             for (scheduler, why) in wants.problems {
                 out.announce(IntakeEvent::SchedulerFailed { scheduler, why });
+            }
+            for (scheduler, expression, why) in wants.failures {
+                out.note_failure(Owner::Scheduler(scheduler), &expression, &why);
             }
             for (scheduler, state) in wants.states {
                 ops.push(Op::SchedulerState { scheduler, state });

@@ -33,7 +33,9 @@
 //! that people ask for, `queueing` requests, `building` what the stages of a build mean for others,
 //! `cancelling` and `stopping`, `locking`, `triggering` builds from builds and ending those
 //! that are `relating` to them, `substantiating` latent slaves, `reconfiguration` and
-//! `recovery`. `why` says what a request waits for, `view` and `live` what else can be seen.
+//! `recovery`. `holding` is about windows in which nothing starts, `failures` about expressions
+//! that cannot be worked out. `why` says what a request waits for, `view` and `live` what else can
+//! be seen.
 
 mod ask;
 mod asked;
@@ -47,7 +49,9 @@ mod command;
 mod dispatch;
 mod event;
 mod expecting;
+mod failures;
 mod following;
+mod holding;
 mod ids;
 mod input;
 mod instances;
@@ -107,6 +111,7 @@ pub use asked::{
     TriggerOver, TriggerWish, Triggered, TriggeredBuild, Wished,
 };
 pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
+pub use dispatch::request_order;
 pub use event::{
     BuildEvent, BuilderEvent, BuilderPoint, Event, InstanceEvent, IntakeEvent, MasterEvent,
     SlaveEvent,
@@ -257,6 +262,8 @@ impl BotMaster {
             Timer::Absence(slave) => roster.on_absent(out, slave),
             Timer::Scheduler(ix) => self.on_scheduler_timer(ix),
             Timer::Orphans(builder) => self.on_orphans_due(builder),
+            Timer::BuilderHold(builder) => self.review_builder_hold(builder),
+            Timer::SlaveHold(slave) => self.review_slave_hold(slave),
             Timer::Shutdown => self.exit(),
         }
     }

@@ -4,12 +4,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::failures::{Failures, Owner};
 use super::ids::{BuilderIx, SlaveIx};
 use super::layout::Layout;
 use super::ledger::{Effect, Ledger};
 use super::outcome::{Act, Outcome};
 use super::timers::{Timer, Timers};
 use super::{Answer, BuilderEvent, BuilderPoint, Command, Event, ReplyId};
+use crate::config::expression::Expression;
 use crate::model::audit::Outcome as AuditOutcome;
 use crate::model::{AuditRecord, Moment, Mono, Now, Op, Ticket};
 
@@ -22,6 +24,8 @@ pub(super) struct Out {
     pub(super) timers: Timers,
     /// What is still to be put into the audit log of the act at hand.
     pub(super) audit: Option<Box<AuditRecord>>,
+    /// Expressions that could not be worked out.
+    failures: Failures,
     /// When this master began.
     began: Now,
     commands: VecDeque<Command>,
@@ -43,6 +47,7 @@ impl Out {
             layout,
             timers: Timers::default(),
             audit: None,
+            failures: Failures::default(),
             began: now,
             commands: VecDeque::new(),
             ledger: Ledger::default(),
@@ -67,6 +72,20 @@ impl Out {
     /// Tells the subscribers.
     pub(super) fn announce(&mut self, event: impl Into<Event>) {
         self.send(Command::Announce(event.into()));
+    }
+
+    /// An expression could not be worked out: the first time, that is told (CFL-145).
+    pub(super) fn note_failure(&mut self, owner: Owner, expression: &Expression, why: &str) {
+        if let Some(event) = self.failures.note(owner, expression, why) {
+            self.announce(event);
+        }
+    }
+
+    /// The configuration ends: tells of the expressions that have failed several times.
+    pub(super) fn finish_failures(&mut self) {
+        for event in self.failures.finish() {
+            self.announce(event);
+        }
     }
 
     /// Announces a point event of a builder (BLD-15).

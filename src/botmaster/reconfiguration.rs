@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::dispatch::Judge;
 use super::ids::{BuilderIx, SlaveIx};
 use super::layout::Relay;
 use super::ledger::Effect;
@@ -60,9 +61,12 @@ impl BotMaster {
 
     /// Brings builders, slaves and what is between them in line with the configuration.
     pub(super) fn lay_out(&mut self, config: &Arc<Config>) {
+        self.out.finish_failures();
+        let old = Arc::clone(self.out.layout.config());
+        let same_names = old.values == config.values && old.properties == config.properties;
         let relaid = self.out.layout.set_config(config);
         let dismissed = self.lay_out_slaves(relaid.slaves);
-        self.lay_out_builders(relaid.builders);
+        self.lay_out_builders(relaid.builders, same_names);
         for builder in relaid.relinked {
             let slaves = &self.out.layout.builder(builder).slaves;
             self.dispatch.set_order(builder, slaves);
@@ -75,6 +79,7 @@ impl BotMaster {
             self.lay_out_instance(slave);
             self.roster.part_and_meet(&mut self.out, slave);
         }
+        self.review_holds();
     }
 
     /// Answers the slaves whose connection must end, and why.
@@ -99,6 +104,7 @@ impl BotMaster {
                         self.out.timers.cancel(Timer::InstanceIdle(slave));
                     }
                     self.dispatch.set_max_builds(slave, new.max_builds);
+                    self.learn_facts(slave);
                 }
             }
         }
@@ -112,17 +118,24 @@ impl BotMaster {
         self.dispatch.set_max_builds(slave, max_builds);
         let instance = self.roster.add_slave(&mut self.out, slave);
         self.instances.add_slave(&mut self.out, slave, instance);
+        self.learn_facts(slave);
     }
 
     /// A builder that this run of the master has not had yet.
     pub(super) fn on_builder_added(&mut self, builder: BuilderIx) {
         let config = &self.out.layout.builder(builder).config;
         self.dispatch.add_builder(config.merging);
+        self.apply_queue_rules(builder);
         self.states.add_builder();
         self.recall_pause(builder);
     }
 
-    fn lay_out_builders(&mut self, changes: Vec<(BuilderIx, Relay<BuilderConfig>)>) {
+    /// `same_names` says whether the names that expressions see mean what they meant.
+    fn lay_out_builders(
+        &mut self,
+        changes: Vec<(BuilderIx, Relay<BuilderConfig>)>,
+        same_names: bool,
+    ) {
         for (builder, change) in changes {
             match change {
                 Relay::Added => {
@@ -139,24 +152,37 @@ impl BotMaster {
                         self.out.timers.cancel(Timer::Orphans(builder));
                         self.states.touch(builder);
                     }
-                    self.on_builder_changed(builder, &old);
+                    self.on_builder_changed(builder, &old, same_names);
                 }
             }
         }
     }
 
-    fn on_builder_changed(&mut self, builder: BuilderIx, old: &BuilderConfig) {
+    fn on_builder_changed(&mut self, builder: BuilderIx, old: &BuilderConfig, same_names: bool) {
+        let new = Arc::clone(&self.out.layout.builder(builder).config);
+        let has_expressions = new.queue.have_expressions() || !new.slave_rules.are_empty();
+        let same_rules = old.merging == new.merging
+            && old.queue == new.queue
+            && old.slave_rules == new.slave_rules;
+        if !same_rules || has_expressions && !same_names {
+            self.apply_queue_rules(builder);
+        }
+        if *old != *new {
+            self.out.point(builder, None, BuilderPoint::ConfigUpdated);
+        }
+    }
+
+    /// The rules by which requests of a builder find their places, builds and slaves, for all that
+    /// wait too (CFL-79).
+    fn apply_queue_rules(&mut self, builder: BuilderIx) {
+        let config = self.out.layout.config();
         let new = &self.out.layout.builder(builder).config;
-        if *old == **new {
-            return;
-        }
-        if old.merging != new.merging {
-            let waiting = self.dispatch.queue(builder).iter();
-            let waiting: Vec<_> = waiting.map(|(_, id)| id).collect();
-            let waiting = self.intake.requests(&waiting);
-            self.dispatch
-                .set_merging(builder, new.merging, waiting.into_iter());
-        }
-        self.out.point(builder, None, BuilderPoint::ConfigUpdated);
+        let waiting = self.dispatch.queue(builder).iter();
+        let waiting: Vec<_> = waiting.map(|(_, id)| id).collect();
+        let waiting = self.intake.requests(&waiting);
+        let merging = (new.merging, new.queue.merge_limit);
+        let judge = Judge::of(config, new);
+        self.dispatch
+            .set_queue_rules(builder, merging, judge, waiting.into_iter());
     }
 }

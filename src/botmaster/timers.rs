@@ -37,6 +37,11 @@ pub(super) enum Timer {
     Scheduler(usize),
     /// Requests for a builder that was removed have waited long enough for its return (BST-09).
     Orphans(BuilderIx),
+    /// A window in which a builder starts no builds begins or ends, or the clock is to be looked at
+    /// (CFL-134).
+    BuilderHold(BuilderIx),
+    /// The same of a slave.
+    SlaveHold(SlaveIx),
     /// Builds that are being interrupted have had their time.
     Shutdown,
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use self::absent::{Refused, told};
 use super::attempt::{Attempt, Stage};
 use super::buildset::Place;
+use super::holding::held;
 use super::ids::BuilderIx;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
@@ -62,10 +63,16 @@ pub enum BlockerKind {
     BuilderPaused,
     /// It is of a culprit search, which stands behind all others.
     Search,
-    /// Older requests of its builder go first.
+    /// A window in which its builder, or a slave, takes no builds (CFL-133).
+    Hold,
+    /// Other requests of its builder go first.
     Queue,
+    /// A build of its builder takes no more requests (CFL-123).
+    MergeLimit,
     /// Its builder has no slaves.
     NoSlave,
+    /// A slave may not take it, by the builder's `slave_if` (CFL-130).
+    SlaveIf,
     /// A slave is not connected.
     NotConnected,
     /// A slave is not connected, and was refused.
@@ -240,6 +247,15 @@ impl BotMaster {
             let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
             all.push(blocker.by(by));
         }
+        if let Some((window, until)) = held(&self.out, &placed.config.hold) {
+            let text = format!(
+                "builder {name} starts no builds{}: hold {window}",
+                by(until)
+            );
+            let mut blocker = Blocker::new(BlockerKind::Hold, None, text);
+            blocker.until = until;
+            all.push(blocker);
+        }
         if request.is_of_search() {
             let text = format!(
                 "{} asks for it: it starts only on a slave on which no other request could start, \
@@ -263,8 +279,12 @@ impl BotMaster {
             } else {
                 "requests go"
             };
+            let order = match queue.order_of(request.id) {
+                Some(_) => " (request_order)",
+                None => "",
+            };
             let text = format!(
-                "{ahead} other {them} first on builder {name}, the next (request {first}) waiting since {}",
+                "{ahead} other {them} first on builder {name}{order}, the next (request {first}) waiting since {}",
                 at(since)
             );
             let blocker = Blocker::new(BlockerKind::Queue, request.submitted_at, text);
@@ -276,11 +296,19 @@ impl BotMaster {
             let blocker = Blocker::new(BlockerKind::Merged, None, text);
             all.push(blocker.by(mates.iter().map(|id| format!("request {id}"))));
         }
+        let before = queue.in_builds_before(request);
+        if let Some(limit) = queue.limit().filter(|_| before > 0) {
+            let text = format!(
+                "a build of builder {name} takes at most {limit} requests (merge_limit), and {before} that it could \
+                 share one with go first"
+            );
+            all.push(Blocker::new(BlockerKind::MergeLimit, None, text));
+        }
         if placed.slaves.is_empty() {
             let text = format!("builder {name} has no slaves in the configuration");
             all.push(Blocker::new(BlockerKind::NoSlave, None, text));
         }
-        all.extend(self.why_slaves(builder, refused));
+        all.extend(self.why_slaves(builder, request, refused));
         all
     }
 
@@ -303,11 +331,16 @@ impl BotMaster {
     }
 
     /// What is in the way at the slaves of a builder; those of whom the same is true together.
-    fn why_slaves(&self, builder: BuilderIx, refused: &Refused<'_>) -> Vec<Blocker> {
+    fn why_slaves(
+        &self,
+        builder: BuilderIx,
+        request: &BuildRequest,
+        refused: &Refused<'_>,
+    ) -> Vec<Blocker> {
         let mut groups: Vec<(Obstacle, Vec<SlaveName>)> = Vec::new();
         let mut known: BTreeMap<(BlockerKind, String), usize> = BTreeMap::new();
         for &slave in &self.out.layout.builder(builder).slaves {
-            for obstacle in self.obstacles(slave, builder, refused) {
+            for obstacle in self.obstacles(slave, (builder, request), refused) {
                 let key = (obstacle.kind, obstacle.one.clone());
                 let place = *known.entry(key).or_insert(groups.len());
                 if place == groups.len() {
@@ -412,6 +445,11 @@ fn requests(ids: &[RequestId]) -> String {
         "requests"
     };
     format!("{noun} {}", and_more(ids, NAMES_SHOWN))
+}
+
+/// ` until` a time, if it is known.
+fn by(until: Option<Timestamp>) -> String {
+    until.map_or_else(String::new, |until| format!(" until {}", at(until)))
 }
 
 fn at(time: Timestamp) -> String {

@@ -224,5 +224,17 @@ fn on_master(event: &MasterEvent) {
             info!("stopping: no new builds, interrupting running builds")
         }
         MasterEvent::ShutdownCancelled => info!("stop cancelled"),
+        MasterEvent::ExpressionFailed {
+            place,
+            expression,
+            why,
+            count: 1,
+        } => warn!(?expression, "{place} failed: {}", why.escape_debug()),
+        MasterEvent::ExpressionFailed {
+            expression, count, ..
+        } => warn!(
+            ?expression,
+            count, "the expression has failed several times"
+        ),
     }
 }

@@ -4,6 +4,7 @@ mod check;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use buildmaster::botmaster::{
     Ask, BotMaster, BuildCommand, BuilderEvent, Command, Epoch, Event, Input, MasterEvent, PingId,
@@ -28,7 +29,12 @@ pub struct Reference {
     before_change: BTreeMap<SlaveName, u32>,
     stopping: bool,
     hastened: bool,
+    /// When another configuration came, under which builds may have begun to start before.
+    reconfigured: Option<Mono>,
 }
+
+/// For so long a build may go on to start that was chosen under an earlier configuration.
+const SETTLED: Duration = Duration::from_secs(3600);
 
 /// A connection that the core has not dropped.
 #[derive(Debug)]
@@ -84,11 +90,13 @@ impl Reference {
             before_change: BTreeMap::new(),
             stopping: false,
             hastened: false,
+            reconfigured: None,
         }
     }
 
     /// The master is about to take another configuration.
-    pub fn reconfigure(&mut self, config: Arc<Config>, core: &BotMaster) {
+    pub fn reconfigure(&mut self, now: Mono, config: Arc<Config>, core: &BotMaster) {
+        self.reconfigured = Some(now);
         self.before_change = self.busy(core);
         self.config = config;
         let mut attached = std::mem::take(&mut self.attached);
@@ -253,10 +261,17 @@ impl Reference {
         match command {
             Command::Slave { session, what } => self.on_slave_command(now, *session, what),
             Command::Build {
-                what: BuildCommand::Run { session, .. },
+                what: BuildCommand::Run { session, plan },
                 ..
             } => {
                 self.open(*session);
+                let is_settled = self.reconfigured.is_none_or(|at| now.since(at) > SETTLED);
+                let rule = &plan.builder.slave_rules.slave_if;
+                let is_of_rel = plan.stamps.first().branch.as_deref() == Some("rel");
+                assert!(
+                    !is_settled || rule.is_none() || !is_of_rel || plan.slave.as_str() != "s0",
+                    "CFL-130: a slave takes what it may not"
+                );
             }
             Command::Persist { ops, .. } => self.on_ops(ops),
             Command::Announce(event) => self.on_event(now, event),

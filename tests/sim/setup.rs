@@ -9,12 +9,12 @@ use std::time::Duration;
 use buildmaster::config::calendar::Field;
 use buildmaster::config::expression::{Expression, Mode};
 use buildmaster::config::{
-    AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Config,
-    DependentConfig, FactoryConfig, FilePatterns, Importance, InstanceKind, LatentConfig,
+    AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Condition, Config,
+    DependentConfig, FactoryConfig, FilePatterns, Hold, Importance, InstanceKind, LatentConfig,
     LockAccess, LockConfig, LockGroup, LockKind, LockMode, LongestWait, MergeRule, Merging,
-    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, SchedulerConfig, SchedulerKind,
-    SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind, StepConfig, StepKind, TimedBuild,
-    TreeStable, TriggerableConfig, TryUserpassConfig,
+    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, QueueRules, SchedulerConfig,
+    SchedulerKind, SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind, SlaveRules, StepConfig,
+    StepKind, TimedBuild, TreeStable, TriggerableConfig, TryUserpassConfig,
 };
 use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
@@ -162,6 +162,7 @@ fn slave(rng: &mut StdRng, n: u32, order: &Order) -> Arc<SlaveConfig> {
             max => Some(max - 1),
         },
         locks: locks_of(rng, &order[..2]),
+        hold: hold(rng),
         ..SlaveConfig::default()
     })
 }
@@ -200,6 +201,8 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
         its.push(slaves[rng.random_range(0..slaves.len())].clone());
     }
     let locks = locks_of(rng, &order[2..5]);
+    // Somebody may take each request.
+    let others = its.iter().any(|slave| slave.as_str() != "s0");
     Arc::new(BuilderConfig {
         slaves: its,
         factory: factory(order, &locks),
@@ -212,10 +215,50 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
             ][rng.random_range(0..3)],
             compare_properties: rng.random_bool(0.3),
         },
+        queue: queue_rules(rng),
+        slave_rules: SlaveRules {
+            slave_if: (others && rng.random_bool(0.3))
+                .then(|| Condition::If(expression(NOT_ON_S0))),
+            slave_order: some_expressions(rng, &["slave.is_up", "-slave.running"]),
+        },
+        hold: hold(rng),
         next_slave: rng.random_bool(0.3).then(|| slave_choice(rng)),
         priority: rng.random_range(-1..=1),
         ..BuilderConfig::named(format!("b{n}"))
     })
+}
+
+/// Builders with this `slave_if` have their builds of branch `rel` on other slaves than `s0`.
+pub const NOT_ON_S0: &str = "src.branch != 'rel' or slave.name != 's0'";
+
+fn expression(text: &str) -> Expression {
+    Expression::compile(text, Mode::Core, "sim").unwrap()
+}
+
+/// None, mostly, or some of these.
+fn some_expressions(rng: &mut StdRng, texts: &[&str]) -> Vec<Expression> {
+    if rng.random_bool(0.7) {
+        return Vec::new();
+    }
+    let texts: Vec<_> = texts.iter().filter(|_| rng.random_bool(0.6)).collect();
+    texts.into_iter().map(|text| expression(text)).collect()
+}
+
+fn queue_rules(rng: &mut StdRng) -> QueueRules {
+    QueueRules {
+        request_order: some_expressions(rng, &["src.branch == 'rel'", "request.number"]),
+        merge_by: some_expressions(rng, &["src.branch"]),
+        merge_limit: rng.random_bool(0.2).then(|| rng.random_range(1..=3)),
+    }
+}
+
+/// Nothing, mostly, or some minutes of each hour.
+fn hold(rng: &mut StdRng) -> Hold {
+    if rng.random_bool(0.85) {
+        return Hold::default();
+    }
+    let from = rng.random_range(0..50);
+    Hold::daily((0..24).map(|hour| (hour * 60 + from, hour * 60 + from + 9)))
 }
 
 fn slave_choice(rng: &mut StdRng) -> SlaveChoice {

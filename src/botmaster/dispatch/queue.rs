@@ -1,31 +1,16 @@
-//! The queue of a builder: requests by priority and age, and by what they can be merged with.
+//! The queue of a builder: requests by priority, order and age, and by what they can be merged
+//! with.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::judge::{Failed, Judge, Order};
+use super::lanes::{LaneIx, Lanes};
+use super::place::{Place, RequestKey};
 use crate::config::{MergeRule, Merging};
 use crate::model::{BuildRequest, Properties, RequestId, SourceStamp, SourceStamps};
-
-/// The place of a request in the queue of its builder: its priority, the higher first, then its age
-/// (BRQ-02, BRQ-03, BRQ-09). Numbers tell the age: a clock that is set changes no order. A request
-/// that is put back has the same key as before, and so its old place (BLD-10, SB-02).
-pub(in crate::botmaster) type RequestKey = (Reverse<i32>, RequestId);
-
-/// The place of a request among those of all builders: its own priority, the builder's, its age.
-pub(in crate::botmaster) type Turn = (Reverse<i32>, Reverse<i32>, RequestId);
-
-/// The place of `request`.
-pub(super) const fn key_of(request: &BuildRequest) -> RequestKey {
-    (Reverse(request.priority), request.id)
-}
-
-/// The turn of a request of a builder with this priority. Requests of one builder have their turns
-/// in the order of their keys.
-pub(super) const fn turn_of((own, id): RequestKey, builder: i32) -> Turn {
-    (own, Reverse(builder), id)
-}
 
 /// Requests that wait for one builder.
 ///
@@ -34,11 +19,25 @@ pub(super) const fn turn_of((own, id): RequestKey, builder: i32) -> Turn {
 #[derive(Debug, Default)]
 pub(in crate::botmaster) struct RequestQueue {
     merging: Merging,
+    /// Maximum number of requests in a build.
+    limit: Option<usize>,
+    /// The builder's expressions, if it has any.
+    judge: Option<Arc<Judge>>,
     /// Each request with the key of its bucket; none if it merges with no other.
-    waiting: BTreeMap<RequestKey, Option<Arc<MergeKey>>>,
-    buckets: HashMap<Arc<MergeKey>, BTreeSet<RequestKey>>,
+    waiting: BTreeMap<Place, Option<Arc<MergeKey>>>,
+    buckets: HashMap<Arc<MergeKey>, BTreeSet<Place>>,
     /// Requests of culprit searches, which stand behind all others and have no turns (SRH-11).
     searches: BTreeSet<RequestId>,
+    /// What was worked out for each request, if the builder has expressions.
+    ranks: BTreeMap<RequestId, Rank>,
+    lanes: Lanes,
+}
+
+/// What the expressions of the builder have come to for a request, which stays as long as it waits.
+#[derive(Debug)]
+struct Rank {
+    order: Order,
+    lane: Option<LaneIx>,
 }
 
 /// What requests that can be merged have in common.
@@ -49,6 +48,8 @@ struct MergeKey {
     more: Vec<StampKey>,
     /// Names and values, where they are compared.
     properties: Option<String>,
+    /// The values of the builder's own expressions (CFL-122).
+    shared: String,
 }
 
 /// What the stamps of one codebase have in common (SST-05).
@@ -74,7 +75,7 @@ enum Sources {
 
 impl MergeKey {
     /// Requests that merge with no others have none.
-    fn of(request: &BuildRequest, merging: Merging) -> Option<Self> {
+    fn of(request: &BuildRequest, merging: Merging, shared: String) -> Option<Self> {
         let stamps: &SourceStamps = &request.stamps;
         if stamps.patched().is_some() {
             return None;
@@ -97,6 +98,7 @@ impl MergeKey {
             properties: merging
                 .compare_properties
                 .then(|| in_words(&request.properties)),
+            shared,
         })
     }
 }
@@ -127,46 +129,113 @@ impl RequestQueue {
     }
 
     /// Puts `request` at its place.
-    pub(super) fn insert(&mut self, request: &BuildRequest) {
+    pub(super) fn insert(&mut self, request: &BuildRequest, failures: &mut Vec<Failed>) {
+        let shared = match self.judge.clone() {
+            Some(judge) => self.rank(request, &judge, failures),
+            None => Some(String::new()),
+        };
         if request.is_of_search() {
             self.searches.insert(request.id);
             return;
         }
-        let bucket = self.put_in_bucket(request);
-        self.waiting.insert(key_of(request), bucket);
+        let place = self.place_of(request);
+        let bucket = shared.and_then(|shared| self.put_in_bucket(request, shared, &place));
+        if let Some(lane) = self.lane_of(request.id) {
+            self.lanes.insert(lane, place.clone());
+        }
+        self.waiting.insert(place, bucket);
+    }
+
+    /// Works out what the builder's expressions say of `request`; answers what it must have in
+    /// common with others to share a build, if it can.
+    fn rank(
+        &mut self,
+        request: &BuildRequest,
+        judge: &Judge,
+        failures: &mut Vec<Failed>,
+    ) -> Option<String> {
+        let (order, shared) = judge.place(request, failures);
+        let lane = judge.has_classes().then(|| {
+            let (class, scope) = judge.class(request);
+            self.lanes.enter(&class, scope)
+        });
+        if judge.has_order() || lane.is_some() {
+            self.ranks.insert(request.id, Rank { order, lane });
+        }
+        shared
     }
 
     /// Takes `request` out.
     pub(super) fn remove(&mut self, request: &BuildRequest) {
         self.searches.remove(&request.id);
-        let key = key_of(request);
-        if let Some(Some(bucket)) = self.waiting.remove(&key)
+        let place = self.place_of(request);
+        self.take(&place);
+        self.ranks.remove(&request.id);
+    }
+
+    /// Takes out the first request, or the first one of `lane`, and all that may share a build with
+    /// it, in queue order (BLD-03): those of lanes that `allowed` has, and not more than fit in a
+    /// build.
+    pub(super) fn take_first(
+        &mut self,
+        lane: Option<LaneIx>,
+        allowed: impl Fn(LaneIx) -> bool,
+    ) -> Vec<RequestId> {
+        let Some(first) = self.first_place(lane) else {
+            return Vec::new();
+        };
+        let bucket = self.waiting.get(&first).and_then(Option::as_ref);
+        let Some(members) = bucket.and_then(|bucket| self.buckets.get(bucket)) else {
+            self.take(&first);
+            return vec![first.id];
+        };
+        let fits = |place: &&Place| self.lane_of(place.id).is_none_or(&allowed);
+        let members = members.range(&first..).filter(fits);
+        let members = members.take(self.limit.unwrap_or(usize::MAX));
+        let members: Vec<Place> = members.cloned().collect();
+        for place in &members {
+            self.take(place);
+        }
+        members.into_iter().map(|place| place.id).collect()
+    }
+
+    fn first_place(&self, lane: Option<LaneIx>) -> Option<Place> {
+        let first = match lane {
+            Some(_) => self.lanes.first_hopeful().map(|(place, _)| place),
+            None => self.waiting.first_key_value().map(|(place, _)| place),
+        };
+        first.cloned()
+    }
+
+    /// The lanes of the requests that may share a build with the first one of the first hopeful
+    /// lane.
+    pub(super) fn lanes_of_mates(&self) -> BTreeSet<LaneIx> {
+        let first = self.lanes.first_hopeful();
+        let bucket = first.and_then(|(place, _)| self.waiting.get(place)?.as_ref());
+        let members = bucket.and_then(|bucket| self.buckets.get(bucket));
+        let members = members.into_iter().flatten();
+        members.filter_map(|place| self.lane_of(place.id)).collect()
+    }
+
+    fn take(&mut self, place: &Place) {
+        if let Some(Some(bucket)) = self.waiting.remove(place)
             && let Some(members) = self.buckets.get_mut(&bucket)
         {
-            members.remove(&key);
+            members.remove(place);
             if members.is_empty() {
                 self.buckets.remove(&bucket);
             }
         }
-    }
-
-    /// Takes out the first request and all that may share a build with it, in queue order (BLD-03).
-    pub(super) fn take_first(&mut self) -> Vec<RequestId> {
-        let Some((first, bucket)) = self.waiting.pop_first() else {
-            return Vec::new();
-        };
-        let Some(members) = bucket.and_then(|bucket| self.buckets.remove(&bucket)) else {
-            return vec![first.1];
-        };
-        for key in &members {
-            self.waiting.remove(key);
+        if let Some(lane) = self.ranks.remove(&place.id).and_then(|rank| rank.lane) {
+            self.lanes.remove(lane, place);
         }
-        members.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Takes out the first request of a search.
     pub(super) fn take_search(&mut self) -> Option<RequestId> {
-        self.searches.pop_first()
+        let taken = self.searches.pop_first()?;
+        self.ranks.remove(&taken);
+        Some(taken)
     }
 
     /// The first request of a search.
@@ -174,33 +243,90 @@ impl RequestQueue {
         self.searches.first().copied()
     }
 
-    /// Makes the buckets anew for a builder that merges by another rule from now on; `requests` are
-    /// all that wait.
-    pub(super) fn set_merging<'a>(
+    /// Makes all anew for a builder that has other rules from now on; `requests` are all that wait.
+    pub(super) fn set_rules<'a>(
         &mut self,
         merging: Merging,
+        limit: Option<u32>,
+        judge: Option<Arc<Judge>>,
         requests: impl Iterator<Item = &'a BuildRequest>,
+        failures: &mut Vec<Failed>,
     ) {
-        self.merging = merging;
-        self.buckets.clear();
+        *self = Self {
+            merging,
+            limit: limit.and_then(|limit| usize::try_from(limit).ok()),
+            judge,
+            ..Self::default()
+        };
         for request in requests {
-            self.insert(request);
+            self.insert(request, failures);
         }
     }
 
-    fn put_in_bucket(&mut self, request: &BuildRequest) -> Option<Arc<MergeKey>> {
-        let key = MergeKey::of(request, self.merging)?;
+    /// The builder's expressions, if it has any.
+    pub(in crate::botmaster) const fn judge(&self) -> Option<&Arc<Judge>> {
+        self.judge.as_ref()
+    }
+
+    /// The lane of a request that waits, if the builder has lanes.
+    pub(super) fn lane_of(&self, request: RequestId) -> Option<LaneIx> {
+        self.ranks.get(&request)?.lane
+    }
+
+    /// The lanes; empty if the builder has none.
+    pub(super) const fn lanes(&self) -> &Lanes {
+        &self.lanes
+    }
+
+    /// The lanes.
+    pub(super) const fn lanes_mut(&mut self) -> &mut Lanes {
+        &mut self.lanes
+    }
+
+    /// Whether it depends on the request which slaves may take it.
+    pub(super) fn has_lanes(&self) -> bool {
+        self.judge.as_ref().is_some_and(|judge| judge.has_classes())
+    }
+
+    /// The order of a request that waits, if the builder has one of its own.
+    pub(in crate::botmaster) fn order_of(&self, request: RequestId) -> Option<&Order> {
+        let ordered = self.judge.as_ref().is_some_and(|judge| judge.has_order());
+        let rank = self.ranks.get(&request).filter(|_| ordered)?;
+        Some(&rank.order)
+    }
+
+    /// The maximum number of requests in a build.
+    pub(in crate::botmaster) const fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    fn place_of(&self, request: &BuildRequest) -> Place {
+        let rank = self.ranks.get(&request.id);
+        Place {
+            priority: Reverse(request.priority),
+            order: rank.map(|rank| rank.order.clone()).unwrap_or_default(),
+            id: request.id,
+        }
+    }
+
+    fn put_in_bucket(
+        &mut self,
+        request: &BuildRequest,
+        shared: String,
+        place: &Place,
+    ) -> Option<Arc<MergeKey>> {
+        let key = MergeKey::of(request, self.merging, shared)?;
         let key = match self.buckets.get_key_value(&key) {
             Some((known, _)) => Arc::clone(known),
             None => Arc::new(key),
         };
         let members = self.buckets.entry(Arc::clone(&key)).or_default();
-        members.insert(key_of(request));
+        members.insert(place.clone());
         Some(key)
     }
 
     /// How many requests are ahead of `request`, which is in the queue, and the first of them. A
-    /// request that is merged has the place of the first one in its bucket.
+    /// request that is merged has the place of the first one in its build.
     pub(in crate::botmaster) fn ahead_of(
         &self,
         request: &BuildRequest,
@@ -212,9 +338,9 @@ impl RequestQueue {
                 self.iter().next().filter(|&(_, id)| id != request.id),
             );
         }
-        let first = self.bucket_of(request).and_then(|bucket| bucket.first());
-        let key = first.copied().unwrap_or_else(|| key_of(request));
-        let ahead = self.waiting.range(..key).count();
+        let first = self.build_of(request).first().copied().cloned();
+        let place = first.unwrap_or_else(|| self.place_of(request));
+        let ahead = self.waiting.range(..place).count();
         (ahead, self.first().filter(|_| ahead > 0))
     }
 
@@ -223,35 +349,94 @@ impl RequestQueue {
         &self,
         request: &BuildRequest,
     ) -> impl Iterator<Item = RequestId> {
-        let bucket = self.bucket_of(request).into_iter().flatten();
         let own = request.id;
-        bucket.map(|&(_, id)| id).filter(move |&id| id != own)
+        let build = self.build_of(request).into_iter();
+        build.map(|place| place.id).filter(move |&id| id != own)
     }
 
-    fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<RequestKey>> {
-        let bucket = self.waiting.get(&key_of(request))?.as_ref()?;
+    /// How many requests could share a build with `request`, but go into builds before because one
+    /// takes no more of them.
+    pub(in crate::botmaster) fn in_builds_before(&self, request: &BuildRequest) -> usize {
+        let Some(limit) = self.limit else { return 0 };
+        self.position_in_bucket(request) / limit * limit
+    }
+
+    /// The requests of the build that `request` would be in, as far as that is known.
+    fn build_of(&self, request: &BuildRequest) -> Vec<&Place> {
+        let members = self.bucket_of(request).into_iter().flatten();
+        let before = self.in_builds_before(request);
+        let limit = self.limit.unwrap_or(usize::MAX);
+        members.skip(before).take(limit).collect()
+    }
+
+    fn position_in_bucket(&self, request: &BuildRequest) -> usize {
+        let place = self.place_of(request);
+        let members = self.bucket_of(request);
+        members.map_or(0, |members| members.range(..place).count())
+    }
+
+    fn bucket_of(&self, request: &BuildRequest) -> Option<&BTreeSet<Place>> {
+        let bucket = self.waiting.get(&self.place_of(request))?.as_ref()?;
         self.buckets.get(bucket)
     }
 
-    /// The place of the first request, those of searches aside.
+    /// The first request, those of searches aside.
     pub(in crate::botmaster) fn first(&self) -> Option<RequestKey> {
-        self.waiting.first_key_value().map(|(&key, _)| key)
+        self.waiting.first_key_value().map(|(place, _)| place.key())
+    }
+
+    /// The turn at which to look for a slave, which may be before that of the request which then
+    /// starts first. `is_sure` says that a slave was found for the first hopeful lane.
+    pub(super) fn first_to_start(&self, is_sure: bool) -> Option<RequestKey> {
+        if !self.has_lanes() {
+            return self.first();
+        }
+        if is_sure {
+            return self.lanes.first_hopeful().map(|(place, _)| place.key());
+        }
+        self.lanes.first_hopeful_turn()
+    }
+
+    /// The lane of that request, if there are lanes.
+    pub(super) fn lane_to_start(&self) -> Option<LaneIx> {
+        if self.has_lanes() {
+            return self.lanes.first_hopeful().map(|(_, lane)| lane);
+        }
+        None
+    }
+
+    /// The first turn that any request here might ask for.
+    pub(super) fn bound(&self) -> Option<RequestKey> {
+        if self.has_lanes() {
+            return self.lanes.bound();
+        }
+        self.first()
     }
 
     /// The request that was submitted first, those of searches aside, at the cost of a look at each
     /// priority.
     pub(in crate::botmaster) fn oldest(&self) -> Option<RequestId> {
-        let (mut priority, mut oldest) = self.first()?;
+        if !self.ranks.is_empty() {
+            let ids = self.ranks.keys().copied();
+            return ids.into_iter().find(|id| !self.searches.contains(id));
+        }
+        let Place {
+            mut priority,
+            id: mut oldest,
+            ..
+        } = self.waiting.first_key_value()?.0.clone();
         loop {
-            let below = (
-                Bound::Excluded((priority, RequestId(u64::MAX))),
-                Bound::Unbounded,
-            );
-            let Some((&(next, first), _)) = self.waiting.range(below).next() else {
+            let last = Place {
+                priority,
+                order: Order::default(),
+                id: RequestId(u64::MAX),
+            };
+            let below = (Bound::Excluded(last), Bound::Unbounded);
+            let Some((next, _)) = self.waiting.range(below).next() else {
                 return Some(oldest);
             };
-            priority = next;
-            oldest = oldest.min(first);
+            priority = next.priority;
+            oldest = oldest.min(next.id);
         }
     }
 
@@ -269,7 +454,7 @@ impl RequestQueue {
     pub(in crate::botmaster) fn iter(&self) -> impl Iterator<Item = RequestKey> {
         let searches = self.searches.iter();
         let searches = searches.map(|&id| (Reverse(i32::MIN), id));
-        self.waiting.keys().copied().chain(searches)
+        self.waiting.keys().map(Place::key).chain(searches)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Dispatch, Match, Pair, Way};
+use super::{Answer, Dispatch, Match, Pair, Way};
 use crate::botmaster::ids::{BuilderIx, SlaveIx};
 use crate::model::RequestId;
 
@@ -48,7 +48,14 @@ impl Dispatch {
         let supply = &self.supplies[slave.0];
         let waits = |&builder: &BuilderIx| {
             let demand = &self.demands[builder.0];
-            !demand.is_paused && demand.queue.turns() > 0
+            let may_take = || {
+                let mut lanes = demand.queue.lanes().waiting();
+                lanes.any(|lane| self.answer(builder, lane, slave) == Answer::Yes)
+            };
+            !demand.is_paused
+                && !demand.is_held
+                && demand.queue.turns() > 0
+                && (!demand.queue.has_lanes() || may_take())
         };
         if !supply.is_willing {
             return None;
@@ -83,11 +90,17 @@ impl Dispatch {
         fits: &impl Fn(BuilderIx, SlaveIx) -> bool,
     ) -> Option<(SlaveIx, Way)> {
         let demand = &self.demands[builder.0];
-        if demand.is_paused {
+        if demand.is_paused || demand.is_held {
             return None;
         }
+        let first = demand.queue.first_search()?;
+        let may_take = |slave| {
+            let lane = demand.queue.lane_of(first);
+            lane.is_none_or(|lane| self.answer(builder, lane, slave) == Answer::Yes)
+        };
         let slave = demand.pool().iter().find(|&slave| {
             self.supplies[slave.0].is_available()
+                && may_take(slave)
                 && fits(builder, slave)
                 && !self.is_reserved(slave, builder)
         })?;

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod wanted;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use self::wanted::{PLAIN, Wanted, wanted};
 use super::*;
 use crate::config::MergeRule;
 use crate::model::{SetId, SourceStamp, SourceStamps, Timestamp};
@@ -35,7 +38,11 @@ enum Step {
         choice: SlaveChoice,
         locks_differ: bool,
     },
-    Merging(usize, MergeRule),
+    QueueRules(usize, Wanted),
+    /// The builder is held, or not any more.
+    Held(usize, bool),
+    /// Whether the slave is big is another from now on.
+    Big(usize, bool),
     /// The builder's slaves are listed in another order, turned by this.
     Order(usize, usize),
     /// The builder's own locks are free on this slave, or not.
@@ -52,7 +59,6 @@ fn step() -> impl Strategy<Value = Step> {
         Just(SlaveChoice::Random),
         Just(SlaveChoice::LeastLoaded)
     ];
-    let rule = prop_oneof![Just(MergeRule::Never), Just(MergeRule::Compatible)];
     prop_oneof![
         6 => (builder(), -1..2, 0..3_u8).prop_map(|(builder, priority, stamp)| Step::Enqueue {
             builder,
@@ -73,7 +79,9 @@ fn step() -> impl Strategy<Value = Step> {
                 locks_differ,
             }
         ),
-        1 => (builder(), rule).prop_map(|(b, rule)| Step::Merging(b, rule)),
+        1 => (builder(), wanted()).prop_map(|(b, wanted)| Step::QueueRules(b, wanted)),
+        1 => (builder(), prop::bool::weighted(0.3)).prop_map(|(b, is)| Step::Held(b, is)),
+        1 => (slave(), any::<bool>()).prop_map(|(s, big)| Step::Big(s, big)),
         1 => (builder(), slave()).prop_map(|(b, by)| Step::Order(b, by)),
         1 => (builder(), slave(), any::<bool>()).prop_map(|(b, s, f)| Step::Fits(b, s, f)),
         5 => (0..4_usize).prop_map(Step::Start),
@@ -96,7 +104,9 @@ struct Model {
     free_locks: [bool; SLAVES],
     max_builds: [Option<u32>; SLAVES],
     rules: [Rules; BUILDERS],
-    merging: [MergeRule; BUILDERS],
+    wanted: [Wanted; BUILDERS],
+    held: [bool; BUILDERS],
+    big: [bool; SLAVES],
     order: [Vec<usize>; BUILDERS],
     fits: [[bool; SLAVES]; BUILDERS],
 }
@@ -121,10 +131,32 @@ impl Model {
         slaves.filter(can).collect()
     }
 
-    /// The slaves of which the builder's rule may choose any.
-    fn candidates(&self, builder: usize) -> Vec<usize> {
-        let attached = self.available(builder, Way::Attached);
-        let latent = self.available(builder, Way::Latent);
+    /// Whether a slave may take a request.
+    fn may(&self, builder: usize, request: &BuildRequest, slave: usize) -> bool {
+        !self.wanted[builder].slave_if || revision(request) != 1 || self.big[slave]
+    }
+
+    /// The slaves of which the builder's rule may choose any for a request.
+    fn candidates(&self, builder: usize, request: &BuildRequest) -> Vec<usize> {
+        if self.held[builder] {
+            return Vec::new();
+        }
+        let [mut attached, mut latent] = [Way::Attached, Way::Latent].map(|way| {
+            let mut slaves = self.available(builder, way);
+            slaves.retain(|&slave| self.may(builder, request, slave));
+            slaves
+        });
+        if self.wanted[builder].slave_order {
+            let mut able = [attached.clone(), latent.clone()].concat();
+            if self.rules[builder].locks_differ && able.iter().any(|&s| self.fits[builder][s]) {
+                able.retain(|&slave| self.fits[builder][slave]);
+            }
+            let key = |slave: usize| revision(request) == 2 && self.big[slave];
+            let best = able.iter().map(|&slave| key(slave)).max();
+            let is_best = |slave: &usize| able.contains(slave) && Some(key(*slave)) == best;
+            attached.retain(is_best);
+            latent.retain(is_best);
+        }
         let rules = self.rules[builder];
         let fitting = |slaves: &[usize]| -> Vec<usize> {
             let slaves = slaves.iter().copied();
@@ -163,27 +195,63 @@ impl Model {
         (own, Reverse(self.rules[builder].priority), request.id)
     }
 
-    /// The first request that could start, with its builder.
+    /// The place of a request in the queue of its builder.
+    fn place(
+        &self,
+        builder: usize,
+        request: &BuildRequest,
+    ) -> (Reverse<i32>, [Reverse<u64>; 2], u64) {
+        let wanted = self.wanted[builder];
+        let by_revision = if wanted.by_revision {
+            revision(request)
+        } else {
+            0
+        };
+        let by_number = if wanted.newest_first { request.id.0 } else { 0 };
+        let order = [Reverse(by_revision), Reverse(by_number)];
+        (Reverse(request.priority), order, request.id.0)
+    }
+
+    /// The first request that could start, with its builder: of the first ones of each builder that
+    /// could, that whose turn is first.
     fn first(&self) -> Option<(usize, &BuildRequest)> {
-        let could = self.waiting.iter();
-        let could = could.filter(|(builder, _)| !self.candidates(*builder).is_empty());
-        let first = could.min_by_key(|(builder, request)| self.turn(*builder, request))?;
+        let first_of = |builder: usize| {
+            let could = self.waiting.iter().filter(|(its, request)| {
+                *its == builder && !self.candidates(builder, request).is_empty()
+            });
+            could.min_by_key(|(_, request)| self.place(builder, request))
+        };
+        let firsts = (0..BUILDERS).filter_map(first_of);
+        let first = firsts.min_by_key(|(builder, request)| self.turn(*builder, request))?;
         Some((first.0, &first.1))
     }
 
-    /// What shares a build with a request, in queue order.
-    fn merged(&self, builder: usize, first: &BuildRequest) -> Vec<RequestId> {
+    /// What shares a build on a slave with a request, in queue order.
+    fn merged(&self, builder: usize, first: &BuildRequest, slave: usize) -> Vec<RequestId> {
+        let wanted = self.wanted[builder];
         let joins = |other: &BuildRequest| {
+            let by_rule = match wanted.merging {
+                MergeRule::Never => false,
+                MergeRule::Compatible => first.stamps.can_merge_with(&other.stamps),
+                MergeRule::SameBranch => true,
+            };
             other.id == first.id
-                || self.merging[builder] == MergeRule::Compatible
-                    && first.stamps.can_merge_with(&other.stamps)
+                || by_rule && (!wanted.merge_by || revision(other) == revision(first))
         };
         let waiting = self.waiting.iter();
-        let of = waiting.filter(|(its, request)| *its == builder && joins(request));
-        let mut of: Vec<_> = of.map(|(_, r)| (Reverse(r.priority), r.id)).collect();
+        let of = waiting.filter(|(its, request)| {
+            *its == builder && joins(request) && self.may(builder, request, slave)
+        });
+        let mut of: Vec<_> = of.map(|(_, r)| (self.place(builder, r), r.id)).collect();
         of.sort_unstable();
-        of.into_iter().map(|(_, id)| id).collect()
+        let limit = wanted.limit.map_or(usize::MAX, |limit| limit as usize);
+        of.into_iter().take(limit).map(|(_, id)| id).collect()
     }
+}
+
+fn revision(request: &BuildRequest) -> u64 {
+    let revision = request.stamps.first().revision.as_ref().unwrap();
+    revision.parse().unwrap()
 }
 
 /// Both, and what is asked of both.
@@ -197,8 +265,9 @@ impl Pair {
     fn new(seed: u64) -> Self {
         let mut dispatch = Dispatch::new(seed);
         let order: Vec<SlaveIx> = (0..SLAVES).map(SlaveIx).collect();
-        for _ in 0..SLAVES {
+        for slave in (0..SLAVES).map(SlaveIx) {
             dispatch.add_slave();
+            dispatch.set_facts(slave, serde_json::json!({ "big": false }));
         }
         for builder in (0..BUILDERS).map(BuilderIx) {
             dispatch.add_builder(Merging::default());
@@ -212,7 +281,9 @@ impl Pair {
             free_locks: [true; SLAVES],
             max_builds: [None; SLAVES],
             rules: [Rules::default(); BUILDERS],
-            merging: [MergeRule::Compatible; BUILDERS],
+            wanted: [PLAIN; BUILDERS],
+            held: [false; BUILDERS],
+            big: [false; SLAVES],
             order: [order.clone(), order.clone(), order],
             fits: [[true; SLAVES]; BUILDERS],
         };
@@ -284,7 +355,15 @@ impl Pair {
                 dispatch.set_rules(BuilderIx(builder), rules);
                 model.rules[builder] = rules;
             }
-            Step::Merging(builder, rule) => self.set_merging(builder, rule),
+            Step::QueueRules(builder, wanted) => self.set_queue_rules(builder, wanted),
+            Step::Held(builder, is_held) => {
+                dispatch.set_held(BuilderIx(builder), is_held);
+                model.held[builder] = is_held;
+            }
+            Step::Big(slave, big) => {
+                dispatch.set_facts(SlaveIx(slave), serde_json::json!({ "big": big }));
+                model.big[slave] = big;
+            }
             Step::Order(builder, by) => {
                 model.order[builder].rotate_left(by);
                 let order: Vec<_> = model.order[builder].iter().map(|&s| SlaveIx(s)).collect();
@@ -299,17 +378,18 @@ impl Pair {
         }
     }
 
-    fn set_merging(&mut self, builder: usize, rule: MergeRule) {
+    fn set_queue_rules(&mut self, builder: usize, wanted: Wanted) {
         let merging = Merging {
-            rule,
+            rule: wanted.merging,
             ..Merging::default()
         };
         let waiting = self.model.waiting.iter();
         let waiting = waiting.filter(|(its, _)| *its == builder);
         let requests = waiting.map(|(_, request)| request);
+        let rules = (merging, wanted.limit);
         self.dispatch
-            .set_merging(BuilderIx(builder), merging, requests);
-        self.model.merging[builder] = rule;
+            .set_queue_rules(BuilderIx(builder), rules, wanted.judge(), requests);
+        self.model.wanted[builder] = wanted;
     }
 
     /// Work and an available idle slave imply a match: the first turn, on a slave by the builder's
@@ -323,10 +403,13 @@ impl Pair {
         };
         let found = found.expect("a request and an available slave imply a match");
         assert_eq!(found.builder, BuilderIx(builder));
-        assert_eq!(found.requests, model.merged(builder, first));
         let slave = found.slave.0;
+        assert_eq!(found.requests, model.merged(builder, first, slave));
         assert_eq!(model.uses[slave][builder], Use::Idle(found.way));
-        assert!(model.candidates(builder).contains(&slave), "{found:?}");
+        assert!(
+            model.candidates(builder, first).contains(&slave),
+            "{found:?}"
+        );
         let is_taken = |(_, r): &(usize, BuildRequest)| found.requests.contains(&r.id);
         model.waiting.retain(|waiting| !is_taken(waiting));
         model.uses[slave][builder] = Use::Busy;
@@ -377,6 +460,9 @@ proptest! {
         for step in &steps {
             pair.apply(step);
             pair.check();
+        }
+        for builder in 0..BUILDERS {
+            pair.apply(&Step::Held(builder, false));
         }
         while pair.start() {}
         pair.check();

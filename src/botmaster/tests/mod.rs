@@ -20,6 +20,7 @@ mod locks;
 mod points;
 mod properties;
 mod reconfiguration;
+mod rules;
 mod scale;
 mod scheduling;
 mod searching;

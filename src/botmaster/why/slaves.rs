@@ -2,11 +2,14 @@
 //! its room and its locks (BLD-04).
 
 use super::absent::{Refused, not_connected};
-use super::{BlockerKind, NAMES_SHOWN, Obstacle, at};
+use super::{BlockerKind, NAMES_SHOWN, Obstacle, at, by};
+use crate::botmaster::dispatch::Answer;
+use crate::botmaster::holding::held;
 use crate::botmaster::ids::{AttemptId, BuilderIx, SlaveIx};
 use crate::botmaster::instances::Stage;
 use crate::botmaster::roster::{Objection, Phase, Session, Use};
 use crate::botmaster::{BotMaster, LockHolder};
+use crate::model::BuildRequest;
 use crate::text::and_more;
 
 impl BotMaster {
@@ -14,9 +17,12 @@ impl BotMaster {
     pub(super) fn obstacles(
         &self,
         slave: SlaveIx,
-        builder: BuilderIx,
+        (builder, request): (BuilderIx, &BuildRequest),
         refused: &Refused<'_>,
     ) -> Vec<Obstacle> {
+        if let Some(obstacle) = self.refusal_by_rule(slave, builder, request) {
+            return vec![obstacle];
+        }
         let mut all = Vec::new();
         if self.roster.session(slave).is_none() {
             all.extend(self.absence(slave, builder, refused));
@@ -29,12 +35,42 @@ impl BotMaster {
             all.extend(self.unfitness(slave, builder, session));
         }
         all.extend(objections.iter().filter_map(|o| self.objection(o)));
+        if let Some((window, until)) = held(&self.out, &self.out.layout.slave(slave).config.hold) {
+            let rest = format!("no builds{}: hold {window}", by(until));
+            let (one, many) = (format!("takes {rest}"), format!("take {rest}"));
+            let mut obstacle = Obstacle::new(BlockerKind::Hold, None, one, many);
+            obstacle.until = until;
+            all.push(obstacle);
+        }
         for block in self.slave_lock_blocks(&self.out.layout.slave(slave).config.name) {
             let who = block.holders.iter().map(ToString::to_string).collect();
             let (one, many) = (format!("needs {block}"), format!("need {block}"));
             all.push(Obstacle::new(BlockerKind::SlaveLock, None, one, many).by(who));
         }
         all
+    }
+
+    /// CFL-130: the slave may not take the request, whatever it does now.
+    fn refusal_by_rule(
+        &self,
+        slave: SlaveIx,
+        builder: BuilderIx,
+        request: &BuildRequest,
+    ) -> Option<Obstacle> {
+        let (answer, text) = self.dispatch.answer_for(builder, request, slave)?;
+        let name = self.out.layout.builder_name(builder);
+        let rule = format!("may not take it: slave_if of builder {name}");
+        let text = match answer {
+            Answer::Yes => return None,
+            Answer::No => format!("{rule} is false: {text}"),
+            Answer::Failed(why) => format!("{rule} failed: {why}"),
+        };
+        Some(Obstacle::new(
+            BlockerKind::SlaveIf,
+            None,
+            text.clone(),
+            text,
+        ))
     }
 
     fn objection(&self, objection: &Objection<'_>) -> Option<Obstacle> {

@@ -18,7 +18,15 @@ impl Reference {
         for builder in &self.config.builders {
             self.check_big_state(core, &builder.name);
             if !self.stopping && core.queue_length(&builder.name) > 0 {
-                for slave in &builder.slaves {
+                let may_wait = |slave: &SlaveName| {
+                    let config = self.config.slave(slave.as_str());
+                    let is_held = config.is_none_or(|slave| !slave.hold.is_empty());
+                    is_held || builder.slave_rules.slave_if.is_some() && slave.as_str() == "s0"
+                };
+                if !builder.hold.is_empty() {
+                    continue;
+                }
+                for slave in builder.slaves.iter().filter(|slave| !may_wait(slave)) {
                     assert!(
                         !(self.could_start(now, slave, &builder.name)
                             || self.could_be_started(now, slave, core))

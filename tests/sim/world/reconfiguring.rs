@@ -77,7 +77,8 @@ impl World {
             };
             self.clocks.reconfigure(&self.config, &config, self.now);
             self.waits.begin(self.now.mono);
-            self.reference.reconfigure(Arc::clone(&config), &self.core);
+            self.reference
+                .reconfigure(self.now.mono, Arc::clone(&config), &self.core);
             self.config = Arc::clone(&config);
             self.versions.push(Arc::clone(&config));
         }

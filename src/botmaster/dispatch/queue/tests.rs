@@ -20,6 +20,14 @@ fn request(id: u64, stamp: SourceStamp) -> BuildRequest {
     }
 }
 
+fn place_of(request: &BuildRequest) -> Place {
+    Place {
+        priority: Reverse(request.priority),
+        order: Order::default(),
+        id: request.id,
+    }
+}
+
 fn changes(branch: &str, numbers: &[u64]) -> SourceStamp {
     let of = |&n| {
         Arc::new(Change {
@@ -70,9 +78,9 @@ fn merge(a: SourceStamp, b: SourceStamp, expect: bool) {
 
 fn merge_by(merging: Merging, a: &BuildRequest, b: &BuildRequest, expect: bool) {
     let mut queue = RequestQueue::new(merging);
-    queue.insert(a);
-    queue.insert(b);
-    let taken = queue.take_first().len();
+    queue.insert(a, &mut Vec::new());
+    queue.insert(b, &mut Vec::new());
+    let taken = queue.take_first(None, |_| true).len();
     assert_eq!(taken, if expect { 2 } else { 1 }, "{a:?} {b:?}");
     assert_eq!(queue.len(), usize::from(!expect));
 }
@@ -162,10 +170,10 @@ fn sst_06_merges_changes_without_duplicates_in_order() {
 fn nothing_is_merged_where_merging_is_off() {
     let (a, b) = (request(1, revision(None)), request(2, revision(None)));
     let mut queue = RequestQueue::new(by(MergeRule::Never));
-    queue.insert(&a);
-    queue.insert(&b);
-    assert_eq!(queue.take_first(), [RequestId(1)]);
-    assert_eq!(queue.first(), Some(key_of(&b)));
+    queue.insert(&a, &mut Vec::new());
+    queue.insert(&b, &mut Vec::new());
+    assert_eq!(queue.take_first(None, |_| true), [RequestId(1)]);
+    assert_eq!(queue.first(), Some(place_of(&b).key()));
 }
 
 #[test]
@@ -177,11 +185,14 @@ fn sb_02_requests_put_back_keep_their_places() {
     ];
     let mut queue = RequestQueue::default();
     for r in &requests {
-        queue.insert(r);
+        queue.insert(r, &mut Vec::new());
     }
-    assert_eq!(queue.take_first(), [RequestId(1), RequestId(2)]);
-    queue.insert(&requests[0]);
-    queue.insert(&requests[1]);
+    assert_eq!(
+        queue.take_first(None, |_| true),
+        [RequestId(1), RequestId(2)]
+    );
+    queue.insert(&requests[0], &mut Vec::new());
+    queue.insert(&requests[1], &mut Vec::new());
     let order: Vec<u64> = queue.iter().map(|(_, id)| id.0).collect();
     assert_eq!(order, [1, 2, 3]);
 }
@@ -262,11 +273,23 @@ fn another_rule_counts_for_what_waits() {
     ];
     let mut queue = RequestQueue::new(by(MergeRule::Never));
     for r in &requests {
-        queue.insert(r);
+        queue.insert(r, &mut Vec::new());
     }
-    queue.set_merging(by(MergeRule::SameBranch), requests.iter());
-    queue.set_merging(by(MergeRule::Compatible), requests.iter());
-    let taken = queue.take_first();
+    queue.set_rules(
+        by(MergeRule::SameBranch),
+        None,
+        None,
+        requests.iter(),
+        &mut Vec::new(),
+    );
+    queue.set_rules(
+        by(MergeRule::Compatible),
+        None,
+        None,
+        requests.iter(),
+        &mut Vec::new(),
+    );
+    let taken = queue.take_first(None, |_| true);
     assert_eq!(taken, [RequestId(1), RequestId(3)]);
     queue.remove(&requests[1]);
     assert_eq!(queue.first(), None);
@@ -289,11 +312,11 @@ fn brq_09_priority_goes_before_age_in_the_queue_and_in_what_is_merged() {
     ];
     let mut queue = RequestQueue::new(by(MergeRule::Compatible));
     for r in &requests {
-        queue.insert(r);
+        queue.insert(r, &mut Vec::new());
     }
     let order: Vec<u64> = queue.iter().map(|(_, id)| id.0).collect();
     assert_eq!(order, [2, 4, 1, 3, 5]);
-    let taken = queue.take_first();
+    let taken = queue.take_first(None, |_| true);
     assert_eq!(taken, [2, 4, 1, 3, 5].map(RequestId));
 }
 
@@ -302,10 +325,11 @@ fn bld_17_the_oldest_request_may_be_behind_more_urgent_ones() {
     let mut queue = RequestQueue::new(Merging::default());
     assert_eq!(queue.oldest(), None);
     for (id, priority) in [(4, 2), (5, 2), (2, 1), (3, 0), (6, -1)] {
-        queue.insert(&BuildRequest {
+        let request = BuildRequest {
             priority,
             ..request(id, SourceStamp::default())
-        });
+        };
+        queue.insert(&request, &mut Vec::new());
     }
     assert_eq!(queue.first().map(|(_, id)| id), Some(RequestId(4)));
     assert_eq!(queue.oldest(), Some(RequestId(2)));
