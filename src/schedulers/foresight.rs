@@ -14,7 +14,7 @@ use super::effects::{Effects, SchedulerIx, Submission};
 use super::kind::Due;
 use super::registry::Registry;
 use crate::config::SchedulerConfig;
-use crate::model::{Change, SchedulerName, Timestamp};
+use crate::model::{Change, ChangeNumber, Decision, SchedulerName, Timestamp};
 
 /// What schedulers do from a start to an end, one thing after the other. Nothing is worked out
 /// before it is asked for, so that the end may be far.
@@ -31,6 +31,9 @@ pub struct Foresight<I: Iterator<Item = Arc<Change>>> {
     listed: Vec<Option<Timestamp>>,
     /// Sets that are to be submitted now.
     wanted: VecDeque<Submission>,
+    /// The change that came last, and what schedulers have decided on it that was not told yet.
+    last: Option<ChangeNumber>,
+    decisions: VecDeque<(SchedulerName, Decision)>,
     /// What is to be told now.
     problems: VecDeque<(SchedulerName, String)>,
 }
@@ -47,6 +50,15 @@ pub struct Foreseen {
 /// What schedulers do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outlook {
+    /// A scheduler has decided on a change.
+    Decided {
+        /// The change.
+        change: ChangeNumber,
+        /// Which scheduler.
+        scheduler: SchedulerName,
+        /// What it makes of it.
+        decision: Decision,
+    },
     /// A set is submitted.
     Set(Submission),
     /// A scheduler has something to complain about.
@@ -77,6 +89,8 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
             changes: changes.into_iter().peekable(),
             agenda: BTreeSet::new(),
             wanted: VecDeque::new(),
+            last: None,
+            decisions: VecDeque::new(),
             problems: VecDeque::new(),
         };
         foresight.carry_out(effects);
@@ -105,12 +119,14 @@ impl<I: Iterator<Item = Arc<Change>>> Foresight<I> {
             return false;
         };
         self.now = self.now.max(change.arrived_at);
+        self.last = Some(change.number);
         let effects = self.registry.on_change(&change, self.now.into());
         self.carry_out(effects);
         true
     }
 
     fn carry_out(&mut self, effects: Effects) {
+        self.decisions.extend(effects.decisions);
         self.problems.extend(effects.problems);
         self.wanted.extend(effects.submissions);
         for ix in effects.touched {
@@ -144,6 +160,16 @@ impl<I: Iterator<Item = Arc<Change>>> Iterator for Foresight<I> {
     fn next(&mut self) -> Option<Foreseen> {
         loop {
             let at = self.now;
+            if let (Some(change), Some((scheduler, decision))) =
+                (self.last, self.decisions.pop_front())
+            {
+                let event = Outlook::Decided {
+                    change,
+                    scheduler,
+                    decision,
+                };
+                return Some(Foreseen { at, event });
+            }
             if let Some((scheduler, why)) = self.problems.pop_front() {
                 let event = Outlook::Problem { scheduler, why };
                 return Some(Foreseen { at, event });

@@ -137,7 +137,7 @@ fn foreseen(changes: Vec<Arc<Change>>, from: Timestamp, until: Timestamp) -> Vec
     let events = Foresight::new(&schedulers(), changes, from, until);
     let sets = events.filter_map(|foreseen| match foreseen.event {
         Outlook::Set(set) => Some(seen(foreseen.at, &set.scheduler, set.stamps.first())),
-        Outlook::Problem { .. } => None,
+        Outlook::Decided { .. } | Outlook::Problem { .. } => None,
     });
     sets.collect()
 }

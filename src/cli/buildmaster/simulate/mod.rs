@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use self::changes::History;
-use self::report::Report;
+use self::report::{Printed, Report};
 use super::configuration::{ConfigPath, Scope, Tell};
 use super::{USAGE, complain, moment, write_out};
 use crate::config::Config;
@@ -42,7 +42,9 @@ use crate::schedulers::{Foresight, Outlook};
 /// With --json, each build set is one JSON object per line: `at` in seconds since 1970,
 /// `scheduler`, `branch`, `changes` (ids in the order of the source stamp) and `builders`. With
 /// --broken, each search is another one: `search` (the builder), `asks` (ids; null is the change
-/// before the set) and `found`, or `refused` and why.
+/// before the set) and `found`, or `refused` and why. With --explain, each decision is another one:
+/// `at`, `change`, `scheduler`, `decision` and `why`. With --orders, build sets have `orders`, the
+/// values of `request_order` by builder.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Simulate {
     #[command(flatten)]
@@ -63,6 +65,12 @@ pub(super) struct Simulate {
     /// Print one JSON object per build set
     #[arg(long)]
     json: bool,
+    /// Print what each scheduler makes of each change, and why
+    #[arg(long)]
+    explain: bool,
+    /// Print the values of request_order for each build set and builder
+    #[arg(long)]
+    orders: bool,
 }
 
 impl Simulate {
@@ -100,7 +108,12 @@ impl Simulate {
         let zone = machine_zone();
         let late = history.arrive_after(self.until);
         write_out(|out| {
-            let mut report = Report::new(out, &config, &history, &zone, self.json);
+            let what = Printed {
+                json: self.json,
+                explain: self.explain,
+                orders: self.orders,
+            };
+            let mut report = Report::new(out, &config, &history, &zone, what);
             report.broken = broken.flatten();
             simulate(&config, &history, span, &mut report)
         })?;
@@ -143,6 +156,11 @@ fn simulate(
     report.begin()?;
     for foreseen in Foresight::new(&config.schedulers, changes, span.from, span.until) {
         match foreseen.event {
+            Outlook::Decided {
+                change,
+                scheduler,
+                decision,
+            } => report.decision(foreseen.at, (change, &scheduler), &decision)?,
             Outlook::Set(set) => {
                 report.set(foreseen.at, &set)?;
                 report.searches(config, &set)?;

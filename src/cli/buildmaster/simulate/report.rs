@@ -1,16 +1,21 @@
 //! The output of a simulation: a table, or lines of JSON.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
 use super::changes::History;
 use super::culprit::{Course, course};
+use crate::botmaster::request_order;
 use crate::cli::buildmaster::{complain, moment};
 use crate::config::{Config, MachineZone};
-use crate::model::{BuilderName, ChangeNumber, Timestamp, Zone};
+use crate::model::{
+    BuildRequest, BuilderName, ChangeNumber, Decision, RequestId, SchedulerName, SetId, Timestamp,
+    Zone,
+};
 use crate::schedulers::Submission;
 use crate::text::table::Column;
 use crate::text::{commas, printable};
@@ -19,8 +24,9 @@ use crate::text::{commas, printable};
 pub(super) struct Report<'a> {
     out: &'a mut dyn Write,
     history: &'a History,
+    config: &'a Config,
     zone: Zone,
-    json: bool,
+    what: Printed,
     scheduler: Column,
     branch: Column,
     builders: Column,
@@ -32,6 +38,27 @@ pub(super) struct Report<'a> {
     pub(super) broken: Option<ChangeNumber>,
 }
 
+/// What is printed, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Printed {
+    /// Lines of JSON, not a table.
+    pub(super) json: bool,
+    /// What schedulers make of changes too.
+    pub(super) explain: bool,
+    /// The orders of requests too.
+    pub(super) orders: bool,
+}
+
+/// A decision in JSON.
+#[derive(Serialize)]
+struct DecisionLine<'a> {
+    at: Number,
+    change: &'a Value,
+    scheduler: &'a str,
+    decision: &'a str,
+    why: String,
+}
+
 /// A set in JSON.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -40,6 +67,8 @@ struct Line<'a> {
     branch: Option<&'a str>,
     changes: Vec<&'a Value>,
     builders: &'a [BuilderName],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orders: Option<BTreeMap<&'a BuilderName, Vec<f64>>>,
 }
 
 /// Maximum number of changes of a set in the table.
@@ -55,10 +84,10 @@ impl<'a> Report<'a> {
     /// A report on `config` and `history`, with times in `zone`.
     pub(super) fn new(
         out: &'a mut dyn Write,
-        config: &Config,
+        config: &'a Config,
         history: &'a History,
         zone: &MachineZone,
-        json: bool,
+        what: Printed,
     ) -> Self {
         let schedulers = config.schedulers.iter();
         let names = schedulers.clone().map(|s| s.name.as_str());
@@ -72,8 +101,9 @@ impl<'a> Report<'a> {
         Self {
             out,
             history,
+            config,
             zone: zone.as_ref().copied().unwrap_or(Zone::UTC),
-            json,
+            what,
             scheduler: Column::wide_enough("scheduler", names),
             branch: Column::wide_enough(DEFAULT_BRANCH, branches),
             builders: Column::wide_enough("builders", builders.iter().map(String::as_str)),
@@ -85,10 +115,61 @@ impl<'a> Report<'a> {
 
     /// Prints the head of the table.
     pub(super) fn begin(&mut self) -> io::Result<()> {
-        if self.json {
+        if self.what.json {
             return Ok(());
         }
         self.row(["time", "scheduler", "branch", "builders"], "changes")
+    }
+
+    /// Prints what a scheduler makes of a change.
+    pub(super) fn decision(
+        &mut self,
+        at: Timestamp,
+        (change, scheduler): (ChangeNumber, &SchedulerName),
+        decision: &Decision,
+    ) -> io::Result<()> {
+        if !self.what.explain {
+            return Ok(());
+        }
+        let id = self.history.id(change);
+        let zone = self.zone;
+        let why = decision.sentence(|at| moment::local(at, zone));
+        if self.what.json {
+            let line = DecisionLine {
+                at: moment::seconds(at),
+                change: id,
+                scheduler: scheduler.as_str(),
+                decision: decision.name(),
+                why,
+            };
+            serde_json::to_writer(&mut *self.out, &line)?;
+            return writeln!(self.out);
+        }
+        let at = TIME.cell(&moment::local(at, zone));
+        let change = listed([id].into_iter());
+        let scheduler = self.scheduler.cell(scheduler.as_str());
+        writeln!(self.out, "{at}  {scheduler}  change {change}: {why}")
+    }
+
+    /// The values of `request_order` for a set, by builder; those that have none are left out.
+    fn orders<'s>(&self, set: &'s Submission) -> BTreeMap<&'s BuilderName, Vec<f64>> {
+        let builders = set.builders.iter().filter_map(|name| {
+            let builder = self.config.builder(name.as_str())?;
+            let request = BuildRequest {
+                id: RequestId(self.sets + 1),
+                set: SetId(self.sets + 1),
+                builder: name.clone(),
+                stamps: Arc::clone(&set.stamps),
+                reason: set.reason.as_str().into(),
+                properties: Arc::new(set.properties.clone()),
+                submitted_at: Timestamp(0),
+                priority: set.priority,
+                retries: 0,
+                start_count: 0,
+            };
+            Some((name, request_order(self.config, builder, &request)?))
+        });
+        builders.collect()
     }
 
     /// Prints a set that is submitted at `at`.
@@ -97,18 +178,20 @@ impl<'a> Report<'a> {
         let branch = set.stamps.first().branch.as_deref();
         let history = self.history;
         let ids = changes.iter().map(|c| history.id(c.number));
-        if self.json {
+        let orders = self.what.orders.then(|| self.orders(set));
+        self.sets += 1;
+        if self.what.json {
             let line = Line {
                 at: moment::seconds(at),
                 scheduler: set.scheduler.as_str(),
                 branch,
                 changes: ids.collect(),
                 builders: &set.builders,
+                orders,
             };
             serde_json::to_writer(&mut *self.out, &line)?;
             return writeln!(self.out);
         }
-        self.sets += 1;
         self.built.extend(changes.iter().map(|c| c.number));
         let cells = [
             &moment::local(at, self.zone),
@@ -121,7 +204,17 @@ impl<'a> Report<'a> {
         } else {
             listed(ids)
         };
-        self.row(cells, &changes)
+        self.row(cells, &changes)?;
+        for (builder, values) in orders.into_iter().flatten() {
+            let values: Vec<String> = values.iter().map(f64::to_string).collect();
+            let builder = printable(builder.as_str());
+            writeln!(
+                self.out,
+                "  {builder}: request_order [{}]",
+                values.join(", ")
+            )?;
+        }
+        Ok(())
     }
 
     /// Prints what the searches for the broken change ask for after a set with it.
@@ -145,7 +238,7 @@ impl<'a> Report<'a> {
             Some(change) => history.id(*change),
             None => &Value::Null,
         };
-        if self.json {
+        if self.what.json {
             let asks: Vec<_> = course.asks.iter().map(id).collect();
             let line = json!({ "search": builder, "asks": asks, "found": id(&course.found) });
             return writeln!(self.out, "{line}");
@@ -169,7 +262,7 @@ impl<'a> Report<'a> {
     }
 
     fn refused(&mut self, builder: &BuilderName, why: &str) -> io::Result<()> {
-        if self.json {
+        if self.what.json {
             return writeln!(self.out, "{}", json!({ "search": builder, "refused": why }));
         }
         let (builder, why) = (printable(builder.as_str()), printable(why));
@@ -187,7 +280,7 @@ impl<'a> Report<'a> {
 
     /// Prints the summary.
     pub(super) fn end(&mut self, from: Timestamp, until: Timestamp) -> io::Result<()> {
-        if self.json {
+        if self.what.json {
             return Ok(());
         }
         let [start, end] = [from, until].map(|at| moment::local(at, self.zone));

@@ -60,7 +60,11 @@ fn printed(config: &Config, history: &History, from: f64, until: f64, json: bool
         until: secs(until),
     };
     let (mut out, zone) = (Vec::new(), Ok(Zone::UTC));
-    let mut report = Report::new(&mut out, config, history, &zone, json);
+    let what = Printed {
+        json,
+        ..Printed::default()
+    };
+    let mut report = Report::new(&mut out, config, history, &zone, what);
     simulate(config, history, span, &mut report).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -105,7 +109,11 @@ fn srh_20_a_broken_change_is_searched_after_its_set() {
         ),
     ] {
         let (mut out, zone) = (Vec::new(), Ok(Zone::UTC));
-        let mut report = Report::new(&mut out, &config, &history, &zone, json);
+        let what = Printed {
+            json,
+            ..Printed::default()
+        };
+        let mut report = Report::new(&mut out, &config, &history, &zone, what);
         report.broken = history.with_id("c3");
         simulate(&config, &history, span, &mut report).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -354,4 +362,57 @@ fn people_get_a_table() {
         text.contains("\nno build set from Thu 1970-01-01 00:00:00 +00:00 until"),
         "{text}"
     );
+}
+
+#[test]
+fn cfl_156_decisions_and_orders_are_printed() {
+    let when = json!("'[skip]' not in change.comments and change.files | length < 3");
+    let important = json!("change.files | outside('doc/**')");
+    let mut text = scheduler(
+        "Scheduler",
+        "quick",
+        &[("filter", json!(null)), ("important_if", important)],
+    );
+    text = text.replace("filter = null", &format!("filter = {{ when = {when} }}"));
+    text.push_str("[[schedulers]]\ntype = \"AnyBranch\"\nname = \"all\"\nbuilders = [\"b1\"]\n");
+    text.push_str("filter = { when = \"prop\" }\n");
+    let text = text.replace("when = \"prop\"", "when = \"change.comments + 1 > 2\"");
+    let mut config = configuration(&text);
+    let first = std::sync::Arc::make_mut(&mut config.builders[0]);
+    let expression = |text| {
+        let mode = config::expression::Mode::Core;
+        config::expression::Expression::compile(text, mode, "t").unwrap()
+    };
+    first.queue.request_order = vec![expression("src.files | length"), expression("prop.x")];
+    let history = history(
+        &[
+            json!({ "at": 1, "files": ["a.c"], "comments": "one" }),
+            json!({ "at": 2, "files": ["a.c"], "comments": "two [skip]" }),
+            json!({ "at": 3, "files": ["doc/x"], "comments": "three" }),
+        ],
+        0.0,
+    );
+    let span = Span {
+        from: secs(0.0),
+        until: secs(10.0),
+    };
+    let (mut out, zone) = (Vec::new(), Ok(Zone::UTC));
+    let what = Printed {
+        json: false,
+        explain: true,
+        orders: true,
+    };
+    let mut report = Report::new(&mut out, &config, &history, &zone, what);
+    simulate(&config, &history, span, &mut report).unwrap();
+    let printed = String::from_utf8(out).unwrap();
+    for line in [
+        "quick      change 1: counted: built at once\n",
+        "all        change 1: not counted: the filter's `when` failed: ",
+        "quick      change 2: not counted: the filter's `when` is false\n",
+        "quick      change 3: unimportant: not built\n",
+        "  b1: request_order [1, 0]\n",
+        "1 build set from",
+    ] {
+        assert!(printed.contains(line), "{line}\n{printed}");
+    }
 }
