@@ -39,7 +39,8 @@ pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) {
         let mut done = BTreeSet::new();
         let mut changed = false;
         let mut faults = Vec::new();
-        for error in &problems.errors {
+        // From the end, so that the numbers of what is before stay true.
+        for error in problems.errors.iter().rev() {
             let Some(mark) = emitted.mark(error.line, error.column) else {
                 faults.push(told(error));
                 continue;
