@@ -12,9 +12,9 @@ use super::super::spelling;
 use super::super::tree::{Data, Field, Fields, Node, Piece, Text};
 use super::Farm;
 use super::braces::{Braces, Parsed, Part};
+use super::depth::{DEEPEST, depth};
 use super::names::is_of_run_time;
 use super::rules::Rule;
-use super::vars::DEEPEST;
 
 /// What an entry sees, and where it stands.
 #[derive(Clone, Debug)]
@@ -405,7 +405,7 @@ impl Farm<'_> {
     /// `node` as a value of the language. None is a value; in lists and tables it is left out.
     pub(super) fn json(&mut self, node: &Node, env: &Env) -> Option<Json> {
         let value = self.json_of(node, env)?;
-        if super::vars::depth(&value) > DEEPEST {
+        if depth(&value) > DEEPEST {
             let message = format!("the value is nested deeper than {DEEPEST}");
             let place = (&node.place, env.context);
             self.told.error_in(Class::TooMuch, place, message, "");

@@ -11,6 +11,7 @@
 
 mod braces;
 mod defaults;
+mod depth;
 mod entries;
 mod factories;
 mod files;

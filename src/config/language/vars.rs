@@ -9,6 +9,7 @@ use super::super::class::Class;
 use super::super::expression::{Given, Scope};
 use super::super::places::AS_WRITTEN;
 use super::super::tree::{Data, Field, Fields, Node};
+use super::depth::{DEEPEST, depth};
 use super::files::{Files, MOST_DATA, path_below};
 use super::filling::Env;
 use super::{Farm, names};
@@ -184,16 +185,3 @@ fn data_file(node: &Node) -> Option<(&str, &Node)> {
         _ => None,
     }
 }
-
-/// How deep a value is nested.
-pub(super) fn depth(value: &Json) -> usize {
-    match value {
-        Json::Array(entries) => 1 + entries.iter().map(depth).max().unwrap_or(0),
-        Json::Object(map) => 1 + map.values().map(depth).max().unwrap_or(0),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 0,
-    }
-}
-
-/// How deep values may be nested, and the number of variables that may use each other in a row
-/// (CFL-70).
-pub(super) const DEEPEST: usize = 32;
