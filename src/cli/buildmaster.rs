@@ -31,6 +31,7 @@ mod preview;
 mod problems;
 mod quarantine;
 mod reconfig;
+mod schema;
 mod show;
 mod simulate;
 mod sources;
@@ -70,6 +71,7 @@ enum Verb {
     Reconfig(reconfig::Reconfig),
     /// Check a configuration and show all mistakes.
     Checkconfig(checkconfig::CheckConfig),
+    Schema(schema::SchemaArgs),
     Simulate(simulate::Simulate),
     ImportConfig(import_config::ImportConfig),
     ImportState(import_state::ImportState),
@@ -143,6 +145,7 @@ pub(super) fn buildmaster(args: Vec<OsString>) -> ExitCode {
                 ExitCode::from(USAGE)
             }
         }),
+        Verb::Schema(verb) => verb.run().map(|()| ExitCode::SUCCESS),
         Verb::Simulate(verb) => verb.run(),
         Verb::ImportConfig(verb) => verb.run(),
         Verb::ImportState(verb) => verb.run(),

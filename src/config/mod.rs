@@ -59,9 +59,11 @@ mod reading;
 mod report;
 mod repositories;
 pub mod schedulers;
+mod schema;
 mod search;
 mod secret;
 mod shape;
+mod shapes;
 mod sink;
 pub mod slaves;
 pub(crate) mod spelling;
@@ -71,6 +73,7 @@ mod syntax;
 mod template;
 mod texts;
 mod toplevel;
+mod trace;
 mod tree;
 mod user_managers;
 mod validation;
@@ -126,6 +129,7 @@ pub use schedulers::{
     Parameter, ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
     TimedBuild, TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
 };
+pub use schema::schema;
 pub use search::SearchConfig;
 pub use secret::Secret;
 pub use slaves::{

@@ -4,12 +4,14 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::reader::Value;
+use super::trace::Wanted;
 use crate::text::{duration_as_written, parse_duration, parse_seconds, parse_size};
 
 impl Value<'_> {
     /// A time within `range`: a number of seconds, or a string such as `30s`, `1h30m`, `250ms`.
     pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let raw = self.raw();
+        self.wants([Wanted::Text, Wanted::Number]);
+        let raw = self.data();
         let duration = if let Some(text) = raw.as_str() {
             parse_duration(text)
         } else if let Some(number) = raw.as_integer().map(|i| i.to_string()) {
@@ -43,7 +45,7 @@ impl Value<'_> {
             return Some(None);
         }
         if *range.start() > Duration::ZERO
-            && self.raw().as_integer().is_some_and(|i| i.as_str() == "0")
+            && self.data().as_integer().is_some_and(|i| i.as_str() == "0")
         {
             self.error(
                 "is out of range",
@@ -56,7 +58,8 @@ impl Value<'_> {
 
     /// A number of bytes: a number, or a string such as `10MiB`, `1GB`, `4k`.
     pub(super) fn size(&self) -> Option<u64> {
-        let raw = self.raw();
+        self.wants([Wanted::Text, Wanted::Integer]);
+        let raw = self.data();
         let size = if let Some(text) = raw.as_str() {
             parse_size(text)
         } else if let Some(number) = raw.as_integer() {

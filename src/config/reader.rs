@@ -14,6 +14,7 @@ use super::class::Class;
 use super::needs::{Need, Needed};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
+use super::trace::Wanted;
 use super::tree::{Data, Fields, Node};
 
 pub(super) use super::sink::{Sink, Triggered};
@@ -42,6 +43,9 @@ impl<'a> Table<'a> {
         span: Range<usize>,
         table: &'a Fields,
     ) -> Self {
+        if shape.place.is_empty() {
+            sink.root.get_or_init(|| shape);
+        }
         let name = table.get("name").and_then(|n| n.data.as_str());
         let name = name.filter(|n| !n.is_empty() && !n.contains(char::is_control));
         let label = match name {
@@ -193,6 +197,11 @@ impl<'a> Table<'a> {
         Some((value.data.as_str()?, value.place.clone()))
     }
 
+    fn unknown_key(&self, keys: &[&'static str], key: &str) -> (String, String) {
+        let root = self.sink.root.get().map_or(&[][..], |root| root.keys);
+        spelling::unknown_key(self.shape.place, keys, root, &self.label, key)
+    }
+
     /// Reports the keys that no kind has and that are near to one: what can be said of a table of
     /// an unknown kind.
     fn report_misspelt(&self) {
@@ -200,8 +209,7 @@ impl<'a> Table<'a> {
         for (key, (span, _)) in &self.entries {
             let is_misspelt = !keys.contains(key) && spelling::meant(&keys, key).is_some();
             if is_misspelt {
-                let (message, help) =
-                    spelling::unknown_key(self.shape.place, &keys, &self.label, key);
+                let (message, help) = self.unknown_key(&keys, key);
                 self.sink
                     .error_of(Class::UnknownKey, span.clone(), message, help);
             }
@@ -221,7 +229,7 @@ impl<'a> Table<'a> {
             } else if let (Some(kind), false) = (self.kind, others.is_empty()) {
                 spelling::key_of_others(self.shape, kind, key, &others)
             } else {
-                spelling::unknown_key(self.shape.place, &self.keys(), &self.label, key)
+                self.unknown_key(&self.keys(), key)
             };
             self.sink.error_of(class, span.clone(), message, help);
         }
@@ -245,6 +253,11 @@ pub(super) struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    /// Tells who watches which forms of the value are wanted.
+    pub(super) fn wants(&self, forms: impl IntoIterator<Item = Wanted>) {
+        self.sink.wanted(self.place, self.key, forms);
+    }
+
     /// The place of the value in the file.
     pub(super) fn span(&self) -> Range<usize> {
         self.value.place.clone()
@@ -252,6 +265,12 @@ impl<'a> Value<'a> {
 
     /// The value as it is.
     pub(super) fn raw(&self) -> &'a Data {
+        self.wants([Wanted::Any]);
+        self.data()
+    }
+
+    /// The value as it is, for who has told what is wanted.
+    pub(super) fn data(&self) -> &'a Data {
         &self.value.data
     }
 
@@ -272,7 +291,7 @@ impl<'a> Value<'a> {
 
     /// Notes that the value has the wrong type; returns nothing.
     pub(super) fn expected<T>(&self, wanted: &str, help: impl Into<String>) -> Option<T> {
-        let is = self.raw().noun();
+        let is = self.data().noun();
         self.error(&format!("must be {wanted}, not {is}"), help);
         None
     }
@@ -280,7 +299,7 @@ impl<'a> Value<'a> {
     /// The place of the bytes `part` of its text, as exactly as the way it is written allows.
     pub(super) fn part(&self, part: Range<usize>) -> Range<usize> {
         let span = self.span();
-        if let Data::Text(text) = self.raw()
+        if let Data::Text(text) = self.data()
             && let Some(pieces) = &text.pieces
         {
             let at = pieces.iter().rfind(|piece| piece.here.start <= part.start);
@@ -291,7 +310,7 @@ impl<'a> Value<'a> {
             });
         }
         let written = self.sink.places.written(&span);
-        let found = self.raw().as_str().and_then(|text| written.find(text));
+        let found = self.data().as_str().and_then(|text| written.find(text));
         match found {
             Some(at) => span.start + at + part.start..span.start + at + part.end,
             None => span,
@@ -300,7 +319,12 @@ impl<'a> Value<'a> {
 
     /// A string.
     pub(super) fn text(&self) -> Option<&'a str> {
-        match self.raw().as_str() {
+        self.wants([Wanted::Text]);
+        self.written()
+    }
+
+    fn written(&self) -> Option<&'a str> {
+        match self.data().as_str() {
             Some(text) => Some(text),
             None => self.expected("a string", format!("for example `{} = \"…\"`", self.key)),
         }
@@ -322,7 +346,8 @@ impl<'a> Value<'a> {
 
     /// `true` or `false`.
     pub(super) fn flag(&self) -> Option<bool> {
-        match self.raw().as_bool() {
+        self.wants([Wanted::Flag]);
+        match self.data().as_bool() {
             Some(flag) => Some(flag),
             None => self.expected("true or false", "write `true` or `false`, without quotes"),
         }
@@ -331,12 +356,14 @@ impl<'a> Value<'a> {
     /// Whether it is the word `false`, which stands for "none" where a string or number may be
     /// absent.
     pub(super) fn is_false(&self) -> bool {
-        self.raw().as_bool() == Some(false)
+        self.wants([Wanted::False]);
+        self.data().as_bool() == Some(false)
     }
 
     /// Whether it is the string `word`, which stands for something beside numbers.
     pub(super) fn is_word(&self, word: &str) -> bool {
-        self.raw().as_str() == Some(word)
+        self.wants([Wanted::Text]);
+        self.data().as_str() == Some(word)
     }
 
     /// An integer within `range`.
@@ -344,7 +371,8 @@ impl<'a> Value<'a> {
     where
         T: Copy + std::fmt::Display + PartialOrd + TryFrom<i64>,
     {
-        let Some(integer) = self.raw().as_integer() else {
+        self.wants([Wanted::Integer]);
+        let Some(integer) = self.data().as_integer() else {
             return self.expected("an integer", "write a number without quotes or fraction");
         };
         let number = integer.value();
@@ -359,7 +387,8 @@ impl<'a> Value<'a> {
 
     /// One of `known`. Any other string is an error that names the nearest of them.
     pub(super) fn one_of(&self, known: &[&'static str]) -> Option<&'static str> {
-        let text = self.text()?;
+        self.wants(known.iter().copied().map(Wanted::Word));
+        let text = self.written()?;
         let found = known.iter().copied().find(|k| *k == text);
         if found.is_none() {
             let (message, help) =
@@ -371,7 +400,8 @@ impl<'a> Value<'a> {
 
     /// The entries of a list.
     pub(super) fn list(&self) -> Option<Vec<Self>> {
-        match self.raw().as_array() {
+        self.wants([Wanted::List]);
+        match self.data().as_array() {
             Some(array) => Some(array.iter().map(|value| self.with(value)).collect()),
             None => self.expected("a list", format!("for example `{} = [\"…\"]`", self.key)),
         }
@@ -379,7 +409,8 @@ impl<'a> Value<'a> {
 
     /// The entries of a list, or a string as a list of one.
     pub(super) fn one_or_list(&self) -> Option<Vec<Self>> {
-        match self.raw().as_array() {
+        self.wants([Wanted::List]);
+        match self.data().as_array() {
             Some(_) => self.list(),
             None => Some(vec![self.clone()]),
         }
@@ -387,7 +418,8 @@ impl<'a> Value<'a> {
 
     /// A table of fixed keys.
     pub(super) fn table(&self, shape: &'static Shape) -> Option<Table<'a>> {
-        match self.raw().as_table() {
+        self.wants([Wanted::Table]);
+        match self.data().as_table() {
             Some(table) => Some(Table::new(self.sink, shape, self.span(), table)),
             None => self.expected("a table", format!("for example `{} = {{ … }}`", self.key)),
         }
@@ -395,7 +427,8 @@ impl<'a> Value<'a> {
 
     /// The tables of a list of tables.
     pub(super) fn tables(&self, shape: &'static Shape) -> Vec<Table<'a>> {
-        if self.raw().is_table() {
+        self.wants([Wanted::List]);
+        if self.data().is_table() {
             let help = format!("write `[[{}]]` with two brackets", self.key);
             self.expected::<()>("a list of tables", help);
             return self.table(shape).into_iter().collect();
@@ -406,7 +439,8 @@ impl<'a> Value<'a> {
 
     /// The entries of a table with keys of the user's choice, in the order of the file.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
-        let Some(table) = self.raw().as_table() else {
+        self.wants([Wanted::Table]);
+        let Some(table) = self.data().as_table() else {
             let help = format!("for example `{} = {{ NAME = \"…\" }}`", self.key);
             return self.expected("a table", help).unwrap_or_default();
         };
@@ -422,7 +456,8 @@ impl<'a> Value<'a> {
 
     /// Its value as JSON; dates and infinite numbers have none (PRP-03).
     pub(super) fn json(&self) -> Option<Json> {
-        match self.raw() {
+        self.wants([Wanted::Any]);
+        match self.data() {
             Data::Text(text) => Some(Json::from(&*text.value)),
             Data::Integer(_) => self.integer(i64::MIN..=i64::MAX).map(Json::from),
             Data::Float(float) => {

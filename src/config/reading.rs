@@ -8,7 +8,9 @@ use super::needs::Need;
 use super::reader::{Sink, Table};
 use super::report::{ConfigError, ConfigErrors};
 use super::toplevel::{self, Config};
+use super::trace::Trace;
 use super::zones::MachineZone;
+use crate::model::Zone;
 
 /// What reading a configuration file has found.
 #[derive(Clone, Debug)]
@@ -56,6 +58,15 @@ pub fn parse(
 #[must_use]
 pub fn read(text: &str, file: &str, files: &dyn Files, zone: &MachineZone) -> Reading {
     read_all(text, file, files, zone, false)
+}
+
+/// Reads `text` while `trace` watches which forms of values are wanted.
+pub(super) fn read_watched(text: &str, trace: &Trace) {
+    let expanded = language::expand(text, "master.toml", &NoFiles);
+    let mut sink = Sink::new(&expanded.places);
+    sink.watch(trace);
+    let root = Table::new(&sink, &toplevel::SHAPE, 0..0, &expanded.root);
+    let _: Config = toplevel::read(root, "master.toml", &Ok(Zone::UTC));
 }
 
 /// As [`read`], and prints the expansion.

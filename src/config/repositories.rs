@@ -15,7 +15,6 @@ use super::secret::Secret;
 use super::shape::Shape;
 use crate::model::NewChange;
 
-#[cfg(test)]
 pub(super) use self::access::{CREDENTIALS, HOST};
 pub use self::access::{CodeHost, RepositoryCredentials};
 

@@ -39,7 +39,6 @@ use crate::model::{BuilderName, Properties, SchedulerName, Zone};
 pub use self::any_branch::AnyBranchConfig;
 pub use self::codebases::{CodebaseSource, Codebases};
 pub use self::dependent::DependentConfig;
-#[cfg(test)]
 pub(in crate::config) use self::force::{CODEBASE as FORCED_CODEBASE, PARAMETER};
 pub use self::force::{
     ChoicesCommand, ForceConfig, ForcedCodebase, Parameter, ParameterKind, full_name,

@@ -10,7 +10,9 @@ use super::needs::Need;
 use super::places::Places;
 use super::property_names::PropertyNames;
 use super::report::{ConfigError, told_once};
+use super::shape::Shape;
 use super::template::SecretSource;
+use super::trace::{Trace, Wanted};
 use super::visible::KnownValues;
 
 /// Collects errors and warnings.
@@ -35,6 +37,10 @@ pub(super) struct Sink<'a> {
     pub(super) values: OnceCell<KnownValues>,
     /// Names of properties that the file sets and asks for.
     pub(super) properties: RefCell<PropertyNames>,
+    /// The shape of the whole file, as soon as reading began.
+    pub(super) root: OnceCell<&'static Shape>,
+    /// Who watches which forms of values are wanted.
+    watcher: Option<&'a Trace>,
     /// Schedulers that steps trigger, which are read after the steps.
     triggers: RefCell<Vec<Triggered>>,
 }
@@ -63,6 +69,25 @@ impl<'a> Sink<'a> {
             values: OnceCell::new(),
             properties: RefCell::default(),
             triggers: RefCell::default(),
+            root: OnceCell::new(),
+            watcher: None,
+        }
+    }
+
+    /// Has `trace` watch which forms of values are wanted.
+    pub(super) fn watch(&mut self, trace: &'a Trace) {
+        self.watcher = Some(trace);
+    }
+
+    /// Tells who watches that `key` of a table at `place` may have one of these forms.
+    pub(super) fn wanted(
+        &self,
+        place: &'static str,
+        key: &str,
+        forms: impl IntoIterator<Item = Wanted>,
+    ) {
+        if let Some(trace) = self.watcher {
+            trace.saw(place, key, forms);
         }
     }
 

@@ -3,13 +3,14 @@
 use super::gone;
 use super::planned;
 use super::shape::{KindShape, Shape, of};
-use super::toplevel;
 
 /// What is wrong with `key` in a table at `place` that may have `keys`, and what would be right: it
-/// may be planned, Buildbot's spelling, or near to one that exists.
+/// may be planned, Buildbot's spelling, near to one that exists, or one of `keys_of_the_master`,
+/// which stand before all tables.
 pub(super) fn unknown_key(
     place: &str,
     keys: &[&'static str],
+    keys_of_the_master: &[&'static str],
     label: &str,
     key: &str,
 ) -> (String, String) {
@@ -26,21 +27,17 @@ pub(super) fn unknown_key(
     if let Some(help) = hint(place, key) {
         return (message, help.to_owned());
     }
+    let is_certain = |keys| matches!(meant(keys, key), Some((_, true)));
     let help = match meant(keys, key) {
         Some((ours, true)) => format!("it is called `{ours}` here"),
         Some((near, false)) => format!("did you mean `{near}`?"),
-        None if !place.is_empty() && is_of_the_master(key) => {
+        None if !place.is_empty() && is_certain(keys_of_the_master) => {
             "it is a setting of the master: move it above the first table of the file".to_owned()
         }
         None if place.is_empty() => "remove it, or see master.toml.example".to_owned(),
         None => format!("its keys are {}", listing(keys)),
     };
     (message, help)
-}
-
-/// Whether `key` is a setting that stands before all tables.
-fn is_of_the_master(key: &str) -> bool {
-    matches!(meant(toplevel::SHAPE.keys, key), Some((_, true)))
 }
 
 /// What is wrong with `key` in a table of type `kind`, which only tables of the types `others`

@@ -15,6 +15,7 @@ mod latent;
 mod mail_notifier;
 mod mistakes;
 mod near_names;
+mod schema;
 
 /// A small configuration that is right.
 const SMALL: &str = r#"

@@ -252,6 +252,7 @@ fn every_verb_that_concerns_a_master_takes_basedir() {
             "create-master",
             "completions",
             "man",
+            "schema",
             "hash-password",
             // Its directory is --out.
             "import-config",

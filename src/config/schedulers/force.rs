@@ -10,9 +10,7 @@ use super::kind::SchedulerSettings;
 use crate::config::reader::{Table, Value};
 
 pub use self::codebases::ForcedCodebase;
-#[cfg(test)]
 pub(in crate::config) use self::codebases::SHAPE as CODEBASE;
-#[cfg(test)]
 pub(in crate::config) use self::parameters::SHAPE as PARAMETER;
 pub use self::parameters::{ChoicesCommand, Parameter, ParameterKind, full_name};
 
