@@ -20,7 +20,7 @@ use super::holding::held;
 use super::ids::BuilderIx;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
-use crate::model::{BuildRequest, Refusal, RequestId, SlaveName, Timestamp};
+use crate::model::{BuildRequest, BuilderName, Refusal, RequestId, SlaveName, Timestamp};
 use crate::text::and_more;
 
 /// Most names that a sentence gives; the data has all.
@@ -230,23 +230,7 @@ impl BotMaster {
             all.push(Blocker::new(BlockerKind::BuilderRemoved, None, text));
             return all;
         }
-        if let Some(pause) = self.paused_builders.get(name) {
-            let by = match pause.by.as_str() {
-                "" => String::new(),
-                by => format!(" by {by}"),
-            };
-            let why = match pause.reason.as_str() {
-                "" => String::new(),
-                reason => format!(": {reason}"),
-            };
-            let text = format!(
-                "builder {name} is paused{by} since {}{why}",
-                at(pause.since)
-            );
-            let blocker = Blocker::new(BlockerKind::BuilderPaused, pause.since, text);
-            let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
-            all.push(blocker.by(by));
-        }
+        all.extend(self.why_paused(name));
         if let Some((window, until)) = held(&self.out, &placed.config.hold) {
             let text = format!(
                 "builder {name} starts no builds{}: hold {window}",
@@ -268,6 +252,38 @@ impl BotMaster {
                 text,
             ));
         }
+        all.extend(self.why_behind(builder, request));
+        if placed.slaves.is_empty() {
+            let text = format!("builder {name} has no slaves in the configuration");
+            all.push(Blocker::new(BlockerKind::NoSlave, None, text));
+        }
+        all.extend(self.why_slaves(builder, request, refused));
+        all
+    }
+
+    fn why_paused(&self, name: &BuilderName) -> Option<Blocker> {
+        let pause = self.paused_builders.get(name)?;
+        let by = match pause.by.as_str() {
+            "" => String::new(),
+            by => format!(" by {by}"),
+        };
+        let why = match pause.reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        let text = format!(
+            "builder {name} is paused{by} since {}{why}",
+            at(pause.since)
+        );
+        let blocker = Blocker::new(BlockerKind::BuilderPaused, pause.since, text);
+        let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
+        Some(blocker.by(by))
+    }
+
+    /// The requests of the builder before this one, and beside it.
+    fn why_behind(&self, builder: BuilderIx, request: &BuildRequest) -> Vec<Blocker> {
+        let name = &request.builder;
+        let mut all = Vec::new();
         let queue = self.dispatch.queue(builder);
         let (ahead, next) = queue.ahead_of(request);
         if let Some((_, first)) = next
@@ -304,11 +320,6 @@ impl BotMaster {
             );
             all.push(Blocker::new(BlockerKind::MergeLimit, None, text));
         }
-        if placed.slaves.is_empty() {
-            let text = format!("builder {name} has no slaves in the configuration");
-            all.push(Blocker::new(BlockerKind::NoSlave, None, text));
-        }
-        all.extend(self.why_slaves(builder, request, refused));
         all
     }
 

@@ -263,12 +263,12 @@ pub(super) fn row_in_words(row: &[(String, String)]) -> String {
 /// A value of a row: a table by its `name`, and anything else as JSON, cut to 40 characters
 /// (CFL-61).
 fn shown(value: &Json) -> String {
-    let text = match value {
-        Json::Object(map) => match map.get("name") {
-            Some(Json::String(name)) => Json::from(name.as_str()).to_string(),
-            Some(_) | None => "{…}".to_owned(),
+    let text = match value.as_object() {
+        Some(map) => match map.get("name").filter(|name| name.is_string()) {
+            Some(name) => name.to_string(),
+            None => "{…}".to_owned(),
         },
-        _ => value.to_string(),
+        None => value.to_string(),
     };
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),

@@ -1,4 +1,4 @@
-//! What is wrong with a text that is no TOML, said to somebody who comes from another language.
+//! What is wrong with a text that is not TOML, said to somebody who comes from another language.
 //!
 //! The parser says what it expected; the text around the place says what was meant: Python,
 //! curly quotes, the comment signs of other languages, a bracket that is never closed.
@@ -21,7 +21,7 @@ pub(super) struct SyntaxMistake {
 pub(super) struct Parsed<'a> {
     /// The tree.
     pub(super) tree: Spanned<DeTable<'a>>,
-    /// What is no TOML, in the order of the text.
+    /// What is not TOML, in the order of the text.
     pub(super) mistakes: Vec<SyntaxMistake>,
     /// Whether the tree says nothing of the text, so that looking at it would only find what
     /// follows from the mistakes.
@@ -454,7 +454,7 @@ fn number(spot: &Spot<'_>) -> Option<(String, String)> {
         );
     }
     told(
-        format!("`{value}` is no number"),
+        format!("`{value}` is not a number"),
         format!("put it in quotes: `\"{value}\"`"),
     )
 }

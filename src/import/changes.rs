@@ -140,18 +140,17 @@ impl Desk {
     }
 
     fn filter_field(&mut self, field: &str, value: &Json, table: &mut Table) {
-        let none_as_false = |value: &Json| match value {
-            Json::Null => Some(Item::Flag(false)),
-            other => Item::plain(other),
+        let none_as_false = |value: &Json| match value.is_null() {
+            true => Some(Item::Flag(false)),
+            false => Item::plain(value),
         };
-        let item = match value {
-            Json::Array(entries) => Some(Item::List(
-                entries.iter().filter_map(none_as_false).collect(),
-            )),
-            Json::Object(_) if mark(value) == Some("set") => {
-                value.get("values").and_then(Item::plain)
-            }
-            other => none_as_false(other),
+        let item = if let Some(entries) = value.as_array() {
+            let entries = entries.iter().filter_map(none_as_false);
+            Some(Item::List(entries.collect()))
+        } else if mark(value) == Some("set") {
+            value.get("values").and_then(Item::plain)
+        } else {
+            none_as_false(value)
         };
         let is_single = matches!(item, Some(Item::Text(_)));
         let kind = table
@@ -162,11 +161,9 @@ impl Desk {
             match (field, kind) {
                 ("branch", "Scheduler") if is_single => table.set("branch", item),
                 ("branch", "AnyBranch") => {
-                    let list = match item {
-                        Item::List(list) => list,
-                        single => vec![single],
-                    };
-                    table.set("branches", Item::List(list));
+                    let list = matches!(item, Item::List(_));
+                    let list = if list { item } else { Item::List(vec![item]) };
+                    table.set("branches", list);
                 }
                 _ => put_filter(table, field, item),
             }
@@ -243,15 +240,15 @@ impl Desk {
                 continue;
             }
             let key = super::steps::snake(key);
-            match value {
-                Json::Array(entries) if key == "fields" => {
-                    let fields = entries
-                        .iter()
-                        .map(|entry| Item::Table(self.parameter(entry)));
-                    let fields = Item::List(fields.collect());
-                    table.set(&key, fields);
-                }
-                value => set(&mut table, &key, value),
+            let fields = value.as_array().filter(|_| key == "fields");
+            if let Some(entries) = fields {
+                let fields = entries
+                    .iter()
+                    .map(|entry| Item::Table(self.parameter(entry)));
+                let fields = Item::List(fields.collect());
+                table.set(&key, fields);
+            } else {
+                set(&mut table, &key, value);
             }
         }
         table
@@ -450,12 +447,11 @@ impl Desk {
         };
         let mut table = Table::default();
         for (key, value) in entries {
-            match value {
-                Json::String(secret) if is_secret_name(key) => {
-                    let file = self.secret(key, secret);
-                    self.misses(format!("a secret in a table (it is in {file})"));
-                }
-                value => set(&mut table, key, value),
+            if let Some(secret) = value.as_str().filter(|_| is_secret_name(key)) {
+                let file = self.secret(key, secret);
+                self.misses(format!("a secret in a table (it is in {file})"));
+            } else {
+                set(&mut table, key, value);
             }
         }
         Some(Item::Table(table))

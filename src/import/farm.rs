@@ -426,17 +426,21 @@ impl Desk {
                 }
             }
             Ok(Some(answer @ Json::Array(_))) => {
-                let key = match ask {
-                    Ask::Order => "request_order",
-                    _ => "slave_order",
+                let is_order = matches!(ask, Ask::Order);
+                let key = if is_order {
+                    "request_order"
+                } else {
+                    "slave_order"
                 };
                 set(table, key, &answer);
             }
             Ok(Some(answer)) => {
-                let key = match ask {
-                    Ask::Veto => "slave_if",
-                    Ask::Order => "request_order",
-                    _ => "next_slave",
+                let key = if matches!(ask, Ask::Veto) {
+                    "slave_if"
+                } else if matches!(ask, Ask::Order) {
+                    "request_order"
+                } else {
+                    "next_slave"
                 };
                 set(table, key, &answer);
             }

@@ -139,10 +139,7 @@ fn walk(values: &[&Item], keys: &mut Vec<String>, step: &str, places: &mut Vec<P
         let entries = (0..list.len()).map(|at| {
             let inner: Vec<&Item> = values
                 .iter()
-                .filter_map(|value| match value {
-                    Item::List(list) => list.get(at),
-                    _ => None,
-                })
+                .filter_map(|value| value.as_list()?.get(at))
                 .collect();
             walk(&inner, keys, step, places)
         });

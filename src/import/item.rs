@@ -14,7 +14,7 @@ pub(super) enum Item {
     /// True or false.
     Flag(bool),
     /// A list.
-    List(Vec<Item>),
+    List(Vec<Self>),
     /// A table.
     Table(Table),
     /// A text with `{{ }}` in it.
@@ -38,7 +38,21 @@ impl Item {
         Self::List(texts.into_iter().map(|t| Self::Text(t.into())).collect())
     }
 
-    /// The text, if it is one.
+    /// The entries, if it is a list.
+    pub(super) fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(list) => Some(list),
+            Self::Text(_)
+            | Self::Number(_)
+            | Self::Mode(_)
+            | Self::Flag(_)
+            | Self::Table(_)
+            | Self::Form(_)
+            | Self::Slot(_) => None,
+        }
+    }
+
+    /// Its text, if it is one.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),

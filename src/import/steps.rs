@@ -307,21 +307,18 @@ impl Desk {
         if ours == "property" && draft.table.get("set").is_some() {
             return;
         }
-        let got = match value {
-            Json::String(secret) if is_secret_name(key) && !secret.is_empty() => {
-                let file = self.secret(key, secret);
-                Ok(Some(Item::Table(Table(vec![(
-                    "secret_file".to_owned(),
-                    Item::Text(file),
-                )]))))
-            }
-            Json::String(text) if ours.ends_with("pattern") || ours == "property" => {
-                Ok(Some(Item::text(text)))
-            }
-            Json::Object(_) if mark(value) == Some("regex") => {
-                Ok(Some(Item::text(part(value, "pattern"))))
-            }
-            _ => self.rendered(value),
+        let is_secret = |text: &&str| is_secret_name(key) && !text.is_empty();
+        let is_plain = ours.ends_with("pattern") || ours == "property";
+        let got = if let Some(secret) = value.as_str().filter(is_secret) {
+            let file = Item::Text(self.secret(key, secret));
+            let table = Table(vec![("secret_file".to_owned(), file)]);
+            Ok(Some(Item::Table(table)))
+        } else if let Some(text) = value.as_str().filter(|_| is_plain) {
+            Ok(Some(Item::text(text)))
+        } else if mark(value) == Some("regex") {
+            Ok(Some(Item::text(part(value, "pattern"))))
+        } else {
+            self.rendered(value)
         };
         draft.put(ours, got);
     }
@@ -431,9 +428,10 @@ pub(super) fn placeholder(name: &str, program: &str, what: &str) -> Table {
 /// Lays the settings of an answer under those of a step; `{{ name }}` in them is an argument of the
 /// step's.
 fn lay_under(table: &mut Table, answer: &Json, thing: &Thing) {
-    let argument = |name: &str| match thing.setting(name)? {
-        Json::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+    let argument = |name: &str| {
+        let setting = thing.setting(name)?;
+        let text = setting.as_str().map(str::to_owned);
+        Some(text.unwrap_or_else(|| setting.to_string()))
     };
     for (key, value) in answer.as_object().into_iter().flatten() {
         if key == "drop" {

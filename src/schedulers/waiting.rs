@@ -253,9 +253,8 @@ pub(super) fn check(
 
 /// Why `change` does not pass the filter, if it does not.
 pub(super) fn check_filter(rules: &ChangeRules, change: &Change) -> Result<(), Decision> {
-    match rules.filter.refuses(change) {
-        Some(by) => return Err(Decision::Filtered { by }),
-        None => {}
+    if let Some(by) = rules.filter.refuses(change) {
+        return Err(Decision::Filtered { by });
     }
     match rules.when.as_ref().map(|when| when.holds(change)) {
         None | Some(Ok(true)) => Ok(()),

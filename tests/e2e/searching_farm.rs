@@ -28,7 +28,7 @@ fn broken_tree(builders: usize, seconds: u32) -> String {
         .unwrap();
     }
     let scheduler = "[[schedulers]]\ntype = \"Scheduler\"\nname = \"tree\"\nbranch = \"tree\"\n";
-    write!(tables, "{scheduler}builders = {names:?}\n").unwrap();
+    writeln!(tables, "{scheduler}builders = {names:?}").unwrap();
     tables + "[search]\nautomatic = false\n"
 }
 

@@ -1,6 +1,8 @@
 //! Public farms as evaluated dumps, where they are: `BUILDMASTER_FARMS` names the directory with
 //! `expected.json` and the dumps.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
 use std::io::Read;
 use std::path::Path;
 

@@ -316,11 +316,7 @@ impl Pair {
                 }
             }
             Step::Idle(slave, builder, is_latent) => {
-                let way = if is_latent {
-                    Way::Latent
-                } else {
-                    Way::Attached
-                };
+                let way = [Way::Attached, Way::Latent][usize::from(is_latent)];
                 dispatch.set_idle(SlaveIx(slave), BuilderIx(builder), way);
                 model.uses[slave][builder] = Use::Idle(way);
             }

@@ -76,7 +76,7 @@ impl CheckConfig {
         }
         if self.json && self.next.is_none() {
             let problems = source.read(scope, false)?.problems;
-            write_out(|out| Ok(out.write_all(problems.json_lines().as_bytes())?))?;
+            write_out(|out| out.write_all(problems.json_lines().as_bytes()))?;
             return Ok(problems.errors.is_empty());
         }
         let Some(config) = source.load(scope, Tell::unless(self.quiet))? else {
@@ -101,7 +101,7 @@ impl CheckConfig {
     fn print_expansion(&self, source: &Source, scope: Scope) -> anyhow::Result<bool> {
         let reading = source.read(scope, true)?;
         let expansion = reading.expansion.clone().unwrap_or_default();
-        write_out(|out| Ok(out.write_all(expansion.as_bytes())?))?;
+        write_out(|out| out.write_all(expansion.as_bytes()))?;
         let is_good = reading.problems.errors.is_empty();
         if !is_good || !self.quiet {
             show(&reading.problems);

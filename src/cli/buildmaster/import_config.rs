@@ -49,8 +49,7 @@ impl ImportConfig {
     /// Standard output cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let (Some(file), Some(out)) = (&self.file, &self.out) else {
-            return write_out(|to| to.write_all(SCRIPT.as_bytes()).map_err(Into::into))
-                .map(|()| ExitCode::SUCCESS);
+            return write_out(|to| to.write_all(SCRIPT.as_bytes())).map(|()| ExitCode::SUCCESS);
         };
         let done = match self.import(file, out) {
             Ok(done) => done,

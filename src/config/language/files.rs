@@ -204,13 +204,10 @@ impl Including<'_> {
             self.told.error(Class::TooMuch, place, message, "");
             return;
         }
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(_) => {
-                let message = format!("`{path}` is not UTF-8");
-                self.told.error(Class::Data, place, message, "");
-                return;
-            }
+        let Ok(text) = String::from_utf8(bytes) else {
+            let message = format!("`{path}` is not UTF-8");
+            self.told.error(Class::Data, place, message, "");
+            return;
         };
         let base = self.told.places.add(path, &text);
         let Some(mut fields) = parse(&text, base, self.told) else {

@@ -193,9 +193,10 @@ fn text(value: &str, rule: Rule) -> String {
     if !value.contains("{{") {
         return quoted(value);
     }
-    let braces = match rule {
-        Rule::Expressions => "{{* '{{' }}",
-        _ => "{{ '{{' }}",
+    let braces = if matches!(rule, Rule::Expressions) {
+        "{{* '{{' }}"
+    } else {
+        "{{ '{{' }}"
     };
     quoted(&value.replace("{{", braces))
 }

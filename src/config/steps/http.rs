@@ -125,9 +125,7 @@ fn read_pairs(value: &Value<'_>) -> Option<Vec<(String, Template)>> {
 fn read_data(value: &Value<'_>) -> Option<HttpData> {
     let is_special = |key: &str| key == "format" || key.starts_with("secret");
     match value.raw().as_table() {
-        Some(table) if !table.keys().any(|key| is_special(key)) => {
-            read_pairs(value).map(HttpData::Form)
-        }
+        Some(table) if !table.keys().any(is_special) => read_pairs(value).map(HttpData::Form),
         Some(_) | None => value.secret_template().map(HttpData::Text),
     }
 }

@@ -116,9 +116,10 @@ impl History {
     /// The change with this id in the file.
     pub(super) fn with_id(&self, id: &str) -> Option<ChangeNumber> {
         let mut all = self.changes.iter().map(|change| change.number);
-        all.find(|number| match self.id(*number) {
-            Value::String(known) => known == id,
-            known => known.to_string() == id,
+        let number: Option<Value> = serde_json::from_str(id).ok();
+        all.find(|change| {
+            let known = self.id(*change);
+            known.as_str() == Some(id) || Some(known) == number.as_ref()
         })
     }
 

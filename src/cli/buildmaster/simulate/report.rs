@@ -243,10 +243,12 @@ impl<'a> Report<'a> {
             let line = json!({ "search": builder, "asks": asks, "found": id(&course.found) });
             return writeln!(self.out, "{line}");
         }
-        let ask = |change: &Option<ChangeNumber>| match id(change) {
-            Value::Null => "the change before".to_owned(),
-            Value::String(id) => id.clone(),
-            id => id.to_string(),
+        let ask = |change: &Option<ChangeNumber>| {
+            let id = id(change);
+            match id.is_null() {
+                true => "the change before".to_owned(),
+                false => id.as_str().map_or_else(|| id.to_string(), str::to_owned),
+            }
         };
         let asks = printable(&commas(course.asks.iter().map(ask)));
         let found = match course.found {

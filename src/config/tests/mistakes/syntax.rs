@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn what_is_no_toml_is_shown_beside_the_rest() {
+fn what_is_not_toml_is_shown_beside_the_rest() {
     check(
         r#"name = "bot""#,
         "name = bot",
@@ -166,7 +166,7 @@ fn what_comes_from_other_languages_is_told_with_what_to_write() {
     build_horizon = 5*60
     1:17: `5*60` is not worked out (write the number, or a time such as "5m")
     log_max_size = 1 MiB
-    1:16: `1 MiB` is no number (put it in quotes: `"1 MiB"`)
+    1:16: `1 MiB` is not a number (put it in quotes: `"1 MiB"`)
     title = $HOME
     1:9: string values must be quoted, expected literal string (put strings in quotes: `title = "Example"`; end a string with the quote that began it)
     [builders]]
