@@ -102,7 +102,6 @@ fn limits_and_mistakes_of_next_are_told() {
         ),
         (&["--next", "1", "--from", "tomorrow"], "RFC 3339"),
         (&["--from", "5"], "--next"),
-        (&["--json"], "--next"),
     ] {
         let error = run(&mut checkconfig(&sandbox, &dir, args)).fails_with(2);
         assert!(error.contains(told), "{args:?}: {error}");

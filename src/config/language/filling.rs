@@ -53,7 +53,8 @@ impl Farm<'_> {
         }
         let data = match &node.data {
             Data::Text(text) => {
-                let Some(parsed) = self.parse(&text.value) else {
+                let is_template = rule == Rule::Templates;
+                let Some(parsed) = self.parse(&text.value).filter(|_| !is_template) else {
                     return Filled::Value(Node {
                         place,
                         data: Data::Text(text.clone()),

@@ -190,7 +190,7 @@ fn key(name: &str) -> String {
 
 /// A text in quotes, in which braces mean nothing.
 fn text(value: &str, rule: Rule) -> String {
-    if !value.contains("{{") {
+    if !value.contains("{{") || rule == Rule::Templates {
         return quoted(value);
     }
     let braces = if matches!(rule, Rule::Expressions) {

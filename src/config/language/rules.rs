@@ -15,6 +15,9 @@ pub(super) enum Rule {
     Filter,
     Factory,
     Step,
+    Status,
+    /// Texts are templates of letters (MAL-07): their braces mean nothing here.
+    Templates,
 }
 
 impl Rule {
@@ -24,6 +27,7 @@ impl Rule {
             "builders" => Self::Builder,
             "schedulers" => Self::Scheduler,
             "steps" => Self::Step,
+            "status" => Self::Status,
             _ => Self::Plain,
         }
     }
@@ -38,6 +42,8 @@ impl Rule {
             | (Self::Scheduler, "important_if")
             | (Self::Filter, "when")
             | (Self::Step, "do_step_if" | "hide_step_if" | "result" | "set") => Self::Expressions,
+            (Self::Status, "subject") => Self::Templates,
+            (Self::Root, "status") => Self::Status,
             (Self::Root, "locks") => Self::Locks,
             (Self::Locks, _) => Self::Lock,
             (Self::Scheduler, "filter") => Self::Filter,

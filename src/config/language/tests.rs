@@ -409,3 +409,20 @@ mod mutations {
         }
     }
 }
+
+#[test]
+fn mal_07_the_braces_of_a_subject_are_those_of_its_template() {
+    let text = "[vars]\nwho = \"me\"\n[[status]]\ntype = \"MailNotifier\"\n\
+                fromaddr = \"{{ who }}@example.org\"\nsubject = \"{{ build.number }}\"\n";
+    let expanded = expand(text, "master.toml", &NoFiles);
+    assert!(expanded.errors.is_empty(), "{:?}", expanded.errors);
+    let printed = print(&expanded.root, &expanded.spare);
+    assert!(
+        printed.contains("fromaddr = \"me@example.org\""),
+        "{printed}"
+    );
+    assert!(
+        printed.contains("subject = \"{{ build.number }}\""),
+        "{printed}"
+    );
+}
