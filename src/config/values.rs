@@ -223,7 +223,7 @@ impl Value<'_> {
 
     /// Checks the names that `expression` uses in a place that sees `sees`.
     fn check_uses(&self, expression: &Expression, sees: Sees<'_>, known: &KnownValues) {
-        for (at, wrong) in known.wrong_uses(expression, sees) {
+        if let Some((at, wrong)) = known.wrong_use(expression, sees) {
             let message = format!("{}: {}", of(self.key, &self.label), wrong.message);
             let class = wrong.class;
             let name = expression.text().get(at.clone()).unwrap_or_default();

@@ -107,15 +107,15 @@ impl Wrong {
 }
 
 impl KnownValues {
-    /// What is wrong with the names that `expression` uses in a place that sees `sees` (CFL-91,
-    /// CFL-92, CFL-100, CFL-101), and where.
-    pub(super) fn wrong_uses(
+    /// What is wrong with the first name that `expression` uses and cannot use in a place that sees
+    /// `sees` (CFL-91, CFL-92, CFL-100, CFL-101), and where.
+    pub(super) fn wrong_use(
         &self,
         expression: &Expression,
         sees: Sees<'_>,
-    ) -> Vec<(Range<usize>, Wrong)> {
-        let uses = expression.uses().iter();
-        let wrong = uses.filter_map(|used| {
+    ) -> Option<(Range<usize>, Wrong)> {
+        let mut uses = expression.uses().iter();
+        uses.find_map(|used| {
             let checked = match used.path.first().map(String::as_str) {
                 Some("kw") => match used.path.get(1) {
                     Some(name) => self.check(name, sees.names),
@@ -128,8 +128,7 @@ impl KnownValues {
                 None => Ok(()),
             };
             Some((used.at.clone(), checked.err()??))
-        });
-        wrong.collect()
+        })
     }
 
     /// Checks that there is a value `name`, and that all that it needs is known in a place that
@@ -217,12 +216,20 @@ fn check_name(name: &str, used: &Use, sees: Sees<'_>) -> Result<(), Option<Wrong
             Ok(())
         }
         _ if parts.is_empty() || parts.contains(&part.as_str()) => Ok(()),
+        _ if name == "slave" && ONLY_IN_SLAVE_ORDER.contains(&part.as_str()) => {
+            let what = format!("`{name}.{part}` is not known here");
+            let wrong = Wrong::new(what, "only `slave_order` sees it");
+            Err(Some(wrong.not_visible()))
+        }
         _ => Err(Some(Wrong::new(
             format!("`{name}` has no `{part}`"),
             near(parts),
         ))),
     }
 }
+
+/// What changes with each build of a slave.
+const ONLY_IN_SLAVE_ORDER: [&str; 3] = ["running", "is_up", "used_last"];
 
 /// The names of section 15.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

@@ -318,7 +318,10 @@ fn cfl_90_rules_of_queues_and_slaves_are_taken() {
             "request_order = [\"slave.name\"]",
             "`slave` is not known here",
         ),
-        ("slave_if = \"slave.running\"", "`slave` has no `running`"),
+        (
+            "slave_if = \"slave.running\"",
+            "`slave.running` is not known here",
+        ),
         (
             "slave_order = [\"slave.runing\"]",
             "`slave` has no `runing`",
