@@ -6,11 +6,12 @@
 
 pub(super) mod examples;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use self::examples::{Comments, EXAMPLE, STEPS, with_all_settings};
+use self::examples::{Comments, EXAMPLE, STEPS, Said, with_all_settings};
 
 use super::reading::read_watched;
 use super::shape::Shape;
@@ -28,6 +29,7 @@ pub fn schema() -> Json {
         trace,
         comments: Comments::read(),
         shapes: shapes(),
+        tables: RefCell::default(),
     };
     let mut schema = maker.object("", maker.shape(""));
     schema.insert(
@@ -38,7 +40,7 @@ pub fn schema() -> Json {
         "title".to_owned(),
         json!("Configuration of buildmaster: master.toml"),
     );
-    schema.insert("definitions".to_owned(), json!({ "selector": selector() }));
+    schema.insert("definitions".to_owned(), Json::Object(maker.tables.take()));
     Json::Object(schema)
 }
 
@@ -47,6 +49,8 @@ struct Maker {
     trace: Trace,
     comments: Comments,
     shapes: Vec<(&'static str, &'static Shape)>,
+    /// The kinds of tables, each once, by a name that others refer to.
+    tables: RefCell<Map<String, Json>>,
 }
 
 /// The words of the language in tables of the lists at the top, and in steps (CFL-24, CFL-35).
@@ -123,7 +127,7 @@ impl Maker {
         let words = words(path);
         let mut properties = Map::new();
         for key in shape.all_keys() {
-            properties.insert(key.to_owned(), self.setting(path, shape, None, key));
+            properties.insert(key.to_owned(), self.setting(path, shape, key));
         }
         for (word, description) in &words {
             let word = properties.entry(*word);
@@ -136,9 +140,9 @@ impl Maker {
         let kinds = (shape.kinds)();
         if !kinds.is_empty() {
             let kinds = kinds.iter().map(|kind| {
-                let own = kind.keys().map(|key| {
-                    let setting = self.setting(path, shape, Some(kind.name), key);
-                    (key.to_owned(), setting)
+                let own = kind.keys().filter_map(|key| {
+                    let said = self.comments.of(path, Some(kind.name), key)?;
+                    Some((key.to_owned(), Json::Object(told(said))))
                 });
                 let own: Map<String, Json> = own.collect();
                 let mut names: BTreeSet<&str> = shape.keys.iter().copied().chain(kind.keys()).collect();
@@ -153,15 +157,10 @@ impl Maker {
         object
     }
 
-    /// The setting `key` of tables of this shape, and of this type.
-    fn setting(&self, path: &str, shape: &'static Shape, kind: Option<&str>, key: &str) -> Json {
-        let mut setting = Map::new();
-        if let Some(said) = self.comments.of(path, kind, key) {
-            setting.insert("description".to_owned(), json!(said.description));
-            if let Some(default) = &said.default {
-                setting.insert("default".to_owned(), default.clone());
-            }
-        }
+    /// The setting `key` of tables of this shape.
+    fn setting(&self, path: &str, shape: &'static Shape, key: &str) -> Json {
+        let said = self.comments.of(path, None, key);
+        let mut setting = said.map(told).unwrap_or_default();
         let below = match path {
             "" => key.to_owned(),
             _ => format!("{path}.{key}"),
@@ -204,7 +203,7 @@ impl Maker {
             Wanted::Table => Some(self.table(path)),
         }));
         if SELECTABLE.contains(&key) && forms.contains(&Wanted::List) {
-            all.push(json!({ "$ref": "#/definitions/selector" }));
+            all.push(self.named("selector", selector));
         }
         if !forms.contains(&Wanted::Text) {
             all.push(json!({ "type": "string", "pattern": r"\{\{" }));
@@ -234,9 +233,36 @@ impl Maker {
     }
 
     fn objects(&self, path: &str, shapes: &[&'static Shape]) -> Vec<Json> {
-        let objects = shapes.iter().map(|shape| self.object(path, shape));
-        objects.map(Json::Object).collect()
+        let objects = shapes.iter().zip(1..).map(|(shape, number)| {
+            let name = match number {
+                1 => path.to_owned(),
+                _ => format!("{path}-{number}"),
+            };
+            self.named(&name, || Json::Object(self.object(path, shape)))
+        });
+        objects.collect()
     }
+
+    /// A reference to the table of this name, which is made when it is first wanted.
+    fn named(&self, name: &str, make: impl FnOnce() -> Json) -> Json {
+        let name = name.replace('*', "NAME");
+        let is_new = !self.tables.borrow().contains_key(&name);
+        if is_new {
+            let table = make();
+            self.tables.borrow_mut().insert(name.clone(), table);
+        }
+        json!({ "$ref": format!("#/definitions/{name}") })
+    }
+}
+
+/// What the comments say, as parts of the schema of a setting.
+fn told(said: &Said) -> Map<String, Json> {
+    let mut told = Map::new();
+    told.insert("description".to_owned(), json!(said.description));
+    if let Some(default) = &said.default {
+        told.insert("default".to_owned(), default.clone());
+    }
+    told
 }
 
 /// A table that selects slaves or builders (CFL-50).

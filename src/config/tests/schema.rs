@@ -94,3 +94,8 @@ fn settings_in_the_schema_have_their_descriptions_and_defaults() {
     let silent: Vec<&String> = silent.map(|(key, _)| key).collect();
     assert_eq!(silent, [""; 0]);
 }
+
+#[test]
+fn the_schema_is_small_enough_for_editors() {
+    assert!(schema().to_string().len() < 500_000);
+}
