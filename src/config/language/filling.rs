@@ -212,13 +212,10 @@ impl Farm<'_> {
         }
         let mut out = Composed::default();
         let mut is_whole = true;
-        let text = node.data.as_str().unwrap_or_default();
         for part in &parsed.parts {
             let braces = match part {
                 Part::Plain(range) => {
-                    let from = self.part(node, range.clone());
-                    let from = self.told.places.within(&from, env.context);
-                    out.push(text.get(range.clone()).unwrap_or_default(), from);
+                    self.push_plain(&mut out, node, range, env);
                     continue;
                 }
                 Part::Braces(braces) => braces,
@@ -275,17 +272,22 @@ impl Farm<'_> {
             .error_in(Class::NotAllowed, (at, env.context), message, help);
     }
 
+    /// Adds a part of the text of `node` that has no braces.
+    fn push_plain(&mut self, out: &mut Composed, node: &Node, range: &Range<usize>, env: &Env) {
+        let from = self.part(node, range.clone());
+        let from = self.told.places.within(&from, env.context);
+        let text = node.data.as_str().unwrap_or_default();
+        out.push(text.get(range.clone()).unwrap_or_default(), from);
+    }
+
     /// An expression of run time with values put in as literals (CFL-30, CFL-31).
     fn fill_expression(&mut self, node: &Node, parsed: &Parsed, env: &Env) -> Filled {
         let mut out = Composed::default();
         let mut is_whole = true;
-        let text = node.data.as_str().unwrap_or_default();
         for part in &parsed.parts {
             let braces = match part {
                 Part::Plain(range) => {
-                    let from = self.part(node, range.clone());
-                    let from = self.told.places.within(&from, env.context);
-                    out.push(text.get(range.clone()).unwrap_or_default(), from);
+                    self.push_plain(&mut out, node, range, env);
                     continue;
                 }
                 Part::Braces(braces) => braces,

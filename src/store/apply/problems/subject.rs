@@ -230,7 +230,7 @@ impl Subject<'_> {
         Ok(newest_news(found.iter().map(|(news, _)| *news)))
     }
 
-    /// The last two answers so far, and whether it is time to see what is no longer needed.
+    /// The last two answers so far, and whether it is time to delete answers that nothing needs.
     fn newest(&self) -> rusqlite::Result<(Vec<Evidence>, bool)> {
         let conn = self.of.conn;
         let newest = newest_of(conn, self.id)?;

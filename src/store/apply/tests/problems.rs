@@ -252,7 +252,7 @@ fn prb_24_a_step_that_has_been_well_for_long_is_forgotten_and_its_problems_are_n
         farm.commit("cid", Results::Success, &[]);
     }
     assert_eq!(farm.subjects(), 1);
-    // What is no longer needed is looked for now and then.
+    // Answers that nothing needs are deleted at every 32nd answer.
     let later = (1..=32).find(|_| {
         farm.commit("cid", Results::Success, &[]);
         farm.subjects() == 0
