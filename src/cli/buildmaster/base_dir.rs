@@ -4,7 +4,11 @@
 //! in Buildbot. Without either, the base directory is the value of the environment variable
 //! BUILDMASTER_BASEDIR, or else the current directory.
 
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 
 /// Name of the pid file in the base directory.
 pub(super) const PID_FILE: &str = "buildmaster.pid";
@@ -54,4 +58,18 @@ impl BaseDir {
 pub(super) fn default_basedir() -> PathBuf {
     let named = std::env::var_os(VARIABLE).filter(|dir| !dir.is_empty());
     named.map_or_else(|| PathBuf::from("."), PathBuf::from)
+}
+
+/// Makes `dir`, which only its owner can enter.
+///
+/// # Errors
+/// It cannot be made, or belongs to somebody else.
+pub(super) fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::set_permissions(dir, Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot make {} private", dir.display()))
 }

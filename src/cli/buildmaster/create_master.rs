@@ -1,6 +1,6 @@
 //! `buildmaster create-master`: a base directory with a small working configuration.
 
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use rand::RngExt;
 
-use super::base_dir::BaseDir;
+use super::base_dir::{BaseDir, private_dir};
 use super::say;
 
 /// Create a base directory with a small working configuration
@@ -66,13 +66,7 @@ impl CreateMaster {
     /// The directory already has a master, or a file cannot be written.
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let dir = self.dir.path();
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .with_context(|| format!("cannot create {}", dir.display()))?;
-        fs::set_permissions(dir, Permissions::from_mode(0o700))
-            .with_context(|| format!("cannot make {} private", dir.display()))?;
+        private_dir(dir)?;
         let config = dir.join("master.toml");
         if config.exists() && !self.force {
             bail!(

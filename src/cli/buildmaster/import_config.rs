@@ -1,13 +1,14 @@
 //! `buildmaster import-config`: carries the configuration of a Buildbot master over.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use super::base_dir::private_dir;
 use super::{complain, say, write_out};
 use crate::daemon::machine_zone;
 use crate::import::{HEAD, Import, Request, SCRIPT, import};
@@ -129,16 +130,6 @@ fn write(out: &Path, done: &Import) -> anyhow::Result<()> {
         write_file(&secrets.join(name), text)?;
     }
     Ok(())
-}
-
-fn private_dir(dir: &Path) -> anyhow::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::set_permissions(dir, Permissions::from_mode(0o700))
-        .with_context(|| format!("cannot make {} private", dir.display()))
 }
 
 /// Writes a file that only its owner may read.
