@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use super::condition::Condition;
 use super::expression::{Expression, Scope};
 use super::named_values::NamedValues;
+use super::visible::PARTS_OF_CHANGE;
 use crate::model::NewChange;
 
 /// A condition on changes.
@@ -44,7 +45,7 @@ impl ChangeCondition {
             let named: Vec<&str> = used.path.iter().map(String::as_str).collect();
             let parts: &[&str] = match named.as_slice() {
                 ["change", part, ..] => &[*part],
-                ["change"] => &PARTS,
+                ["change"] => &PARTS_OF_CHANGE,
                 _ => &[],
             };
             for part in parts {
@@ -56,20 +57,6 @@ impl ChangeCondition {
         Json::Object(facts)
     }
 }
-
-/// The parts of `change`.
-const PARTS: [&str; 10] = [
-    "who",
-    "files",
-    "comments",
-    "branch",
-    "revision",
-    "project",
-    "repository",
-    "category",
-    "codebase",
-    "properties",
-];
 
 fn fact(change: &NewChange, part: &str) -> Option<Json> {
     Some(match part {

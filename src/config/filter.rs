@@ -10,19 +10,22 @@ use super::reader::Value;
 use super::shape::Shape;
 use super::visible::{OF_CHANGE, Sees};
 
+/// The keys of a filter; only schedulers have the last one.
+const KEYS: [&str; 8] = [
+    "project",
+    "repository",
+    "category",
+    "codebase",
+    "branch",
+    "who",
+    "files",
+    "when",
+];
+
 pub(super) static FILTER: Shape = Shape {
     place: "schedulers.filter",
     noun: "filter",
-    keys: &[
-        "project",
-        "repository",
-        "category",
-        "codebase",
-        "branch",
-        "who",
-        "files",
-        "when",
-    ],
+    keys: &KEYS,
     kinds: Vec::new,
 };
 
@@ -30,15 +33,7 @@ pub(super) static FILTER: Shape = Shape {
 pub(super) static SOURCE_FILTER: Shape = Shape {
     place: "schedulers.filter",
     noun: "filter",
-    keys: &[
-        "project",
-        "repository",
-        "category",
-        "codebase",
-        "branch",
-        "who",
-        "files",
-    ],
+    keys: KEYS.split_at(KEYS.len() - 1).0,
     kinds: Vec::new,
 };
 

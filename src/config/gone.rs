@@ -1,15 +1,12 @@
 //! What Buildbot has and this program does without: refused by name, with what does the same here,
 //! or why nothing has to.
 
+use super::advice::{self, Row};
+
 /// Advice on `key`, a setting of Buildbot, in a table at `place`.
 pub(super) fn find(place: &str, key: &str) -> Option<&'static str> {
-    let mut rows = GONE.iter().filter(|(its, _, _)| *its == place);
-    let (_, advice, _) = rows.find(|(_, _, names)| names.contains(&key))?;
-    Some(advice)
+    advice::find(GONE, place, key)
 }
-
-/// A place, what to do instead, and Buildbot's names there.
-type Row = (&'static str, &'static str, &'static [&'static str]);
 
 /// Keys by the place of their table.
 const GONE: &[Row] = &[

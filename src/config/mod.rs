@@ -12,6 +12,7 @@
 //! its kinds, and each kind a file of its own.
 
 mod address;
+mod advice;
 mod builders;
 pub mod calendar;
 mod change_condition;

@@ -1,23 +1,17 @@
 //! What the specification has and this program does not have yet. It is refused by name, never
 //! ignored. Whoever builds a thing deletes its name here.
 
+use super::advice::{self, Row};
+
 /// Advice on `name`, a key or a value of `place`, if it is planned.
 pub(super) fn find(place: &str, name: &str) -> Option<&'static str> {
-    let (_, advice, _) = rows(place).find(|(_, _, names)| names.contains(&name))?;
-    Some(advice)
+    advice::find(PLANNED, place, name)
 }
 
 /// What is planned for `place`.
 pub(super) fn names(place: &str) -> impl Iterator<Item = &'static str> {
-    rows(place).flat_map(|(_, _, names)| names.iter().copied())
+    advice::of(PLANNED, place).flat_map(|(_, _, names)| names.iter().copied())
 }
-
-fn rows(place: &str) -> impl Iterator<Item = &'static Row> {
-    PLANNED.iter().filter(move |(its, _, _)| *its == place)
-}
-
-/// A place, what to do without, and names there.
-type Row = (&'static str, &'static str, &'static [&'static str]);
 
 const ADVICE: &str = "this version does not have it; remove it to start without it";
 

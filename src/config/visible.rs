@@ -8,6 +8,7 @@ use super::class::Class;
 use super::expression::{Expression, Use};
 use super::named_values::NamedValues;
 use super::spelling;
+use crate::model::SourceStamp;
 
 /// What is known of `[values]` while the rest of the file is read.
 #[derive(Debug, Default)]
@@ -236,22 +237,25 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|(name, _)| *name)
 }
 
+/// The parts of `change`.
+pub(super) const PARTS_OF_CHANGE: [&str; 10] = [
+    "who",
+    "files",
+    "comments",
+    "branch",
+    "revision",
+    "project",
+    "repository",
+    "category",
+    "codebase",
+    "properties",
+];
+
 /// The names of section 15 and their parts; those without a list have parts of the user's choice,
 /// or none.
 const NAMES: [(&str, &[&str]); 12] = [
     ("prop", &[]),
-    (
-        "src",
-        &[
-            "branch",
-            "revision",
-            "project",
-            "repository",
-            "codebase",
-            "files",
-            "who",
-        ],
-    ),
+    ("src", &SourceStamp::FACTS),
     ("kw", &[]),
     ("slave", &["name", "tags", "properties", "type", "version"]),
     (
@@ -262,21 +266,7 @@ const NAMES: [(&str, &[&str]); 12] = [
     ),
     ("step", &[]),
     ("request", &["number", "priority", "reason"]),
-    (
-        "change",
-        &[
-            "who",
-            "files",
-            "comments",
-            "branch",
-            "revision",
-            "project",
-            "repository",
-            "category",
-            "codebase",
-            "properties",
-        ],
-    ),
+    ("change", &PARTS_OF_CHANGE),
     ("result", &[]),
     ("rc", &[]),
     ("stdout", &[]),

@@ -171,7 +171,7 @@ impl SourceStamp {
     }
 
     /// The names of what expressions see of a stamp.
-    pub(super) const FACTS: [&str; 7] = [
+    pub const FACTS: [&str; 7] = [
         "branch",
         "revision",
         "project",
