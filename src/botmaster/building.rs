@@ -62,6 +62,9 @@ impl BotMaster {
 
     /// Its start is on record: it runs, or is over if something came between.
     pub(super) fn on_start_recorded(&mut self, id: AttemptId, plan: Box<BuildPlan>) {
+        if let Some(attempt) = self.builds.get(id) {
+            self.dispatch.set_used_last(attempt.builder, attempt.slave);
+        }
         if let Some(outcome) = self.builds.on_recorded(&mut self.out, id, plan) {
             self.end_build(id, outcome);
         }

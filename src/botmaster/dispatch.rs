@@ -339,7 +339,6 @@ impl Dispatch {
             lanes.retain(|&lane| self.may(builder, lane, slave));
         }
         let requests = self.change_builder(builder, |demand| {
-            demand.used_last = Some(slave);
             let allowed = |lane| lanes.contains(&lane);
             demand.queue.take_first(lane, allowed)
         });

@@ -54,6 +54,13 @@ impl BotMaster {
             }
             self.intake.add_request(request, parent);
         }
+        for (builder, slave) in &recovered.used_last {
+            let builder = self.out.layout.builder_named(builder);
+            let slave = self.out.layout.slave_named(slave);
+            if let (Some(builder), Some(slave)) = (builder, slave) {
+                self.dispatch.set_used_last(builder, slave);
+            }
+        }
         // A build has ended before the requests that it waited for are cancelled.
         self.out.persist_then(ops, effects);
         for request in queued {

@@ -39,6 +39,7 @@ pub(super) fn rename_recovered(recovered: &mut Recovered, config: &Config) -> Ve
         let (was, name) = rename;
         move_key(&mut recovered.next.build_of, rename);
         move_key(&mut recovered.paused_builders, rename);
+        move_key(&mut recovered.used_last, rename);
         move_key(&mut recovered.expectations, rename);
         let requests = recovered.requests.iter_mut();
         for request in requests.filter(|request| request.builder == *was) {
@@ -90,6 +91,9 @@ impl BotMaster {
             let Some(old) = self.out.layout.builder_named(was) else {
                 continue;
             };
+            if let Some(new) = self.out.layout.builder_named(name) {
+                self.dispatch.take_over_use(old, new);
+            }
             let queue = self.dispatch.queue(old).iter();
             let waiting: Vec<RequestId> = queue.map(|(_, id)| id).collect();
             for request in waiting {

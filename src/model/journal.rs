@@ -464,6 +464,8 @@ pub struct Recovered {
     /// The expected durations of the steps of each builder, including builders that are no longer
     /// configured (PRG-04).
     pub expectations: BTreeMap<BuilderName, Expectations>,
+    /// The slave of the last build of each builder that has one on record (CFL-132).
+    pub used_last: BTreeMap<BuilderName, SlaveName>,
     /// Users and the networks they have logged in from, the oldest record first.
     pub known_logins: Vec<KnownLogin>,
     /// Builds that the last run of the master left open, in order of id. Their requests are in

@@ -49,6 +49,7 @@ pub(super) fn recover(conn: &Connection, basedir: &Path) -> rusqlite::Result<Rec
         schedulers,
         changes,
         slaves: slaves(conn)?,
+        used_last: used_last(conn)?,
         known_logins: known_login::recover(conn)?,
         open_builds: open_builds(conn, basedir)?,
         fingerprints: fingerprints(conn)?,
@@ -284,6 +285,14 @@ fn with_requests(
     Ok((sets, requests))
 }
 
+fn used_last(conn: &Connection) -> rusqlite::Result<BTreeMap<BuilderName, SlaveName>> {
+    conn.prepare(USED_LAST)?
+        .query_map([], |row| {
+            Ok((row.get::<_, Col<_>>(0)?.0, row.get::<_, Col<_>>(1)?.0))
+        })?
+        .collect()
+}
+
 fn next_numbers(conn: &Connection) -> rusqlite::Result<NextNumbers> {
     let next = conn.query_row(NEXT_NUMBERS, [], |row| {
         Ok(NextNumbers {
@@ -361,3 +370,14 @@ pub(super) const NEXT_BUILDS: &str = "WITH RECURSIVE built (builder) AS (
         coalesce((SELECT max(b.number) + 1 FROM build b WHERE b.builder = known.builder), 0),
         coalesce((SELECT s.next FROM spent_builds s WHERE s.builder = known.builder), 0))
     FROM known";
+
+/// Goes through the index like [`NEXT_BUILDS`].
+pub(super) const USED_LAST: &str = "WITH RECURSIVE built (builder) AS (
+        SELECT min(builder) FROM build
+        UNION ALL
+        SELECT (SELECT min(b.builder) FROM build b WHERE b.builder > built.builder)
+        FROM built WHERE built.builder IS NOT NULL
+    )
+    SELECT builder,
+        (SELECT b.slave FROM build b WHERE b.builder = built.builder ORDER BY b.number DESC LIMIT 1)
+    FROM built WHERE builder IS NOT NULL";

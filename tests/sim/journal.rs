@@ -291,6 +291,9 @@ impl Journal {
                     .collect(),
             },
             slaves: self.recovered_slaves(),
+            used_last: starts()
+                .map(|start| (start.builder.clone(), start.slave.clone()))
+                .collect(),
             fingerprints: Vec::new(),
             sets,
             requests,

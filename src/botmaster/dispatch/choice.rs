@@ -142,6 +142,16 @@ impl Dispatch {
         facts
     }
 
+    /// A build of the builder runs on the slave.
+    pub(in crate::botmaster) fn set_used_last(&mut self, builder: BuilderIx, slave: SlaveIx) {
+        self.demands[builder.0].used_last = Some(slave);
+    }
+
+    /// A builder goes on with the builds of another one.
+    pub(in crate::botmaster) fn take_over_use(&mut self, from: BuilderIx, to: BuilderIx) {
+        self.demands[to.0].used_last = self.demands[from.0].used_last;
+    }
+
     /// Whether the slave may take the requests of a lane; asked once for its facts.
     pub(super) fn may(&mut self, builder: BuilderIx, lane: LaneIx, slave: SlaveIx) -> bool {
         let known = &self.supplies[slave.0].known;

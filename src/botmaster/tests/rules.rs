@@ -118,7 +118,22 @@ fn cfl_132_the_greatest_slave_goes_first_and_a_build_says_so() {
 }
 
 #[test]
-fn cfl_120_a_request_says_who_goes_first_and_by_what() {
+fn cfl_132_where_the_last_build_ran_is_known_after_a_restart() {
+    let order = |builder: &mut BuilderConfig| {
+        builder.slave_rules.slave_order = expressions(&["slave.used_last"]);
+    };
+    let recovered = Recovered {
+        used_last: [("b".into(), "t".into()), ("gone".into(), "s".into())].into(),
+        ..Recovered::default()
+    };
+    let mut h = Harness::recovered(three_slaves(order), recovered);
+    h.attach_three();
+    h.change("b");
+    assert_eq!(h.run().slave.as_str(), "t");
+}
+
+#[test]
+fn cfl_120_and_155_a_request_says_who_goes_first_and_by_what() {
     let mut h = Harness::new(ordered(&["request.number"]));
     for _ in 0..3 {
         h.change("b");

@@ -41,7 +41,7 @@ use super::{flaky, quarantine, searched, searches, telling, test_reports, test_s
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
-    REQUESTS_OF_SET, STEPS_SO_FAR,
+    REQUESTS_OF_SET, STEPS_SO_FAR, USED_LAST,
 };
 use crate::store::{Store, schema};
 
@@ -99,6 +99,7 @@ const QUERIES: &[&str] = &[
     REQUESTS_OF_SET,
     NEXT_NUMBERS,
     NEXT_BUILDS,
+    USED_LAST,
     CLAIMED_REQUESTS,
     STEPS_SO_FAR,
     OPEN_LOGS,
