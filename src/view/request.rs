@@ -27,6 +27,10 @@ pub struct Request {
     pub merged_into: Option<RequestId>,
     /// How urgent it is: requests with a higher number are built first (BRQ-09).
     pub priority: i32,
+    /// The values of the `request_order` of its builder, while it waits: the greater first value is
+    /// built first (CFL-120).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Vec<f64>>,
     /// When it was queued.
     #[serde(serialize_with = "json::time")]
     pub submitted_at: Timestamp,
@@ -76,6 +80,7 @@ impl Request {
             build: row.build,
             merged_into: row.merged_into,
             priority: row.priority,
+            order: None,
             submitted_at: row.submitted_at,
             retries: row.retries,
             starts: row.start_count,

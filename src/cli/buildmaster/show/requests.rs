@@ -5,9 +5,9 @@ use std::io;
 use super::fields::heading;
 use super::output::Output;
 use super::screen::{Screen, colour_of, headline};
-use super::source::Source;
+use super::source::{Source, configuration_of};
 use crate::text::table::{Cell, Colour};
-use crate::view::{Queue, Request, RequestState};
+use crate::view::{Queue, Request, RequestState, add_orders};
 
 /// Shows requests: open ones, only `pending` ones, or `all`.
 pub(super) fn show(
@@ -17,7 +17,7 @@ pub(super) fn show(
     all: bool,
 ) -> anyhow::Result<()> {
     let (state, live) = (source.state()?, source.live());
-    let requests = match all && !pending {
+    let mut requests: Vec<Request> = match all && !pending {
         true => {
             let rows = state.requests_between((None, u64::MAX), out.limit())?;
             rows.into_iter()
@@ -32,6 +32,12 @@ pub(super) fn show(
             queue.read(state, &live, &source.priorities(&live), out.limit())?
         }
     };
+    let waits = |request: &Request| request.state == RequestState::Pending;
+    if requests.iter().any(waits)
+        && let Some(config) = configuration_of(source.basedir)
+    {
+        add_orders(&mut requests, state, &config)?;
+    }
     out.print(&requests, page)
 }
 
