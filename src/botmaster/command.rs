@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::asked::{NotTriggered, RelatedEnds, TriggerOver, Triggered};
-use super::{Answer, BuildPlan, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId};
-use crate::config::SlaveConfig;
+use super::{
+    Answer, BuildPlan, CheckId, Epoch, Event, InstanceId, LockUser, PingId, ReplyId, SessionId,
+};
+use crate::config::{AskedProgram, SlaveConfig};
 use crate::model::{BuildId, BuilderName, InstanceRecord, Op, SlaveName, Ticket};
 
 /// Something for the shell around the core to do. Commands are carried out in the order in which
@@ -47,6 +51,14 @@ pub enum Command {
         /// What to do.
         what: InstanceCommand,
     },
+    /// Ask a program of the configuration whether a slave may take a build; answered by
+    /// [`super::Input::Checked`].
+    Check {
+        /// Which question.
+        check: CheckId,
+        /// What it is to say.
+        what: Box<CheckWanted>,
+    },
     /// Tell the subscribers.
     Announce(Event),
     /// Log that an event did not fit the state of an attachment (section 13) and changed nothing,
@@ -63,6 +75,19 @@ pub enum Command {
     },
     /// The master has nothing left to do: commit what is handed in, and end. Only replies follow.
     Exit,
+}
+
+/// What a check is to say.
+#[derive(Clone, Debug)]
+pub struct CheckWanted {
+    /// The program to ask.
+    pub program: AskedProgram,
+    /// Whose build it is about.
+    pub builder: BuilderName,
+    /// The slave that might take it.
+    pub slave: SlaveName,
+    /// What is known of the slave: `slave`, as expressions see it.
+    pub facts: Arc<Json>,
 }
 
 /// What to do with the connection of a slave.

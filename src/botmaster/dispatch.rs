@@ -18,8 +18,8 @@
 //!
 //! Invariants:
 //! - a request that waits and an idle pair of its builder on an available slave that may take it
-//!   imply that [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused or held; it
-//!   gives the first turn that can be taken;
+//!   imply that [`Dispatch::next`] is `Some` (BLD-07), unless the builder is paused, held or full;
+//!   it gives the first turn that can be taken;
 //! - `startable` and `wakeable` are true after each call: all changes of a builder's side are made
 //!   by [`Dispatch::change_builder`], those of a slave's side by [`Dispatch::change_slave`];
 //! - a call costs a logarithm of what there is; with lanes, also a look at each lane and each idle
@@ -106,6 +106,8 @@ pub(super) struct Rules {
     pub(super) locks_differ: bool,
     /// Whether searches leave it its last free slave (SRH-11).
     pub(super) reserve: bool,
+    /// Builds at once, on all slaves; absent: any number.
+    pub(super) max_builds: Option<u32>,
 }
 
 /// The side of a builder.
@@ -125,6 +127,8 @@ struct Demand {
     attached: Pool,
     latent: Pool,
     parked: BTreeSet<SlaveIx>,
+    /// How many slaves do something for it that counts as a build.
+    busy: u32,
     /// No slave is parked with a later bound than this.
     latest_bound: Option<Turn>,
 }
@@ -466,7 +470,7 @@ impl Demand {
 
     /// The turn to take, if there are slaves to ask.
     fn startable_at(&self) -> Option<Turn> {
-        if self.is_paused || self.is_held || self.pool().is_empty() {
+        if !self.starts_builds() || self.is_full() || self.pool().is_empty() {
             return None;
         }
         let first = self.queue.first_to_start(self.is_sure)?;
@@ -504,7 +508,8 @@ impl Demand {
                     self.latest_bound = None;
                 }
             }
-            Some(Pair::Busy) | None => {}
+            Some(Pair::Busy) => self.busy -= 1,
+            None => {}
         }
         match to {
             Some(Pair::Pooled(way)) => self.pool_of(way).insert(slave),
@@ -512,7 +517,8 @@ impl Demand {
                 self.parked.insert(slave);
                 self.latest_bound = self.latest_bound.max(Some(bound));
             }
-            Some(Pair::Busy) | None => {}
+            Some(Pair::Busy) => self.busy += 1,
+            None => {}
         }
     }
 }

@@ -121,28 +121,41 @@ impl BotMaster {
     pub(super) fn learn_facts(&mut self, slave: SlaveIx) {
         let config = &self.out.layout.slave(slave).config;
         let facts = plan::slave_facts(config, self.roster.info(slave));
-        self.dispatch.set_facts(slave, facts);
+        if self.dispatch.set_facts(slave, facts) {
+            self.forget_checks_of_slave(slave);
+        }
     }
 
     /// What a slave does for a builder has changed.
     fn on_pair_changed(&mut self, slave: SlaveIx, builder: BuilderIx) {
         let used_for = self.roster.used_for(slave, builder);
-        let is_waited_for = self.instances.waiting(slave, builder).is_some();
-        match used_for {
-            _ if is_waited_for => self.dispatch.set_busy(slave, builder),
-            Some(Use::Pinged(_) | Use::Building(_)) => self.dispatch.set_busy(slave, builder),
-            Some(Use::Idle) => self.dispatch.set_idle(slave, builder, Way::Attached),
-            Some(Use::Attaching) => self.dispatch.set_gone(slave, builder),
-            None => {
-                let is_away = self.roster.session(slave).is_none();
-                if is_away && self.instances.is_wanted(slave, builder) {
-                    self.dispatch.set_idle(slave, builder, Way::Latent);
-                } else {
-                    self.dispatch.set_gone(slave, builder);
-                }
-            }
+        let is_busy = matches!(used_for, Some(Use::Pinged(_) | Use::Building(_)));
+        if is_busy || self.instances.waiting(slave, builder).is_some() {
+            self.dispatch.set_busy(slave, builder);
+        } else if let Some(way) = self.idle_way(slave, builder)
+            && self.passes_check(builder, slave)
+        {
+            self.dispatch.set_idle(slave, builder, way);
+        } else {
+            self.dispatch.set_gone(slave, builder);
         }
         self.roster.settle_pair(&mut self.out, slave, builder);
+    }
+
+    /// How the slave is idle for the builder, if it is.
+    pub(super) fn idle_way(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Way> {
+        if self.instances.waiting(slave, builder).is_some() {
+            return None;
+        }
+        match self.roster.used_for(slave, builder) {
+            Some(Use::Idle) => Some(Way::Attached),
+            Some(Use::Pinged(_) | Use::Building(_) | Use::Attaching) => None,
+            None => {
+                let is_away = self.roster.session(slave).is_none();
+                let may_start = is_away && self.instances.is_wanted(slave, builder);
+                may_start.then_some(Way::Latent)
+            }
+        }
     }
 
     /// A slave, its connection or its instance has changed.

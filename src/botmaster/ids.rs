@@ -39,6 +39,11 @@ id!(
     InstanceId
 );
 
+id!(
+    /// One question to a check of slaves; made by the core.
+    CheckId
+);
+
 /// One try to start a build, which has no number before the slave has agreed (BLD-11).
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct AttemptId(pub(super) u64);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::asked::{Related, Trigger};
-use super::{Ask, BuildOutcome, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
+use super::{Ask, BuildOutcome, CheckId, Epoch, InstanceId, LockUser, PingId, ReplyId, SessionId};
 use crate::config::{Config, LockAccess};
 use crate::model::{AdmittedOffer, AuditRecord, BuildId, BuilderName, SlaveName, Ticket};
 
@@ -36,6 +36,13 @@ pub enum Input {
         instance: InstanceId,
         /// What has happened.
         what: InstanceInput,
+    },
+    /// A check of slaves has said something; the answer to [`super::Command::Check`].
+    Checked {
+        /// Which question.
+        check: CheckId,
+        /// What it has said.
+        answer: CheckAnswer,
     },
     /// A question; answered with exactly one [`super::Command::Reply`].
     Asked {
@@ -239,5 +246,16 @@ pub enum InstanceStart {
     /// No instance can be had now, which is not a failure (row 22).
     NotNow,
     /// It failed; there may be something left of it, which is stopped (row 23).
+    Failed(String),
+}
+
+/// What a check has said.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CheckAnswer {
+    /// The slave may take a build.
+    Yes,
+    /// It may not, for this reason, which may be empty.
+    No(String),
+    /// The program has failed, in this way.
     Failed(String),
 }

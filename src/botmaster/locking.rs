@@ -31,6 +31,7 @@ impl BotMaster {
                 choice: self.out.layout.config().slave_choice(&builder.config),
                 locks_differ: locks.any(|l| of_slaves.contains(&&l.lock)),
                 reserve: builder.config.reserve,
+                max_builds: builder.config.max_builds,
             };
             self.dispatch.set_rules(ix, rules);
         }

@@ -45,6 +45,7 @@ mod building;
 mod builds;
 mod buildset;
 mod cancelling;
+mod checking;
 mod command;
 mod dispatch;
 mod event;
@@ -91,6 +92,7 @@ use std::sync::Arc;
 
 use self::big_state::BigStates;
 use self::builds::Builds;
+use self::checking::Checks;
 use self::dispatch::Dispatch;
 use self::ids::AttemptId;
 use self::instances::Instances;
@@ -110,14 +112,14 @@ pub use asked::{
     BuilderPattern, MOST_TRIGGERED, NotTriggered, Related, RelatedEnds, StampField, Trigger,
     TriggerOver, TriggerWish, Triggered, TriggeredBuild, Wished,
 };
-pub use command::{BuildCommand, Command, InstanceCommand, SlaveCommand};
+pub use command::{BuildCommand, CheckWanted, Command, InstanceCommand, SlaveCommand};
 pub use dispatch::request_order;
 pub use event::{
     BuildEvent, BuilderEvent, BuilderPoint, Event, InstanceEvent, IntakeEvent, MasterEvent,
     SlaveEvent,
 };
-pub use ids::{Epoch, InstanceId, PingId, ReplyId, SessionId};
-pub use input::{BuildInput, Input, InstanceInput, InstanceStart, SlaveInput};
+pub use ids::{CheckId, Epoch, InstanceId, PingId, ReplyId, SessionId};
+pub use input::{BuildInput, CheckAnswer, Input, InstanceInput, InstanceStart, SlaveInput};
 pub use live::{Live, LiveSlave, Queued, Starting};
 pub use lock_view::{LockBlock, LockHolder, LockWait};
 pub use locks::LockUser;
@@ -139,6 +141,7 @@ pub struct BotMaster {
     roster: Roster,
     instances: Instances,
     locks: Locks,
+    checks: Checks,
     states: BigStates,
     paused_builders: PausedBuilders,
 }
@@ -160,6 +163,7 @@ impl BotMaster {
             roster: Roster::new(recovered.slaves.clone()),
             instances: Instances::default(),
             locks: Locks::default(),
+            checks: Checks::default(),
             states: BigStates::default(),
             paused_builders: recovered.paused_builders.clone(),
         };
@@ -224,6 +228,7 @@ impl BotMaster {
                     self.instances.on_stopped(&mut self.out, of, result);
                 }
             },
+            Input::Checked { check, answer } => self.on_checked(check, answer),
             Input::Asked { ask, reply } => self.on_asked(ask, reply),
             Input::Acted { ask, audit, reply } => {
                 self.out.audit = Some(audit);
@@ -264,6 +269,7 @@ impl BotMaster {
             Timer::Orphans(builder) => self.on_orphans_due(builder),
             Timer::BuilderHold(builder) => self.review_builder_hold(builder),
             Timer::SlaveHold(slave) => self.review_slave_hold(slave),
+            Timer::Check(builder, slave) => self.on_check_outdated(builder, slave),
             Timer::Shutdown => self.exit(),
         }
     }

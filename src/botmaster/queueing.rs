@@ -24,6 +24,9 @@ impl BotMaster {
             return;
         };
         self.dispatch.enqueue(builder, &open.request);
+        if self.dispatch.queue(builder).len() == 1 {
+            self.want_checks(builder);
+        }
         if announce {
             let builder = self.out.layout.builder_name(builder);
             self.out.announce(IntakeEvent::RequestQueued {

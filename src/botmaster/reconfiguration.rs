@@ -167,6 +167,9 @@ impl BotMaster {
         if !same_rules || has_expressions && !same_names {
             self.apply_queue_rules(builder);
         }
+        if old.slave_check != new.slave_check {
+            self.forget_checks_of_builder(builder);
+        }
         if *old != *new {
             self.out.point(builder, None, BuilderPoint::ConfigUpdated);
         }

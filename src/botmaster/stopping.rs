@@ -151,6 +151,7 @@ impl BotMaster {
             Input::Slave { .. }
             | Input::Build { .. }
             | Input::Instance { .. }
+            | Input::Checked { .. }
             | Input::Persisted(_)
             | Input::Shutdown { .. } => {}
         }

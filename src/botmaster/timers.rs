@@ -42,6 +42,8 @@ pub(super) enum Timer {
     BuilderHold(BuilderIx),
     /// The same of a slave.
     SlaveHold(SlaveIx),
+    /// What the check of a builder has said of a slave is old.
+    Check(BuilderIx, SlaveIx),
     /// Builds that are being interrupted have had their time.
     Shutdown,
 }

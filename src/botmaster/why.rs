@@ -71,8 +71,12 @@ pub enum BlockerKind {
     MergeLimit,
     /// Its builder has no slaves.
     NoSlave,
-    /// A slave may not take it, by the builder's `slave_if` (CFL-130).
+    /// Its builder runs as many builds as it may.
+    BuilderFull,
+    /// A slave may not take it, by the builder's `slave_if` or `slave_property` (CFL-130).
     SlaveIf,
+    /// A slave may not take it, by the builder's `slave_check`, or that was not answered yet.
+    SlaveCheck,
     /// A slave is not connected.
     NotConnected,
     /// A slave is not connected, and was refused.
@@ -252,6 +256,7 @@ impl BotMaster {
                 text,
             ));
         }
+        all.extend(self.why_full(builder));
         all.extend(self.why_behind(builder, request));
         if placed.slaves.is_empty() {
             let text = format!("builder {name} has no slaves in the configuration");
@@ -278,6 +283,27 @@ impl BotMaster {
         let blocker = Blocker::new(BlockerKind::BuilderPaused, pause.since, text);
         let by = Some(pause.by.clone()).filter(|by| !by.is_empty());
         Some(blocker.by(by))
+    }
+
+    /// The builder runs as many builds as it may.
+    fn why_full(&self, builder: BuilderIx) -> Option<Blocker> {
+        let config = &self.out.layout.builder(builder).config;
+        let max = config.max_builds?;
+        if !self.dispatch.is_full(builder) {
+            return None;
+        }
+        let slaves = self.out.layout.slave_indexes();
+        let its = slaves.flat_map(|slave| {
+            let busy = self.dispatch.is_busy(slave, builder);
+            self.occupants(slave, busy.then_some(builder))
+        });
+        let who: Vec<_> = its.collect();
+        let text = format!(
+            "builder {} is full with {} (max_builds {max})",
+            config.name,
+            and_more(&who, NAMES_SHOWN)
+        );
+        Some(Blocker::new(BlockerKind::BuilderFull, None, text).by(who))
     }
 
     /// The requests of the builder before this one, and beside it.

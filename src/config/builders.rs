@@ -11,6 +11,7 @@ use super::factories::FactoryConfig;
 use super::hold::Hold;
 use super::locks::{LockAccess, Locks, User};
 use super::names::Names;
+use super::programs::{self, AskedProgram};
 use super::properties;
 use super::reader::{Table, Value};
 use super::shape::Shape;
@@ -59,6 +60,10 @@ pub struct BuilderConfig {
     /// Which slaves take which of its requests.
     #[serde(flatten)]
     pub slave_rules: SlaveRules,
+    /// Builds of it at once, on all slaves; absent is unlimited.
+    pub max_builds: Option<u32>,
+    /// What says whether a slave may take a build of it now.
+    pub slave_check: Option<AskedProgram>,
     /// Times in which no build of it starts (CFL-133).
     pub hold: Hold,
     /// Which idle slave gets a build, if not as for all builders (BLD-05).
@@ -119,8 +124,11 @@ pub(super) static SHAPE: Shape = Shape {
         "merge_by",
         "merge_limit",
         "request_order",
+        "max_builds",
         "slave_if",
+        "slave_property",
         "slave_order",
+        "slave_check",
         "hold",
         "next_slave",
         "priority",
@@ -231,6 +239,14 @@ fn read_one<'a>(
     builder.secrets = table.sink.take_secrets();
     table.set("tags", &mut builder.tags, read_tags);
     table.set("hold", &mut builder.hold, |v| Hold::read(v, known.zone));
+    table.set_some("max_builds", &mut builder.max_builds, |v| {
+        v.integer(1..=u32::MAX)
+    });
+    table.set_some(
+        "slave_check",
+        &mut builder.slave_check,
+        programs::slave_check,
+    );
     table.set("description", &mut builder.description, |v| {
         v.text().map(str::to_owned)
     });

@@ -56,11 +56,13 @@ pub struct QueueRules {
     pub merge_limit: Option<u32>,
 }
 
-/// Expressions by which a builder chooses slaves.
+/// Rules by which a builder chooses slaves.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct SlaveRules {
     /// Whether a slave takes a request (CFL-130); absent: each does.
     pub slave_if: Option<Condition>,
+    /// The property that names the slave which takes a request; one without it goes to any.
+    pub slave_property: Option<String>,
     /// Of the slaves that could take a request now, that with the greatest values goes first; where
     /// all are equal, `next_slave` decides (CFL-132).
     pub slave_order: Vec<Expression>,
@@ -78,7 +80,7 @@ impl SlaveRules {
     /// Whether there are none.
     #[must_use]
     pub const fn are_empty(&self) -> bool {
-        self.slave_if.is_none() && self.slave_order.is_empty()
+        self.slave_if.is_none() && self.slave_property.is_none() && self.slave_order.is_empty()
     }
 }
 
@@ -99,7 +101,7 @@ impl Table<'_> {
         rules
     }
 
-    /// `slave_if` and `slave_order`.
+    /// `slave_if`, `slave_property` and `slave_order`.
     pub(super) fn slave_rules(&mut self) -> SlaveRules {
         let mut rules = SlaveRules::default();
         self.set_some("slave_if", &mut rules.slave_if, |v| {
@@ -107,6 +109,9 @@ impl Table<'_> {
         });
         let is_nothing = |condition: &mut Condition| *condition == Condition::Always(true);
         rules.slave_if.take_if(is_nothing);
+        self.set_some("slave_property", &mut rules.slave_property, |v| {
+            v.name().map(str::to_owned)
+        });
         self.set("slave_order", &mut rules.slave_order, |v| {
             v.expressions_that(Sees::only(OF_REQUEST_AND_SLAVES))
         });

@@ -52,6 +52,7 @@ mod permissions;
 mod places;
 mod planned;
 mod problems;
+mod programs;
 mod properties;
 mod property_names;
 mod quantities;
@@ -118,6 +119,7 @@ pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
 pub use people::{PeopleLookup, PersonConfig, is_name as is_person_name};
 pub use permissions::{PermissionRule, Permissions, Who};
 pub use places::Places;
+pub use programs::AskedProgram;
 pub use reading::{Reading, parse, read, read_and_print};
 pub use report::{ConfigError, ConfigErrors};
 pub use repositories::{
@@ -125,10 +127,10 @@ pub use repositories::{
     is_same_repository, register,
 };
 pub use schedulers::{
-    AnyBranchConfig, ChangeRules, ChoicesCommand, CodebaseSource, Codebases, DependentConfig,
-    ForceConfig, ForcedCodebase, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig,
-    Parameter, ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig,
-    TimedBuild, TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
+    AnyBranchConfig, ChangeRules, CodebaseSource, Codebases, DependentConfig, ForceConfig,
+    ForcedCodebase, Importance, LongestWait, NightlyConfig, NightlyTriggerableConfig, Parameter,
+    ParameterKind, PeriodicConfig, SchedulerConfig, SchedulerKind, SingleBranchConfig, TimedBuild,
+    TreeStable, TriggerableConfig, TryJobdirConfig, TryUserpassConfig, full_name,
 };
 pub use schema::schema;
 pub use search::SearchConfig;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::passwords;
-use super::quantities::LONGEST;
+use super::programs::{self, AskedProgram};
 use super::reader::{Table, Value};
 use super::secret::Secret;
 use super::shape::{Shape, of};
@@ -24,25 +24,20 @@ pub struct PersonConfig {
 }
 
 /// Where people are looked up whom neither the configuration nor the register has.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PeopleLookup {
-    /// The command that lists people as JSON lines, as words; empty: none.
-    pub command: Vec<String>,
-    /// How long its answer counts: 1 h.
-    pub every: Duration,
+    /// What lists people as JSON lines: once an hour, if it does not say how often.
+    #[serde(flatten)]
+    pub program: Option<AskedProgram>,
     /// The domain of the mail addresses of authors that are a bare name.
     pub domain: Option<String>,
 }
 
-impl Default for PeopleLookup {
-    fn default() -> Self {
-        Self {
-            command: Vec::new(),
-            every: Duration::from_secs(3600),
-            domain: None,
-        }
-    }
-}
+/// How long the answer of the command counts.
+const EVERY: Duration = Duration::from_secs(3600);
+
+/// How long the command may take.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) static SHAPE: Shape = Shape {
     place: "people",
@@ -80,10 +75,11 @@ const RESERVED: [&str; 3] = ["anyone", "logged-in", "owner"];
 /// Reads all people, in the order of the file, and where others are looked up.
 pub(super) fn read(root: &mut Table<'_>) -> (Vec<PersonConfig>, PeopleLookup) {
     let entries = root.take("people").map(|people| people.entries());
-    let (mut people, mut lookup): (Vec<PersonConfig>, _) = Default::default();
+    let (mut people, mut lookup): (Vec<PersonConfig>, PeopleLookup) = Default::default();
+    let mut every = EVERY;
     for (name, value) in entries.into_iter().flatten() {
         // Somebody may be called as a setting is; a person is a table.
-        if !value.raw().is_table() && read_setting(name, &value, &mut lookup) {
+        if !value.raw().is_table() && read_setting(name, &value, &mut lookup, &mut every) {
             continue;
         }
         if !is_name(name) {
@@ -109,23 +105,30 @@ pub(super) fn read(root: &mut Table<'_>) -> (Vec<PersonConfig>, PeopleLookup) {
         }
         people.push(person);
     }
+    if let Some(program) = &mut lookup.program {
+        program.every = every;
+    }
     (people, lookup)
 }
 
 /// Takes a setting of the table; false if it is none.
-fn read_setting(name: &str, value: &Value<'_>, lookup: &mut PeopleLookup) -> bool {
+fn read_setting(
+    name: &str,
+    value: &Value<'_>,
+    lookup: &mut PeopleLookup,
+    every: &mut Duration,
+) -> bool {
     match name {
         "command" => {
-            let words = value.list().unwrap_or_default();
-            let words: Vec<_> = words.iter().filter_map(Value::text).collect();
-            if words.is_empty() {
-                value.error("has no words", "for example `[\"ldap-people\", \"--all\"]`");
-            }
-            lookup.command = words.into_iter().map(str::to_owned).collect();
+            let command = programs::command(value, "nobody is looked up");
+            lookup.program = command.map(|command| AskedProgram {
+                command,
+                every: EVERY,
+                timeout: TIMEOUT,
+            });
         }
         "every" => {
-            let limits = Duration::from_secs(1)..=LONGEST;
-            lookup.every = value.duration(limits).unwrap_or(lookup.every);
+            *every = value.duration(programs::EVERY).unwrap_or(*every);
         }
         "domain" => lookup.domain = read_domain(value),
         _ => return false,
@@ -210,8 +213,11 @@ mod tests {
                     [people.ann]\n[people.Every]\n";
         let config = read(text).unwrap();
         let lookup = PeopleLookup {
-            command: vec!["list".to_owned(), "all".to_owned()],
-            every: Duration::from_secs(300),
+            program: Some(AskedProgram {
+                command: vec!["list".to_owned(), "all".to_owned()],
+                every: Duration::from_secs(300),
+                timeout: TIMEOUT,
+            }),
             domain: Some("x.org".to_owned()),
         };
         assert_eq!(config.people_lookup, lookup);
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn who_05_mistakes_in_the_lookup_are_told() {
         let mistake = |line: &str| read(&format!("[people]\n{line}\n")).unwrap_err();
-        assert!(mistake("command = []").contains("has no words"));
+        assert!(mistake("command = []").contains("names no program"));
         assert!(mistake("domain = \"a b\"").contains("is not a domain"));
         assert!(mistake("every = \"soon\"").contains("is not a duration"));
         assert!(mistake("ann = 7").contains("table"));

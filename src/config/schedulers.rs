@@ -40,9 +40,7 @@ pub use self::any_branch::AnyBranchConfig;
 pub use self::codebases::{CodebaseSource, Codebases};
 pub use self::dependent::DependentConfig;
 pub(in crate::config) use self::force::{CODEBASE as FORCED_CODEBASE, PARAMETER};
-pub use self::force::{
-    ChoicesCommand, ForceConfig, ForcedCodebase, Parameter, ParameterKind, full_name,
-};
+pub use self::force::{ForceConfig, ForcedCodebase, Parameter, ParameterKind, full_name};
 pub use self::nightly::NightlyConfig;
 pub use self::nightly_triggerable::NightlyTriggerableConfig;
 pub use self::periodic::PeriodicConfig;

@@ -4,8 +4,8 @@ use super::schedulers::{codebases, rules, try_userpass};
 use super::shape::Shape;
 use super::{
     builders, change_sources, duty, factories, filter, hold, horizons, locks, login, logs, owners,
-    people, permissions, problems, repositories, schedulers, search, slaves, status, steps, texts,
-    toplevel, user_managers, validation, web,
+    people, permissions, problems, programs, repositories, schedulers, search, slaves, status,
+    steps, texts, toplevel, user_managers, validation, web,
 };
 
 /// All kinds of tables, and where they are in the tree; `*` stands for any key or index.
@@ -53,6 +53,7 @@ pub(super) fn shapes() -> Vec<(&'static str, &'static Shape)> {
         ),
         ("builders", &builders::SHAPE),
         ("builders.hold", &hold::SHAPE),
+        ("builders.slave_check", &programs::SLAVE_CHECK),
         ("builders.locks", &locks::ACCESS),
         ("schedulers", &schedulers::SHAPE),
         ("schedulers.userpass", &try_userpass::USER),

@@ -3,7 +3,6 @@
 mod command;
 mod docker;
 mod latent;
-mod programs;
 mod remote;
 
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use super::names::Names;
 use super::passwords;
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
-use super::reader::Table;
+use super::reader::{Table, Value};
 use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 use super::zones::MachineZone;
@@ -136,6 +135,11 @@ static KINDS: [Kind; 5] = [
 
 /// The kind of slaves that do not say it.
 const USUAL: &str = "slave";
+
+/// What happens without the programs of the slave that `value` belongs to.
+fn without_instances(value: &Value<'_>) -> String {
+    format!("no instance of {} can be started or stopped", value.label)
+}
 
 fn latent(kind: InstanceKind) -> SlaveKind {
     SlaveKind::Latent(Box::new(LatentConfig {

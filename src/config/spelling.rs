@@ -432,8 +432,8 @@ const HINTS: &[(&str, &str, &str)] = &[
 const NEXT_SLAVE: &str =
     "it is called `next_slave` here; in place of a function, write expressions as `slave_order`";
 
-const CAN_START: &str =
-    "write an expression as `slave_if`, and times in which nothing starts as `hold`";
+const CAN_START: &str = "write an expression as `slave_if`, times in which nothing starts as `hold`, and a program that \
+     looks at the outside as `slave_check`";
 
 const FILTER_WHEN: &str = "in place of a function, write an expression as `when`, for example \
      `when = \"'[skip]' not in change.comments\"`";

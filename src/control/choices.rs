@@ -5,21 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::Control;
-use crate::config::{ChoicesCommand, Config, Parameter, ParameterKind, SchedulerKind};
+use crate::config::{AskedProgram, Config, Parameter, ParameterKind, SchedulerKind};
 use crate::model::BuilderName;
-use crate::process::{self, Limits, Output, Program, Whole};
-
-/// Time limit for a command: somebody waits for a page.
-const TIME: Duration = Duration::from_secs(5);
-
-/// How long a command that has failed is not run again.
-const PAUSE: Duration = Duration::from_secs(60);
+use crate::process;
 
 /// Maximum number of bytes of an answer, and of choices.
 const LARGEST: usize = 64 * 1024;
@@ -28,7 +21,7 @@ const MOST: usize = 1000;
 /// The answers of commands. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ChoiceLists {
-    lists: Arc<Mutex<BTreeMap<ChoicesCommand, Arc<List>>>>,
+    lists: Arc<Mutex<BTreeMap<AskedProgram, Arc<List>>>>,
 }
 
 /// The answer of a command.
@@ -46,7 +39,7 @@ struct Answer {
 
 impl ChoiceLists {
     /// The choices that `command` prints.
-    async fn of(&self, command: &ChoicesCommand) -> Vec<String> {
+    async fn of(&self, command: &AskedProgram) -> Vec<String> {
         let list = {
             let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(lists.entry(command.clone()).or_default())
@@ -58,39 +51,22 @@ impl ChoiceLists {
         {
             return answer.choices.clone();
         }
-        let good_for = match run(command).await {
-            Ok(choices) => {
-                answer.choices = choices;
-                command.every
-            }
+        let said = run(command).await;
+        let good_for = command.wait(said.is_ok());
+        match said {
+            Ok(choices) => answer.choices = choices,
             Err(why) => {
-                let program = command.words.first().map_or("", String::as_str);
+                let program = command.command.first().map_or("", String::as_str);
                 warn!(program, "the choices of a parameter are not known: {why}");
-                PAUSE.min(command.every)
             }
-        };
+        }
         answer.good_until = Some(Instant::now() + good_for);
         answer.choices.clone()
     }
 }
 
-async fn run(command: &ChoicesCommand) -> Result<Vec<String>, String> {
-    let program = Program::new(&command.words);
-    let (mut out, limits) = (
-        Whole::up_to(LARGEST),
-        Limits {
-            time: Some(TIME),
-            drain: Some(Duration::ZERO),
-            ..Limits::default()
-        },
-    );
-    let stdout = Output::To(&mut out);
-    let ended = process::run(&program, None, stdout, Output::Discarded, limits).await;
-    let ended = ended.map_err(|error| error.to_string())?;
-    if !ended.how.is_success() {
-        return Err(format!("it {}", ended.how));
-    }
-    let text = String::from_utf8_lossy(&out.bytes);
+async fn run(program: &AskedProgram) -> Result<Vec<String>, String> {
+    let text = process::ask(&program.command, None, program.timeout, LARGEST).await?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     Ok(lines.take(MOST).map(ToOwned::to_owned).collect())
 }
@@ -98,7 +74,7 @@ async fn run(command: &ChoicesCommand) -> Result<Vec<String>, String> {
 /// The commands of a parameter and of those in its group.
 fn commands<'p>(
     parameter: &'p mut Parameter,
-    found: &mut Vec<(ChoicesCommand, &'p mut Vec<String>)>,
+    found: &mut Vec<(AskedProgram, &'p mut Vec<String>)>,
 ) {
     match &mut parameter.kind {
         ParameterKind::ChoiceStringParameter {
@@ -160,19 +136,22 @@ impl Control {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A command that prints a line for each time it has run, and then fails if it must.
-    fn command(dir: &std::path::Path, every: Duration) -> ChoicesCommand {
+    fn command(dir: &std::path::Path, every: Duration) -> AskedProgram {
         let log = dir.join("log");
         let script = format!(
             "echo x >> {log}; cat {log} | grep -c x; test ! -e {dir}/broken",
             log = log.display(),
             dir = dir.display()
         );
-        ChoicesCommand {
-            words: vec!["sh".to_owned(), "-c".to_owned(), script],
+        AskedProgram {
+            command: vec!["sh".to_owned(), "-c".to_owned(), script],
             every,
+            timeout: Duration::from_secs(600),
         }
     }
 
@@ -193,9 +172,10 @@ mod tests {
             assert_eq!(lists.of(&always).await, ["3"]);
             std::fs::write(dir.path().join("broken"), "").expect("a file");
             assert_eq!(lists.of(&always).await, ["3"]);
-            let missing = ChoicesCommand {
-                words: vec!["/no/such/program".to_owned()],
+            let missing = AskedProgram {
+                command: vec!["/no/such/program".to_owned()],
                 every: Duration::ZERO,
+                timeout: Duration::from_secs(600),
             };
             assert_eq!(lists.of(&missing).await, Vec::<String>::new());
         });

@@ -14,6 +14,7 @@ use tracing::debug;
 
 use super::announce::announce;
 use super::builds::Builds;
+use super::checks::Checks;
 use super::instances::{Access, Instances};
 use super::logins::SlaveLogin;
 use super::sessions::{Happened, Sessions};
@@ -62,6 +63,7 @@ pub(super) struct Engine {
     sessions: Sessions,
     builds: Builds,
     instances: Instances,
+    checks: Checks,
     channels: Channels,
     happened: mpsc::Receiver<Happened>,
     newsroom: Newsroom,
@@ -134,6 +136,7 @@ impl Engine {
             clock,
             sessions: Sessions::new(tell.clone(), writer.clone(), clock, tasks.clone()),
             instances: Instances::new(channels.access.clone(), tell.clone(), tasks.clone()),
+            checks: Checks::new(tell.clone(), tasks.clone()),
             builds: Builds::new(tell, tasks, writer.clone(), logs, newsroom.clone(), clock),
             writer,
             channels,
@@ -337,6 +340,7 @@ impl Engine {
                     self.builds.carry_out(build, what, slave);
                 }
                 Command::Instance { instance, what } => self.instances.carry_out(instance, what),
+                Command::Check { check, what } => self.checks.carry_out(check, what),
                 Command::Announce(event) => {
                     announce(&event);
                     self.note_refusal(&event);

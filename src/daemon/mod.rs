@@ -14,6 +14,7 @@ mod announce;
 mod assembly;
 mod bots;
 mod builds;
+mod checks;
 mod doors;
 mod engine;
 mod exposure;

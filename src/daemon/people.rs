@@ -2,24 +2,16 @@
 //! old, and keeps the answer in the state. When it fails, the last answer stays.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
-use crate::config::{Config, PeopleLookup};
+use crate::config::{AskedProgram, Config, PeopleLookup};
 use crate::control::Control;
-use crate::model::Person;
 use crate::net::Tasks;
 use crate::people::parse_listed;
-use crate::process::{self, Limits, Output, Program, Whole};
-
-/// Time limit for the command.
-const TIME: Duration = Duration::from_secs(60);
-
-/// How long a command that has failed is not run again.
-const PAUSE: Duration = Duration::from_secs(60);
+use crate::process;
 
 /// Maximum number of bytes of an answer.
 const LARGEST: usize = 8 << 20;
@@ -31,14 +23,10 @@ pub(super) async fn run(control: Control, mut config: watch::Receiver<Arc<Config
         loop {
             let lookup = config.borrow_and_update().people_lookup.clone();
             let mut due = None;
-            if !lookup.command.is_empty() {
-                let result = look(&control, &lookup.command).await;
-                let pause = match &result {
-                    Ok(()) => lookup.every,
-                    Err(_) => PAUSE.min(lookup.every),
-                };
+            if let Some(program) = &lookup.program {
+                let result = look(&control, program).await;
+                due = Some(Instant::now() + program.wait(result.is_ok()));
                 complain(&mut complaint, result.err());
-                due = Some(Instant::now() + pause);
             } else if let Err(why) = control.people_listed(Vec::new()).await {
                 complain(&mut complaint, Some(why));
             }
@@ -78,29 +66,11 @@ async fn wait(
 }
 
 /// Runs the command and keeps its answer.
-async fn look(control: &Control, words: &[String]) -> Result<(), String> {
-    let people = answer(words).await?;
+async fn look(control: &Control, program: &AskedProgram) -> Result<(), String> {
+    let listed = process::ask(&program.command, None, program.timeout, LARGEST).await?;
+    let people = parse_listed(&listed)?;
     debug!(people = people.len(), "the command has listed people");
     control.people_listed(people).await
-}
-
-async fn answer(words: &[String]) -> Result<Vec<Person>, String> {
-    let program = Program::new(words);
-    let (mut out, limits) = (
-        Whole::up_to(LARGEST),
-        Limits {
-            time: Some(TIME),
-            drain: Some(Duration::ZERO),
-            ..Limits::default()
-        },
-    );
-    let stdout = Output::To(&mut out);
-    let ended = process::run(&program, None, stdout, Output::Discarded, limits).await;
-    let ended = ended.map_err(|error| format!("it cannot be run: {error}"))?;
-    if !ended.how.is_success() {
-        return Err(format!("it {}", ended.how));
-    }
-    parse_listed(&String::from_utf8_lossy(&out.bytes))
 }
 
 /// Logs why people are not known, once.

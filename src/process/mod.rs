@@ -3,7 +3,7 @@
 //! [`Program::start`] starts a program and leaves its streams to the caller, for the native slave.
 //! [`pty::start`] starts one on a pseudo terminal.
 //! [`run`] runs a program until its end within [`Limits`], writes its input and passes its output
-//! to [`Sink`]s.
+//! to [`Sink`]s. [`ask`] runs one that answers a question.
 //!
 //! Invariants: a program whose handle is dropped is killed, together with its own process group,
 //! unless it is set to run on. A program that exceeds a limit is ended, and the limit is reported,
@@ -11,6 +11,7 @@
 //!
 //! Where to start reading: [`Program`], then `run`.
 
+mod asked;
 mod output;
 #[cfg(windows)]
 #[path = "no_pty.rs"]
@@ -29,6 +30,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
 use crate::platform::{self, Processes, Signal};
 
+pub use asked::ask;
 pub use output::{Beginning, Lines, Output, Sink, Whole};
 pub use run::{Ended, How, Limits, run};
 

@@ -1,6 +1,7 @@
 //! A small model of what the core must be doing, built from what goes in and what comes out alone.
 
 mod check;
+mod checks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use buildmaster::botmaster::{
 use buildmaster::config::Config;
 use buildmaster::model::journal::BuildFinish;
 use buildmaster::model::{BigState, BuildId, BuilderName, Mono, Op, SlaveName};
+use checks::Checks;
 
 /// What is known of slaves and their builders.
 #[derive(Debug)]
@@ -27,10 +29,12 @@ pub struct Reference {
     last_ping: PingId,
     /// What slaves ran when their `max_builds` was changed, or what is left of it.
     before_change: BTreeMap<SlaveName, u32>,
+    before_change_of: BTreeMap<BuilderName, u32>,
     stopping: bool,
     hastened: bool,
     /// When another configuration came, under which builds may have begun to start before.
     reconfigured: Option<Mono>,
+    checks: Checks,
 }
 
 /// For so long a build may go on to start that was chosen under an earlier configuration.
@@ -88,9 +92,11 @@ impl Reference {
             paused: paused.map(|slave| (slave, PingId(0))).collect(),
             last_ping: PingId(0),
             before_change: BTreeMap::new(),
+            before_change_of: BTreeMap::new(),
             stopping: false,
             hastened: false,
             reconfigured: None,
+            checks: Checks::default(),
         }
     }
 
@@ -98,6 +104,7 @@ impl Reference {
     pub fn reconfigure(&mut self, now: Mono, config: Arc<Config>, core: &BotMaster) {
         self.reconfigured = Some(now);
         self.before_change = self.busy(core);
+        self.before_change_of = Self::busy_builders(core);
         self.config = config;
         let mut attached = std::mem::take(&mut self.attached);
         attached.retain(|(session, builder), it| {
@@ -158,6 +165,16 @@ impl Reference {
         match input {
             Input::Slave { session, what } => self.on_slave_input(now, *session, what),
             Input::Asked { ask, .. } => self.on_asked(ask),
+            Input::Checked { check, answer } => {
+                let (sessions, attached) = (&self.sessions, &self.attached);
+                self.checks.answer(*check, answer, |(builder, slave)| {
+                    attached.iter().any(|((session, its), it)| {
+                        its == builder
+                            && it.state == State::Idle
+                            && sessions[session].slave == *slave
+                    })
+                });
+            }
             Input::Shutdown { clean } => {
                 self.stopping = true;
                 self.hastened |= !clean;
@@ -272,7 +289,13 @@ impl Reference {
                     !is_settled || rule.is_none() || !is_of_rel || plan.slave.as_str() != "s0",
                     "CFL-130: a slave takes what it may not"
                 );
+                let passed = self.checks.has_passed(&plan.builder.name, &plan.slave);
+                assert!(
+                    !is_settled || plan.builder.slave_check.is_none() || passed,
+                    "a slave takes what its check refuses"
+                );
             }
+            Command::Check { check, what } => self.checks.ask(*check, what),
             Command::Persist { ops, .. } => self.on_ops(ops),
             Command::Announce(event) => self.on_event(now, event),
             Command::Build { .. }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use buildmaster::config::calendar::Field;
 use buildmaster::config::expression::{Expression, Mode};
 use buildmaster::config::{
-    AnyBranchConfig, BuilderConfig, Calendar, ChangeRules, CommandInstance, Condition, Config,
-    DependentConfig, FactoryConfig, FilePatterns, Hold, Importance, InstanceKind, LatentConfig,
-    LockAccess, LockConfig, LockGroup, LockKind, LockMode, LongestWait, MergeRule, Merging,
-    NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, QueueRules, SchedulerConfig,
-    SchedulerKind, SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind, SlaveRules, StepConfig,
-    StepKind, TimedBuild, TreeStable, TriggerableConfig, TryUserpassConfig,
+    AnyBranchConfig, AskedProgram, BuilderConfig, Calendar, ChangeRules, CommandInstance,
+    Condition, Config, DependentConfig, FactoryConfig, FilePatterns, Hold, Importance,
+    InstanceKind, LatentConfig, LockAccess, LockConfig, LockGroup, LockKind, LockMode, LongestWait,
+    MergeRule, Merging, NightlyConfig, NightlyTriggerableConfig, PeriodicConfig, QueueRules,
+    SchedulerConfig, SchedulerKind, SingleBranchConfig, SlaveChoice, SlaveConfig, SlaveKind,
+    SlaveRules, StepConfig, StepKind, TimedBuild, TreeStable, TriggerableConfig, TryUserpassConfig,
 };
 use buildmaster::model::{BuilderName, LockName, SchedulerName, SlaveName};
 
@@ -220,7 +220,10 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
             slave_if: (others && rng.random_bool(0.3))
                 .then(|| Condition::If(expression(NOT_ON_S0))),
             slave_order: some_expressions(rng, &["slave.is_up", "-slave.running"]),
+            ..SlaveRules::default()
         },
+        max_builds: rng.random_bool(0.3).then(|| rng.random_range(1..=2)),
+        slave_check: slave_check(rng),
         hold: hold(rng),
         next_slave: rng.random_bool(0.3).then(|| slave_choice(rng)),
         priority: rng.random_range(-1..=1),
@@ -250,6 +253,16 @@ fn queue_rules(rng: &mut StdRng) -> QueueRules {
         merge_by: some_expressions(rng, &["src.branch"]),
         merge_limit: rng.random_bool(0.2).then(|| rng.random_range(1..=3)),
     }
+}
+
+/// None, mostly, or a program that the world answers for.
+fn slave_check(rng: &mut StdRng) -> Option<AskedProgram> {
+    let every = Duration::from_secs([20, 300][rng.random_range(0..2)]);
+    rng.random_bool(0.2).then(|| AskedProgram {
+        command: vec!["check".to_owned()],
+        every,
+        timeout: Duration::from_secs(1),
+    })
 }
 
 /// Nothing, mostly, or some minutes of each hour.

@@ -1,6 +1,7 @@
 //! The world around the core: slaves that answer, or not; a disk; builds; people; the end of power.
 
 mod asking;
+mod checks;
 mod cloud;
 mod end;
 mod locks;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildmaster::botmaster::{
-    BotMaster, BuildInput, BuildOutcome, Input, ReplyId, SessionId, SlaveInput,
+    BotMaster, BuildInput, BuildOutcome, CheckId, Input, ReplyId, SessionId, SlaveInput,
 };
 use buildmaster::config::Config;
 use buildmaster::model::{
@@ -81,6 +82,8 @@ pub struct World {
     waits: Waits,
     /// Instances of latent slaves; a crash does not end them.
     cloud: Cloud,
+    /// Programs that were asked about slaves and have not answered.
+    checks: Vec<CheckId>,
     tried: BTreeMap<ReplyId, Tried>,
     /// Try jobs whose senders were told of their set.
     taken: BTreeSet<String>,
@@ -143,6 +146,7 @@ impl World {
             clocks,
             waits: Waits::default(),
             cloud: Cloud::default(),
+            checks: Vec::new(),
             tried: BTreeMap::new(),
             taken: BTreeSet::new(),
             exited: false,
@@ -167,6 +171,9 @@ impl World {
     }
 
     fn step(&mut self) {
+        if !self.checks.is_empty() && self.rng.random_bool(0.3) {
+            self.answer_of_check();
+        }
         match self.rng.random_range(0..113) {
             0..26 => self.answer(),
             26..30 => self.answer_of_cloud(),
@@ -395,6 +402,7 @@ impl World {
     fn begin_again(&mut self) {
         self.unwritten.clear();
         self.owed.clear();
+        self.checks.clear();
         self.cloud.forget_answers();
         self.builds.clear();
         self.waiting.clear();

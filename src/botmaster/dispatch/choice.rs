@@ -188,7 +188,8 @@ impl Dispatch {
         }
     }
 
-    /// Whether the slave may take a request that waits, and by which expression that is decided.
+    /// Whether the slave may take a request that waits, and by which expression or property that is
+    /// decided.
     pub(in crate::botmaster) fn answer_for(
         &self,
         builder: BuilderIx,
@@ -197,15 +198,21 @@ impl Dispatch {
     ) -> Option<(Answer, String)> {
         let queue = &self.demands[builder.0].queue;
         let lane = queue.lane_of(request.id)?;
-        let text = queue.judge()?.slave_if();
-        Some((self.answer(builder, lane, slave), text))
+        let judge = queue.judge()?;
+        let answer = self.answer(builder, lane, slave);
+        let by = match &answer {
+            Answer::Named(_) => judge.slave_property().to_owned(),
+            Answer::Yes | Answer::No | Answer::Failed(_) => judge.slave_if(),
+        };
+        Some((answer, by))
     }
 
     /// What is known of a slave; what was answered for other facts is forgotten.
-    pub(in crate::botmaster) fn set_facts(&mut self, slave: SlaveIx, facts: Json) {
+    /// Answers whether they are others.
+    pub(in crate::botmaster) fn set_facts(&mut self, slave: SlaveIx, facts: Json) -> bool {
         let known = &mut self.supplies[slave.0].known;
         if *known.facts == facts {
-            return;
+            return false;
         }
         known.facts = Arc::new(facts);
         self.answers -= std::mem::take(&mut known.answers).len();
@@ -215,6 +222,12 @@ impl Dispatch {
         for builder in pooled {
             self.give_hope(builder, slave);
         }
+        true
+    }
+
+    /// What is known of a slave.
+    pub(in crate::botmaster) fn facts(&self, slave: SlaveIx) -> Arc<Json> {
+        Arc::clone(&self.supplies[slave.0].known.facts)
     }
 
     /// A slave is idle for a builder: there may be lanes that have waited for it.

@@ -40,6 +40,8 @@ struct Number(f64);
 pub(in crate::botmaster) enum Answer {
     Yes,
     No,
+    /// It does not: a property of the request names this other slave.
+    Named(String),
     /// It does not, because the expression cannot be worked out; with the reason.
     Failed(String),
 }
@@ -78,9 +80,13 @@ impl Judge {
         let values = Arc::clone(&config.values);
         let of_queue = queue.request_order.iter().chain(&queue.merge_by);
         let of_slaves = condition(slaves).into_iter().chain(&slaves.slave_order);
+        let mut at_classes = Sight::of(&values, of_slaves);
+        if let (Some(name), Parts::Named(names)) = (&slaves.slave_property, &mut at_classes.prop) {
+            names.insert(name.clone());
+        }
         Some(Self {
             at_places: Sight::of(&values, of_queue),
-            at_classes: Sight::of(&values, of_slaves),
+            at_classes,
             queue: queue.clone(),
             slaves: slaves.clone(),
             properties: config.properties.clone(),
@@ -146,6 +152,11 @@ impl Judge {
 
     /// Whether the slave with these facts takes a request of the class with this scope (CFL-130).
     pub(super) fn answer(&self, scope: &Scope, slave: &Json) -> Answer {
+        if let Some(name) = self.named_slave(scope)
+            && slave.get("name").and_then(Json::as_str) != Some(&name)
+        {
+            return Answer::Named(name);
+        }
         match &self.slaves.slave_if {
             None | Some(Condition::Always(true)) => Answer::Yes,
             Some(Condition::Always(false)) => Answer::No,
@@ -157,6 +168,16 @@ impl Judge {
                     Err(mistake) => Answer::Failed(mistake.message),
                 }
             }
+        }
+    }
+
+    /// The slave that requests of the class with this scope name, if they name one.
+    fn named_slave(&self, scope: &Scope) -> Option<String> {
+        let property = self.slaves.slave_property.as_ref()?;
+        match scope.get("prop")?.get(property)? {
+            Json::Null => None,
+            Json::String(name) => Some(name.clone()).filter(|name| !name.is_empty()),
+            other => Some(other.to_string()),
         }
     }
 
@@ -175,6 +196,11 @@ impl Judge {
     /// That `slave_if` has failed.
     pub(super) fn failed(&self, why: &str) -> Option<Failed> {
         condition(&self.slaves).map(|expression| Failed::new(expression, why.to_owned()))
+    }
+
+    /// The property that names the slave of a request.
+    pub(in crate::botmaster) fn slave_property(&self) -> &str {
+        self.slaves.slave_property.as_deref().unwrap_or_default()
     }
 
     /// `slave_if` as it is written.

@@ -46,14 +46,15 @@ impl Dispatch {
         builder: BuilderIx,
     ) -> Option<BuilderIx> {
         let supply = &self.supplies[slave.0];
+        let of_search = builder;
         let waits = |&builder: &BuilderIx| {
             let demand = &self.demands[builder.0];
             let may_take = || {
                 let mut lanes = demand.queue.lanes().waiting();
                 lanes.any(|lane| self.answer(builder, lane, slave) == Answer::Yes)
             };
-            !demand.is_paused
-                && !demand.is_held
+            demand.starts_builds()
+                && (builder == of_search || !demand.is_full())
                 && demand.queue.turns() > 0
                 && (!demand.queue.has_lanes() || may_take())
         };
@@ -81,7 +82,9 @@ impl Dispatch {
                 && fits(builder, slave)
                 && !self.is_reserved(slave, builder)
         });
-        free.count()
+        let room = self.demands[builder.0].room();
+        let room = room.and_then(|room| usize::try_from(room).ok());
+        free.count().min(room.unwrap_or(usize::MAX))
     }
 
     fn free_for_search(
@@ -90,7 +93,7 @@ impl Dispatch {
         fits: &impl Fn(BuilderIx, SlaveIx) -> bool,
     ) -> Option<(SlaveIx, Way)> {
         let demand = &self.demands[builder.0];
-        if demand.is_paused || demand.is_held {
+        if !demand.starts_builds() || demand.is_full() {
             return None;
         }
         let first = demand.queue.first_search()?;

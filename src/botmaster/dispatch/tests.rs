@@ -37,6 +37,7 @@ enum Step {
         priority: i32,
         choice: SlaveChoice,
         locks_differ: bool,
+        max_builds: Option<u32>,
     },
     QueueRules(usize, Wanted),
     /// The builder is held, or not any more.
@@ -71,12 +72,13 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (slave(), prop::bool::weighted(0.7)).prop_map(|(s, is)| Step::Willing(s, is)),
         1 => (slave(), prop::bool::weighted(0.7)).prop_map(|(s, are)| Step::FreeLocks(s, are)),
         1 => (slave(), prop::option::of(1..3_u32)).prop_map(|(s, max)| Step::MaxBuilds(s, max)),
-        1 => (builder(), -1..2, choice, any::<bool>()).prop_map(
-            |(builder, priority, choice, locks_differ)| Step::Rules {
+        1 => (builder(), -1..2, choice, any::<bool>(), prop::option::of(1..3_u32)).prop_map(
+            |(builder, priority, choice, locks_differ, max_builds)| Step::Rules {
                 builder,
                 priority,
                 choice,
                 locks_differ,
+                max_builds,
             }
         ),
         1 => (builder(), wanted()).prop_map(|(b, wanted)| Step::QueueRules(b, wanted)),
@@ -138,7 +140,12 @@ impl Model {
 
     /// The slaves of which the builder's rule may choose any for a request.
     fn candidates(&self, builder: usize, request: &BuildRequest) -> Vec<usize> {
-        if self.held[builder] {
+        let busy = self.uses.iter().filter(|uses| uses[builder] == Use::Busy);
+        let busy = u32::try_from(busy.count()).unwrap();
+        let is_full = self.rules[builder]
+            .max_builds
+            .is_some_and(|max| busy >= max);
+        if self.held[builder] || is_full {
             return Vec::new();
         }
         let [mut attached, mut latent] = [Way::Attached, Way::Latent].map(|way| {
@@ -341,12 +348,14 @@ impl Pair {
                 priority,
                 choice,
                 locks_differ,
+                max_builds,
             } => {
                 let rules = Rules {
                     priority,
                     choice,
                     locks_differ,
                     reserve: false,
+                    max_builds,
                 };
                 dispatch.set_rules(BuilderIx(builder), rules);
                 model.rules[builder] = rules;

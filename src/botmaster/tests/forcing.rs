@@ -318,6 +318,7 @@ fn may_05_an_act_is_in_the_audit_log_in_its_own_transaction() {
             | Command::Slave { .. }
             | Command::Build { .. }
             | Command::Instance { .. }
+            | Command::Check { .. }
             | Command::Announce(_)
             | Command::Unexpected { .. }
             | Command::Exit => None,

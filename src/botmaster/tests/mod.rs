@@ -8,6 +8,7 @@
 
 mod absence;
 mod building;
+mod checking;
 mod choosing;
 mod expecting;
 mod forcing;

@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::expression::{Expression, Mode};
 use crate::config::{Condition, Hold, QueueRules};
+use crate::model::SourceStamp;
 
 fn expressions(texts: &[&str]) -> Vec<Expression> {
     let compile = |text: &&str| Expression::compile(text, Mode::Core, "`it` of builder `b`");
@@ -33,6 +34,25 @@ impl Harness {
         }
     }
 
+    /// A request for a builder whose property `board` names a slave.
+    fn force_on(&mut self, builder: &str, slave: &str) {
+        let reply = self.new_reply();
+        let mut properties = Properties::new();
+        properties.set("board", slave, "Force");
+        let forced = Box::new(Forced {
+            builder: builder.into(),
+            scheduler: None,
+            soon: false,
+            stamps: SourceStamp::default().into(),
+            reason: String::new(),
+            properties,
+            priority: 0,
+        });
+        let ask = Ask::Force(forced);
+        self.input(Input::Asked { ask, reply });
+        self.persisted();
+    }
+
     fn texts(&self, request: u64) -> Vec<String> {
         let why = self.core.why(RequestId(request), &[]).unwrap();
         why.into_iter().map(|blocker| blocker.text).collect()
@@ -50,7 +70,7 @@ impl Harness {
 }
 
 #[test]
-fn cfl_130_only_a_slave_that_may_take_a_request_gets_it() {
+fn cfl_130_and_155_only_a_slave_that_may_take_a_request_gets_it() {
     let mut h = Harness::new(slave_if("slave.name == 's'"));
     h.attach_three();
     h.change("b");
@@ -98,7 +118,7 @@ fn cfl_131_a_slave_that_comes_again_with_another_version_is_asked_again() {
 }
 
 #[test]
-fn cfl_132_the_greatest_slave_goes_first_and_a_build_says_so() {
+fn cfl_132_and_158_the_greatest_slave_goes_first_and_a_build_says_so() {
     let mut h = Harness::new(three_slaves(|builder| {
         builder.slave_rules.slave_order = expressions(&["slave.used_last", "slave.name == 't'"]);
     }));
@@ -246,4 +266,64 @@ fn cfl_133_no_build_starts_on_a_slave_in_a_window_and_running_ones_go_on() {
     assert_eq!(h.queued("b"), [2]);
     h.reconfigure(held(false));
     assert!(h.queued("b").is_empty());
+}
+
+#[test]
+fn a_builder_runs_at_most_so_many_builds_on_all_slaves_and_a_request_says_so() {
+    let limited = |max| three_slaves(|builder| builder.max_builds = max);
+    let mut h = Harness::new(limited(Some(2)));
+    h.attach_three();
+    h.change("b");
+    h.change("b");
+    h.change("b");
+    let first = h.run();
+    let second = h.run();
+    assert_eq!(h.queued("b"), [3]);
+    let said = "builder b is full with b/0 and b/1 (max_builds 2)";
+    assert_eq!(h.texts(3)[0], said);
+    let why = h.core.why(RequestId(3), &[]).unwrap();
+    assert_eq!(why[0].kind, BlockerKind::BuilderFull);
+    h.finish(first.build, Results::Success, None);
+    let third = h.run();
+    h.change("b");
+    assert_eq!(h.queued("b"), [4]);
+    h.reconfigure(limited(Some(1)));
+    h.finish(second.build, Results::Success, None);
+    assert_eq!(h.queued("b"), [4], "one still runs");
+    h.finish(third.build, Results::Success, None);
+    h.run();
+    h.change("b");
+    assert_eq!(h.queued("b"), [5]);
+    h.reconfigure(limited(None));
+    assert!(h.queued("b").is_empty());
+}
+
+#[test]
+fn a_request_goes_to_the_slave_that_its_property_names() {
+    let mut h = Harness::new(three_slaves(|builder| {
+        builder.slave_rules.slave_property = Some("board".to_owned());
+    }));
+    h.attach("r");
+    h.attach("s");
+    h.force_on("b", "s");
+    let plan = h.run();
+    assert_eq!(plan.slave.as_str(), "s");
+    h.force_on("b", "s");
+    h.force_on("b", "t");
+    h.force_on("b", "nobody");
+    let [others, busy] = h.texts(2).try_into().unwrap();
+    assert_eq!(
+        others,
+        "slaves r and t may not take it: its property board names slave s"
+    );
+    assert!(busy.starts_with("slave s is busy with b/0"), "{busy}");
+    let why = h.texts(3);
+    let away = why
+        .iter()
+        .any(|text| text == "slave t has never been connected");
+    assert!(away, "{why:?}");
+    let none = "slaves r, s and t may not take it: its property board names slave nobody";
+    assert_eq!(h.texts(4).last().unwrap(), none);
+    h.force_on("b", "");
+    assert_eq!(h.run().slave.as_str(), "r", "it goes to any");
 }

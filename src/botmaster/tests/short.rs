@@ -40,6 +40,7 @@ pub(super) fn short(command: &Command) -> Option<String> {
                 format!("stop instance {instance} of {slave} ({})", record.identity)
             }
         },
+        Command::Check { what, .. } => format!("check {} for {}", what.slave, what.builder),
         Command::Announce(event) => return short_event(event),
         Command::Unexpected { .. } => return None,
         Command::Exit => "exit".to_owned(),

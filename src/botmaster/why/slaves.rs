@@ -8,7 +8,7 @@ use crate::botmaster::holding::held;
 use crate::botmaster::ids::{AttemptId, BuilderIx, SlaveIx};
 use crate::botmaster::instances::Stage;
 use crate::botmaster::roster::{Objection, Phase, Session, Use};
-use crate::botmaster::{BotMaster, LockHolder};
+use crate::botmaster::{BotMaster, CheckAnswer, LockHolder};
 use crate::model::BuildRequest;
 use crate::text::and_more;
 
@@ -42,6 +42,7 @@ impl BotMaster {
             obstacle.until = until;
             all.push(obstacle);
         }
+        all.extend(self.unchecked(slave, builder));
         for block in self.slave_lock_blocks(&self.out.layout.slave(slave).config.name) {
             let who = block.holders.iter().map(ToString::to_string).collect();
             let (one, many) = (format!("needs {block}"), format!("need {block}"));
@@ -63,6 +64,9 @@ impl BotMaster {
         let text = match answer {
             Answer::Yes => return None,
             Answer::No => format!("{rule} is false: {text}"),
+            Answer::Named(name) => {
+                format!("may not take it: its property {text} names slave {name}")
+            }
             Answer::Failed(why) => format!("{rule} failed: {why}"),
         };
         Some(Obstacle::new(
@@ -71,6 +75,36 @@ impl BotMaster {
             text.clone(),
             text,
         ))
+    }
+
+    /// The check of the builder has not said that the slave may take a build.
+    fn unchecked(&self, slave: SlaveIx, builder: BuilderIx) -> Option<Obstacle> {
+        self.idle_way(slave, builder)?;
+        let check = self.checks.get(builder, slave)?;
+        let kind = BlockerKind::SlaveCheck;
+        let name = self.out.layout.builder_name(builder);
+        let rule = format!("the slave_check of builder {name}");
+        let Some((answer, until)) = &check.answer else {
+            let (_, since) = check.asked?;
+            let rest = format!("asked about by {rule} since {}", at(since));
+            let (one, many) = (format!("is {rest}"), format!("are {rest}"));
+            return Some(Obstacle::new(kind, since, one, many));
+        };
+        let said = match answer {
+            CheckAnswer::Yes => return None,
+            CheckAnswer::No(why) if why.is_empty() => "said no".to_owned(),
+            CheckAnswer::No(why) => format!("said no: {why}"),
+            CheckAnswer::Failed(why) => format!("failed, which counts as no: {why}"),
+        };
+        let until = self.out.now.wall + until.since(self.out.now.mono);
+        let again = match check.asked {
+            Some((_, since)) => format!("asked again since {}", at(since)),
+            None => format!("asked again at {}", at(until)),
+        };
+        let text = format!("may not take it: {rule} {said}, {again}");
+        let mut obstacle = Obstacle::new(kind, None, text.clone(), text);
+        obstacle.until = check.asked.is_none().then_some(until);
+        Some(obstacle)
     }
 
     fn objection(&self, objection: &Objection<'_>) -> Option<Obstacle> {
@@ -215,7 +249,7 @@ impl BotMaster {
     }
 
     /// What a slave does for these builders.
-    fn occupants(
+    pub(super) fn occupants(
         &self,
         slave: SlaveIx,
         builders: impl IntoIterator<Item = BuilderIx>,

@@ -12,7 +12,7 @@ use crate::config::reader::{Table, Value};
 pub use self::codebases::ForcedCodebase;
 pub(in crate::config) use self::codebases::SHAPE as CODEBASE;
 pub(in crate::config) use self::parameters::SHAPE as PARAMETER;
-pub use self::parameters::{ChoicesCommand, Parameter, ParameterKind, full_name};
+pub use self::parameters::{Parameter, ParameterKind, full_name};
 
 /// Settings of `ForceScheduler`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

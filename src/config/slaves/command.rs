@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::programs;
+use super::without_instances;
+use crate::config::programs;
 use crate::config::reader::Table;
 use crate::config::secret::Secret;
 
@@ -27,7 +28,7 @@ impl CommandInstance {
         for (key, words) in [("start", &mut self.start), ("stop", &mut self.stop)] {
             let value = table.require(key, "[\"PROGRAM\", \"ARGUMENT\"]");
             *words = value
-                .and_then(|v| programs::command(&v))
+                .and_then(|v| programs::command(&v, &without_instances(&v)))
                 .unwrap_or_default();
         }
     }

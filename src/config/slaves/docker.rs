@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::programs;
+use super::without_instances;
+use crate::config::programs;
 use crate::config::reader::{Table, Value};
 use crate::config::secret::Secret;
 
@@ -43,7 +44,7 @@ impl DockerInstance {
         table.set_password(&mut self.password);
         table.set("docker", &mut self.docker, |v| v.name().map(str::to_owned));
         if let Some(image) = table.require("image", "\"IMAGE\"") {
-            programs::needs_program(&image, &self.docker);
+            programs::needs_program(&image, &self.docker, &without_instances(&image));
             self.image = not_an_option(&image).unwrap_or_default();
         }
         table.set("docker_args", &mut self.args, programs::words);

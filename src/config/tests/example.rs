@@ -274,6 +274,7 @@ fn the_examples_state_the_default_of_every_key() {
         "factories.*.steps.git_credentials.credentials",
         "slaves.hold",
         "builders.hold",
+        "builders.slave_check",
         "builders.locks",
         "change_sources.branches",
         "schedulers.codebases.*",

@@ -226,7 +226,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn mistakes_of_rules_are_told_with_their_place_and_what_was_meant() {
+fn cfl_91_92_100_and_101_mistakes_are_told_with_their_place_and_what_was_meant() {
     let mut wrong = Vec::new();
     for (settings, values, expected) in MISTAKES {
         let text = with(settings, values).replace(", }", " }");
@@ -281,6 +281,27 @@ fn mistakes_are_where_the_cases_say() {
 }
 
 #[test]
+fn limits_properties_and_checks_of_slaves_are_taken() {
+    let settings = "max_builds = 2\nslave_property = \"board\"\n\
+                    slave_check = { command = [\"c\", \"x\"], every = \"2m\" }";
+    let text = SMALL.replacen(
+        "factory = \"check\"",
+        &format!("factory = \"check\"\n{settings}"),
+        1,
+    );
+    let config = accept(&text);
+    let builder = &config.builders[0];
+    assert_eq!(builder.max_builds, Some(2));
+    assert_eq!(builder.slave_rules.slave_property.as_deref(), Some("board"));
+    let expected = AskedProgram {
+        command: vec!["c".to_owned(), "x".to_owned()],
+        every: std::time::Duration::from_secs(120),
+        timeout: std::time::Duration::from_secs(10),
+    };
+    assert_eq!(builder.slave_check, Some(expected));
+}
+
+#[test]
 fn cfl_90_rules_of_queues_and_slaves_are_taken() {
     let builder = |settings: &str| {
         let text = SMALL.replacen(
@@ -325,6 +346,14 @@ fn cfl_90_rules_of_queues_and_slaves_are_taken() {
         (
             "slave_order = [\"slave.runing\"]",
             "`slave` has no `runing`",
+        ),
+        ("max_builds = 0", "is out of range"),
+        ("slave_property = \"\"", "is empty"),
+        ("slave_check = { every = \"1m\" }", "needs `command`"),
+        ("slave_check = { command = [] }", "names no program"),
+        (
+            "slave_check = { command = [\"c\"], timeout = \"1h\" }",
+            "is out of range",
         ),
         ("merge_by = \"prop.a\"", "must be a list"),
         ("merge_limit = 0", "is out of range"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use buildmaster::botmaster::{AttachmentState, BotMaster, InstanceState, SessionId};
+use buildmaster::config::BuilderConfig;
 use buildmaster::model::{BigState, BuilderName, Mono, SlaveName};
 
 use super::{Reference, Session, State};
@@ -21,9 +22,13 @@ impl Reference {
                 let may_wait = |slave: &SlaveName| {
                     let config = self.config.slave(slave.as_str());
                     let is_held = config.is_none_or(|slave| !slave.hold.is_empty());
-                    is_held || builder.slave_rules.slave_if.is_some() && slave.as_str() == "s0"
+                    let is_checked =
+                        builder.slave_check.is_some() && self.checks.may_wait(&builder.name, slave);
+                    is_held
+                        || is_checked
+                        || builder.slave_rules.slave_if.is_some() && slave.as_str() == "s0"
                 };
-                if !builder.hold.is_empty() {
+                if !builder.hold.is_empty() || self.may_be_full(core, builder) {
                     continue;
                 }
                 for slave in builder.slaves.iter().filter(|slave| !may_wait(slave)) {
@@ -101,6 +106,22 @@ impl Reference {
         for (slave, allowed) in &mut self.before_change {
             *allowed = of(slave).min(*allowed);
         }
+        let of_builders = Self::busy_builders(core);
+        let of_builder = |builder: &BuilderName| of_builders.get(builder).copied().unwrap_or(0);
+        for (builder, allowed) in &mut self.before_change_of {
+            *allowed = of_builder(builder).min(*allowed);
+        }
+        for builder in &self.config.builders {
+            let known = self.before_change_of.get(&builder.name);
+            // A build that waits for its instance is not seen, and may have begun before.
+            let is_latent = builder.slaves.iter().any(|slave| self.is_latent(slave));
+            let allowed = known.copied().unwrap_or(0);
+            let keeps = |max: u32| is_latent || of_builder(&builder.name) <= max.max(allowed);
+            assert!(
+                builder.max_builds.is_none_or(keeps),
+                "max_builds of a builder"
+            );
+        }
         for slave in &self.config.slaves {
             let allowed = self.before_change.get(&slave.name).copied().unwrap_or(0);
             let keeps = |max: u32| of(&slave.name) <= max.max(allowed);
@@ -122,6 +143,34 @@ impl Reference {
             *builds.entry(instance.slave).or_default() += u32::try_from(instance.waiting).unwrap();
         }
         builds
+    }
+
+    /// How many builds start or run of each builder, without those that wait for an instance.
+    pub(super) fn busy_builders(core: &BotMaster) -> BTreeMap<BuilderName, u32> {
+        let mut builds = BTreeMap::new();
+        for one in core.attachments() {
+            if let AttachmentState::Building | AttachmentState::Pinging { starting: true } =
+                one.state
+            {
+                *builds.entry(one.builder).or_default() += 1;
+            }
+        }
+        builds
+    }
+
+    /// Whether as many builds of a builder may start or run as can, or be seen so: a ping counts.
+    fn may_be_full(&self, core: &BotMaster, builder: &BuilderConfig) -> bool {
+        let its = self.attached.iter();
+        let its = its.filter(|((_, its), it)| {
+            *its == builder.name && !matches!(it.state, State::Idle | State::Attaching)
+        });
+        let instances = core.instances();
+        let its_instances = instances
+            .iter()
+            .filter(|i| builder.slaves.contains(&i.slave));
+        let waiting: usize = its_instances.map(|i| i.waiting).sum();
+        let busy = u32::try_from(its.count() + waiting).unwrap();
+        builder.max_builds.is_some_and(|max| busy >= max)
     }
 
     /// SLV-12: a slave that is connected and has answered has all its builders.

@@ -39,6 +39,8 @@ impl World {
         } else if !self.owed.is_empty() {
             let (session, input) = self.owed.remove(0);
             self.input(input.of(session));
+        } else if let Some(input) = self.good_answer_of_check() {
+            self.input(input);
         } else if let Some(input) = self.cloud.good_answer() {
             self.input(input);
         } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| b.is_free()) {

@@ -58,6 +58,7 @@ impl World {
                     self.cloud.stop(instance, slave, &record.stop.means);
                 }
             },
+            Command::Check { check, .. } => self.checks.push(check),
             Command::Announce(event) => {
                 self.note_instance(&event);
                 self.hear(&event);

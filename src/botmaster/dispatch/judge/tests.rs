@@ -31,8 +31,8 @@ fn builder(request_order: &Json, merge_by: &Json, slave_order: &Json) -> Builder
             merge_limit: None,
         },
         slave_rules: SlaveRules {
-            slave_if: None,
             slave_order: expressions(slave_order),
+            ..SlaveRules::default()
         },
         ..BuilderConfig::default()
     }
@@ -155,7 +155,7 @@ fn cfl_131_requests_are_of_one_class_if_what_is_looked_at_is_equal() {
                 slave_if: Some(Condition::If(
                     Expression::compile(text, Mode::Core, "t").unwrap(),
                 )),
-                slave_order: Vec::new(),
+                ..SlaveRules::default()
             },
             ..BuilderConfig::default()
         };
@@ -189,7 +189,7 @@ fn cfl_131_a_slave_is_asked_once_for_a_class() {
     let builder = BuilderConfig {
         slave_rules: SlaveRules {
             slave_if: Some(Condition::If(slave_if)),
-            slave_order: Vec::new(),
+            ..SlaveRules::default()
         },
         ..BuilderConfig::default()
     };

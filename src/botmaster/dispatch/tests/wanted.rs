@@ -77,6 +77,7 @@ impl Wanted {
                     self.slave_order,
                     "src.revision == '2' and slave.big and slave.running >= 0",
                 )]),
+                slave_property: None,
             },
             ..BuilderConfig::default()
         };

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::config::pattern::LinePattern;
-use crate::config::quantities::LONGEST;
+use crate::config::programs::{self, AskedProgram};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::{KindShape, Shape};
 
@@ -64,7 +64,7 @@ pub enum ParameterKind {
         /// The choices; those that the command has printed, once it has run.
         choices: Vec<String>,
         /// What prints the choices, if they are not in the configuration.
-        command: Option<ChoicesCommand>,
+        command: Option<AskedProgram>,
         /// Whether other texts are rejected.
         strict: bool,
     },
@@ -86,15 +86,6 @@ pub enum ParameterKind {
         /// The parameters of the group.
         fields: Vec<Parameter>,
     },
-}
-
-/// A command that prints choices, one a line.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct ChoicesCommand {
-    /// The program and its arguments.
-    pub words: Vec<String>,
-    /// How long its answer is used before it is asked again.
-    pub every: Duration,
 }
 
 impl Parameter {
@@ -329,14 +320,14 @@ fn read_kind(
             strict,
         } => {
             let mut every = CHOICES_EVERY;
-            let limits = Duration::from_secs(1)..=LONGEST;
-            table.set("choices_every", &mut every, |v| v.duration(limits.clone()));
+            table.set("choices_every", &mut every, |v| v.duration(programs::EVERY));
             if let Some(value) = table.take("choices_command") {
-                let words = texts(&value);
-                if words.is_empty() {
-                    value.error("has no words", "for example `[\"git\", \"tag\"]`");
-                }
-                *command = Some(ChoicesCommand { words, every });
+                let words = programs::command(&value, "its form shows no choices");
+                *command = Some(AskedProgram {
+                    command: words.unwrap_or_default(),
+                    every,
+                    timeout: CHOICES_TIMEOUT,
+                });
             } else if let Some(value) = table.require("choices", "[\"CHOICE\"]") {
                 *choices = texts(&value);
             }
@@ -371,6 +362,9 @@ fn read_kind(
 
 /// How long the answer of a command is used (FRC-03).
 const CHOICES_EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// Time limit for a command: somebody waits for a page.
+const CHOICES_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn texts(value: &Value<'_>) -> Vec<String> {
     let entries = value.list().unwrap_or_default();
