@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_find_what_the_cases_say() {
+    fn cfl_113_rules_find_what_the_cases_say() {
         let cases = include_str!("../../tests/data/config-cases.json");
         let cases: Value = serde_json::from_str(cases).unwrap();
         let cases = cases["watch"].as_array().unwrap();
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_the_beginning_of_the_output_is_kept_and_only_if_it_is_asked_for() {
+    fn cfl_116_no_more_than_the_beginning_of_the_output_is_kept_and_only_if_it_is_asked_for() {
         for keeps_output in [false, true] {
             let rules = StepRules {
                 keeps_output,

@@ -78,3 +78,34 @@ impl Named for WorkedOut {
         value
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::expression::Mode;
+
+    #[test]
+    fn cfl_104_a_value_is_worked_out_once_for_a_user_and_only_if_it_is_named() {
+        let compile = |text| Expression::compile(text, Mode::Running, "v").unwrap();
+        let values = [
+            ("n".to_owned(), compile("prop.n + 1")),
+            ("bad".to_owned(), compile("1 // 0")),
+        ];
+        let values = Arc::new(NamedValues(values.into()));
+        let seen = |n: i64| Scope::new().with("prop", json!({ "n": n }));
+        let user = values.to_work_out();
+        assert_eq!(user.value("n", &seen(1)), Ok(Some(json!(2))));
+        // What it has come to is not asked again.
+        assert_eq!(user.value("n", &seen(5)), Ok(Some(json!(2))));
+        let other = values.to_work_out();
+        assert_eq!(other.value("n", &seen(5)), Ok(Some(json!(6))));
+        let scope = seen(5).with_kw(other);
+        let chosen = compile("kw.n if true else kw.bad").evaluate(&scope);
+        assert_eq!(chosen, Ok(Some(json!(6))));
+        assert!(compile("kw.bad").evaluate(&scope).is_err());
+    }
+}

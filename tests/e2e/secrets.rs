@@ -47,7 +47,7 @@ fn log_06_no_password_of_the_configuration_gets_into_the_environment_of_steps() 
 /// CFL-95, LOG-06: a secret reaches commands, and whatever a slave of any generation says of it, it
 /// is in no log, in no text and nowhere in the state.
 #[test]
-fn cfl_95_secrets_of_steps_are_seen_nowhere() {
+fn cfl_94_and_95_secrets_of_steps_are_seen_nowhere() {
     let sandbox = Sandbox::new();
     let secret = |name: &str| format!("{{ secret_file = \"secrets/depot\", shown = \"{name}\" }}");
     let in_words = format!(

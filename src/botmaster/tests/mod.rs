@@ -10,6 +10,7 @@ mod absence;
 mod building;
 mod checking;
 mod choosing;
+mod conditions;
 mod expecting;
 mod forcing;
 mod foresight;

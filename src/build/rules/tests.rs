@@ -28,7 +28,7 @@ fn rules(step: &Value) -> StepRules {
 }
 
 #[test]
-fn the_end_of_a_step_becomes_what_the_cases_say() {
+fn cfl_110_to_112_the_end_of_a_step_becomes_what_the_cases_say() {
     let cases = include_str!("../../../tests/data/config-cases.json");
     let cases: Value = serde_json::from_str(cases).unwrap();
     let cases = cases["results"].as_array().unwrap();

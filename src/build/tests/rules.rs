@@ -64,7 +64,7 @@ async fn cfl_115_a_step_whose_condition_is_false_is_skipped_and_waits_for_no_loc
     reason = "the rest is looked at elsewhere"
 )]
 #[tokio::test(start_paused = true)]
-async fn cfl_113_lines_give_counts_logs_links_properties_and_the_result() {
+async fn cfl_110_to_113_lines_give_counts_logs_links_properties_and_the_result() {
     let mut step = step_config("test");
     step.rules.watch = vec![
         WatchRule {
@@ -173,7 +173,7 @@ fn configuration(case: &Value) -> Result<config::Config, config::ConfigErrors> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cfl_102_values_and_properties_become_words_as_in_the_cases() {
+async fn cfl_102_and_103_values_and_properties_become_words_as_in_the_cases() {
     let cases = include_str!("../../../tests/data/config-cases.json");
     let cases: Value = serde_json::from_str(cases).unwrap();
     for case in cases["forms"].as_array().unwrap() {

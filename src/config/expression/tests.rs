@@ -49,7 +49,7 @@ fn told(result: &Result<Option<Json>, Mistake>) -> Json {
 }
 
 #[test]
-fn expressions_are_worked_out_as_in_the_cases() {
+fn cfl_80_to_87_expressions_are_worked_out_as_in_the_cases() {
     let cases = CASES["expressions"].as_array().unwrap();
     assert!(cases.len() > 280);
     let mut wrong = Vec::new();
@@ -138,7 +138,7 @@ fn a_mistake_has_its_place_and_what_was_meant() {
 }
 
 #[test]
-fn all_names_are_found_also_in_branches_never_taken() {
+fn cfl_161_all_names_are_found_also_in_branches_never_taken() {
     let text =
         "prop['a b'].c if true else kw.x ~ step[prop.y] ~ (stdout | lines)[0] ~ range(count.n)";
     let expression = Expression::compile(text, Mode::Running, "").unwrap();
@@ -169,7 +169,7 @@ fn all_names_are_found_also_in_branches_never_taken() {
 }
 
 #[test]
-fn values_of_unlike_kinds_have_an_order() {
+fn cfl_88_values_of_unlike_kinds_have_an_order() {
     let scope = Scope::new();
     let text = "[{'a': 1}, [1], 'a', 2, true, none, x.y] | sort";
     let sorted = worked_out(text, Mode::Running, &scope).unwrap().unwrap();
@@ -182,7 +182,7 @@ fn values_of_unlike_kinds_have_an_order() {
 }
 
 #[test]
-fn much_work_ends_at_once() {
+fn cfl_161_much_work_ends_at_once() {
     for text in [
         "'x' * 99999999999",
         "range(90000) | map('string') | join | length",

@@ -34,6 +34,28 @@ fn rules_of_a_step_are_taken() {
 }
 
 #[test]
+fn cfl_114_a_step_has_at_most_50_rules_and_20_logs() {
+    let rules = |count: usize, what: &dyn Fn(usize) -> String| {
+        let rules: Vec<_> = (0..count)
+            .map(|n| format!("{{ match = \"x{n}\", {} }}", what(n)))
+            .collect();
+        with(&format!("watch = [{}]", rules.join(", ")), "")
+    };
+    let counts = |n| format!("count = \"c{n}\"");
+    let logs = |n| format!("log = \"l{n}\"");
+    let config = accept(&rules(50, &counts));
+    assert_eq!(config.builders[0].factory.steps[0].rules.watch.len(), 50);
+    accept(&rules(20, &logs));
+    for (text, said) in [
+        (rules(51, &counts), "has more than 50 rules"),
+        (rules(21, &logs), "fills more than 20 logs"),
+    ] {
+        let found = mistakes_of(&text);
+        assert!(found.contains(said), "{found}");
+    }
+}
+
+#[test]
 fn output_is_kept_if_a_value_that_is_named_asks_for_it() {
     let values = "[values]\nv = \"kw.w\"\nw = \"stdout\"\n";
     let config = accept(&with("set = { p = \"kw.v\" }", values));
