@@ -14,6 +14,7 @@
 mod builds;
 mod changes;
 mod channels;
+mod choosing;
 mod codebases;
 mod configuration;
 mod control;
