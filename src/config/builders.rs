@@ -201,6 +201,11 @@ fn read_one<'a>(
     }
     let slaves = read_slaves(&mut table, known);
     let factory = table.require("factory", "\"NAME\"").and_then(|value| {
+        if value.data().is_table() {
+            let help =
+                "write `factory = \"NAME\"`, and what it is given as `with = { … }` beside it";
+            return value.expected("a string", help);
+        }
         let name = known.factory_names.refer(&value)?;
         known.factories.get(name).cloned()
     });

@@ -11,6 +11,47 @@ pub(super) fn find(place: &str, key: &str) -> Option<&'static str> {
 /// Keys by the place of their table.
 const GONE: &[Row] = &[
     (
+        "",
+        "write `priority` at builders, and `request_order` for the requests of each",
+        &["prioritizeBuilders", "prioritize_builders"],
+    ),
+    (
+        "",
+        "remove it: events are not kept apart from builds, and `build_horizon` keeps these",
+        &["eventHorizon", "event_horizon"],
+    ),
+    (
+        "",
+        "remove it: the master itself chooses the sizes of its caches",
+        &[
+            "buildCacheSize",
+            "build_cache_size",
+            "changeCacheSize",
+            "change_cache_size",
+            "caches",
+        ],
+    ),
+    (
+        "",
+        "remove it: the state is a SQLite file in the base directory",
+        &["db", "db_url", "db_poll_interval"],
+    ),
+    (
+        "",
+        "remove it: one master has one base directory, whose state it shares with no other",
+        &["multiMaster", "multi_master"],
+    ),
+    (
+        "",
+        "remove it: the commands of `buildmaster`, such as `show`, `why` and `simulate`, look into a running master",
+        &["debugPassword", "debug_password", "manhole"],
+    ),
+    (
+        "",
+        "remove it: with `[web]`, metrics are at /metrics",
+        &["metrics"],
+    ),
+    (
         "change_sources",
         "remove it: a source is polled at its interval; give sources different intervals to spread their polls",
         &["pollRandomDelayMin", "pollRandomDelayMax"],

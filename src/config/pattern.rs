@@ -278,6 +278,19 @@ impl Serialize for TextMatch {
     }
 }
 
+/// What to do about a regular expression that is refused as `wrong`.
+pub(super) fn help(wrong: &str) -> &'static str {
+    if wrong.contains("look-around") || wrong.contains("backreferences") {
+        "look-ahead, look-behind and back references are not supported; write it without them"
+    } else if wrong.contains("unclosed") || wrong.contains("unopened") {
+        "a bracket that stands for itself has a backslash before it: `\\(`"
+    } else if wrong.contains("repetition") {
+        "`*`, `+` and `?` follow what they repeat: `.*`; with a backslash they stand for themselves"
+    } else {
+        "see https://docs.rs/regex for what can be written"
+    }
+}
+
 /// A regular expression for lines of output.
 #[derive(Clone, Debug)]
 pub struct LinePattern(Regex);

@@ -168,6 +168,11 @@ fn read_person(name: &str, value: &Value<'_>) -> Option<PersonConfig> {
     for kind in AttributeKind::ALL {
         let entries = table.take(kind.name()).and_then(|v| v.one_or_list());
         for entry in entries.into_iter().flatten() {
+            let is_address =
+                |value: &Value<'_>| value.data().as_str().is_none_or(|t| t.contains('@'));
+            if kind == AttributeKind::Email && !is_address(&entry) {
+                entry.error("is not a mail address", "for example `ann@example.org`");
+            }
             person
                 .attributes
                 .extend(entry.name().map(|value| Attribute {

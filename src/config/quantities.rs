@@ -22,7 +22,9 @@ impl Value<'_> {
             return self.expected("a duration", DURATION_HELP);
         };
         let Some(duration) = duration else {
-            self.error("is not a duration", DURATION_HELP);
+            let meant = raw.as_str().and_then(|text| in_units(text, DURATION_UNITS));
+            let meant = meant.filter(|text| parse_duration(text).is_some());
+            self.error("is not a duration", meant_or(meant, DURATION_HELP));
             return None;
         };
         if !range.contains(&duration) {
@@ -69,10 +71,27 @@ impl Value<'_> {
         };
         let size = size.filter(|size| i64::try_from(*size).is_ok());
         if size.is_none() {
-            self.error("is not a size", SIZE_HELP);
+            let meant = raw.as_str().and_then(|text| in_units(text, SIZE_UNITS));
+            let meant = meant.filter(|text| parse_size(text).is_some());
+            self.error("is not a size", meant_or(meant, SIZE_HELP));
         }
         size
     }
+}
+
+/// A number and the name of a unit as we write them: `1 hour` as `1h`.
+fn in_units(text: &str, units: &[(&str, &str)]) -> Option<String> {
+    let text = text.trim().to_lowercase();
+    let (number, unit) = text.split_at_checked(text.find(|c: char| c.is_alphabetic())?)?;
+    let mut units = units.iter();
+    let (_, ours) =
+        units.find(|(name, _)| unit == *name || unit.strip_suffix('s') == Some(name))?;
+    Some(format!("{}{ours}", number.trim()))
+}
+
+/// What to write: `meant`, if that is known.
+fn meant_or(meant: Option<String>, general: &str) -> String {
+    meant.map_or_else(|| general.to_owned(), |text| format!("write {text:?}"))
 }
 
 /// The longest time a setting may have: ten years, which every timer and every slave can count.
@@ -82,5 +101,38 @@ pub(super) const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
 const DURATION_HELP: &str = "write \"10s\", \"5m\" or \"1h30m\", or a number of seconds";
+
+/// How people write units of time, and how we do.
+const DURATION_UNITS: &[(&str, &str)] = &[
+    ("millisecond", "ms"),
+    ("s", "s"),
+    ("sec", "s"),
+    ("second", "s"),
+    ("min", "m"),
+    ("minute", "m"),
+    ("h", "h"),
+    ("hr", "h"),
+    ("hour", "h"),
+    ("d", "d"),
+    ("day", "d"),
+    ("w", "w"),
+    ("week", "w"),
+];
+
+/// How people write units of size, and how we do.
+const SIZE_UNITS: &[(&str, &str)] = &[
+    ("byte", ""),
+    ("kb", "kB"),
+    ("kilobyte", "kB"),
+    ("kib", "KiB"),
+    ("mb", "MB"),
+    ("meg", "MB"),
+    ("megabyte", "MB"),
+    ("mib", "MiB"),
+    ("gb", "GB"),
+    ("gig", "GB"),
+    ("gigabyte", "GB"),
+    ("gib", "GiB"),
+];
 
 const SIZE_HELP: &str = "write \"10MiB\", \"1GB\" or \"4k\", or a number of bytes";

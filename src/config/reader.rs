@@ -85,7 +85,10 @@ impl<'a> Table<'a> {
             Some(value) => match value.one_of(&names) {
                 Some(name) => name,
                 None => {
-                    self.report_misspelt();
+                    let text = value.data().as_str().unwrap_or_default();
+                    if !spelling::is_planned_kind(self.shape.place, text) {
+                        self.report_misspelt();
+                    }
                     return None;
                 }
             },
@@ -388,7 +391,10 @@ impl<'a> Value<'a> {
     /// One of `known`. Any other string is an error that names the nearest of them.
     pub(super) fn one_of(&self, known: &[&'static str]) -> Option<&'static str> {
         self.wants(known.iter().copied().map(Wanted::Word));
-        let text = self.written()?;
+        let Some(text) = self.data().as_str() else {
+            let words = spelling::listing(known);
+            return self.expected("a string", format!("it may be {words}, in quotes"));
+        };
         let found = known.iter().copied().find(|k| *k == text);
         if found.is_none() {
             let (message, help) =
@@ -433,15 +439,35 @@ impl<'a> Value<'a> {
             self.expected::<()>("a list of tables", help);
             return self.table(shape).into_iter().collect();
         }
+        let example = match shape.keys.contains(&"type") {
+            true => "{ type = \"…\" }",
+            false => "{ KEY = … }",
+        };
+        if self.data().as_array().is_none() {
+            let help = format!("for example `{} = [{example}]`", self.key);
+            return self.expected("a list of tables", help).unwrap_or_default();
+        }
         let entries = self.list().unwrap_or_default();
-        entries.iter().filter_map(|e| e.table(shape)).collect()
+        let table = |entry: &Self| {
+            if entry.data().is_table() {
+                return entry.table(shape);
+            }
+            let help = format!("write each entry of the list as a table: `{example}`");
+            entry.expected("a list of tables", help)
+        };
+        entries.iter().filter_map(table).collect()
     }
 
     /// The entries of a table with keys of the user's choice, in the order of the file.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
         self.wants([Wanted::Table]);
         let Some(table) = self.data().as_table() else {
-            let help = format!("for example `{} = {{ NAME = \"…\" }}`", self.key);
+            let mut entries = self.data().as_array().into_iter().flatten();
+            let is_list = entries.any(|entry| entry.data.is_table());
+            let help = match is_list && self.place.is_empty() {
+                true => format!("write `[{}.NAME]` for each", self.key),
+                false => format!("for example `{} = {{ NAME = \"…\" }}`", self.key),
+            };
             return self.expected("a table", help).unwrap_or_default();
         };
         let entries = table.iter().map(|field| {

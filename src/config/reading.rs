@@ -96,6 +96,7 @@ fn read_all(
     let places = Arc::new(places);
     let mut sink = Sink::new(&places);
     sink.incomplete = incomplete;
+    sink.incomplete.extend(toplevel::of_another_form(&tree));
     sink.variables = variables;
     sink.take_over(errors, warnings);
     let mut config = None;

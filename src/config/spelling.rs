@@ -28,7 +28,12 @@ pub(super) fn unknown_key(
         return (message, help.to_owned());
     }
     let is_certain = |keys| matches!(meant(keys, key), Some((_, true)));
-    let help = match meant(keys, key) {
+    let of_language = match place.is_empty() {
+        true => &["include", "vars", "defaults"][..],
+        false => &["extends"],
+    };
+    let of_language = nearest(&snake, of_language.iter().copied()).map(|near| (near, false));
+    let help = match meant(keys, key).or(of_language) {
         Some((ours, true)) => format!("it is called `{ours}` here"),
         Some((near, false)) => format!("did you mean `{near}`?"),
         None if !place.is_empty() && is_certain(keys_of_the_master) => {
@@ -57,10 +62,17 @@ pub(super) fn key_of_others(
         true => format!("a {} of `type = {name:?}`", shape.noun),
         false => format!("{article} `{name}` {}", shape.noun),
     };
-    let hint = planned::find(shape.place, key).or_else(|| hint(shape.place, key));
-    let help = match hint {
-        Some(help) => help.to_owned(),
-        None => format!(
+    let hint = hint(&format!("{}.{name}", shape.place), key)
+        .or_else(|| planned::find(shape.place, key))
+        .or_else(|| hint(shape.place, key));
+    let help = match (hint, others) {
+        (Some(help), _) => help.to_owned(),
+        (None, [first, .., last]) if others.len() > MOST_KINDS => format!(
+            "{} kinds of {} have it, from `{first}` to `{last}`, but not this one; remove it",
+            others.len(),
+            shape.noun
+        ),
+        (None, _) => format!(
             "only {} {}s have it; remove it",
             listing(others),
             shape.noun
@@ -113,11 +125,17 @@ pub(super) fn unknown_value(
     }
     let mut all = known.to_vec();
     all.extend(planned::names(&place));
-    let help = match nearest(text, all.iter().copied()) {
+    let help = match alike(text, &all).or_else(|| nearest(text, all.iter().copied())) {
         Some(near) => format!("did you mean `{near:?}`?"),
         None => format!("it may be {}", listing(known)),
     };
     (message, help)
+}
+
+/// Whether `kind` is a type of Buildbot that this program does not have: its keys have no meaning
+/// here.
+pub(super) fn is_planned_kind(place: &str, kind: &str) -> bool {
+    planned::find(&format!("{place}.type"), kind).is_some()
 }
 
 /// The value of `type` that a class of Buildbot's has here, if that is not its name.
@@ -135,6 +153,20 @@ pub(crate) fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> O
         .filter(|(distance, _)| *distance <= (length / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k)
+}
+
+/// The only one of `known` that begins as `word` does, for at least four letters and two thirds of
+/// it: `failing` for `failed`, `MailNotifier` for `mail`.
+fn alike<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let lower = word.to_lowercase();
+    let least = (lower.chars().count() * 2).div_ceil(3).max(4);
+    let begins_alike = |k: &&&str| {
+        let known = k.to_lowercase();
+        let pairs = lower.chars().zip(known.chars());
+        pairs.take_while(|(a, b)| a == b).count() >= least
+    };
+    let mut alike = known.iter().filter(begins_alike);
+    alike.next().copied().filter(|_| alike.next().is_none())
 }
 
 /// Names for people; of many only the first.
@@ -167,6 +199,9 @@ fn snake_case(key: &str) -> String {
 }
 
 const MOST_LISTED: usize = 30;
+
+/// Of so many kinds that have a key, their names are told.
+const MOST_KINDS: usize = 6;
 
 /// Buildbot's names that are not only spelled otherwise.
 const ALIASES: &[(&str, &str)] = &[
@@ -235,10 +270,33 @@ const ALIASES: &[(&str, &str)] = &[
     ("messageFormatter", "template"),
     ("customMesg", "template"),
     ("previousBuildGetter", "previous"),
+    ("http_port", "port"),
+    ("username", "user"),
 ];
 
 /// What to say about keys that have no name or no meaning here: place, key, advice.
 const HINTS: &[(&str, &str, &str)] = &[
+    (
+        "steps.SetProperty",
+        "command",
+        "a step that takes a property from a command is `type = \"SetPropertyFromCommand\"`",
+    ),
+    (
+        "steps",
+        "method",
+        "only `mode = \"full\"` has methods; write that, or remove it",
+    ),
+    (
+        "schedulers.AnyBranch",
+        "branch",
+        "write `branches = [\"NAME\"]`",
+    ),
+    ("schedulers", "important_files", ONLY_IF_CHANGED),
+    ("schedulers", "important_if", ONLY_IF_CHANGED),
+    ("schedulers", "only_important", ONLY_IF_CHANGED),
+    ("schedulers", "filter", ONLY_IF_CHANGED),
+    ("schedulers", "separate", ONLY_IF_CHANGED),
+    ("status.IRC", "server", "it is called `host` here"),
     (
         "login.oidc",
         "client_secret",
@@ -428,6 +486,9 @@ const HINTS: &[(&str, &str, &str)] = &[
         "only locks of `type = \"slave\"` are counted for each slave by itself",
     ),
 ];
+
+const ONLY_IF_CHANGED: &str =
+    "it needs `only_if_changed = true`: without that, changes do not count";
 
 const NEXT_SLAVE: &str =
     "it is called `next_slave` here; in place of a function, write expressions as `slave_order`";

@@ -31,6 +31,7 @@ pub(super) struct Parsed<'a> {
 /// Reads `text` as TOML.
 pub(super) fn parse(text: &str) -> Parsed<'_> {
     let (tree, mut errors) = DeTable::parse_recoverable(text);
+    errors.retain(|error| !follows_from_single_brackets(text, error));
     errors.sort_by_key(|error| error.span().map(|span| span.start));
     let python = errors.first().and_then(|_| python_line(text));
     let lost = python.map(python_file).or_else(|| {
@@ -58,6 +59,27 @@ pub(super) fn parse(text: &str) -> Parsed<'_> {
 /// Whether the parser speaks of a header that is not closed.
 fn is_of_header(message: &str) -> bool {
     message.starts_with("unclosed table") || message.starts_with("unclosed array table")
+}
+
+/// Whether `[[NAME]]` is a duplicate only of `[NAME]` or `[NAME.x]`, which is told as the mistake.
+fn follows_from_single_brackets(text: &str, error: &Error) -> bool {
+    let at = place(text, error);
+    let line_of = |at: usize| {
+        let before = text.get(..at).unwrap_or_default();
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        text.get(start..).and_then(|rest| rest.lines().next())
+    };
+    let name = line_of(at.start).and_then(|line| line.trim().strip_prefix("[["));
+    let name = name.and_then(|rest| rest.split_once("]]"));
+    error.message() == "duplicate key"
+        && name.is_some_and(|(name, _)| {
+            let before = text.get(..at.start).unwrap_or_default();
+            let mut headers = before.lines().filter_map(|l| l.trim().strip_prefix('['));
+            headers.any(|h| {
+                let rest = h.strip_prefix(name.trim());
+                rest.is_some_and(|rest| rest.starts_with([']', '.']))
+            })
+        })
 }
 
 fn place(text: &str, error: &Error) -> Range<usize> {

@@ -43,12 +43,35 @@ use super::shape::Shape;
 use super::slaves::{self, SlaveConfig};
 use super::status::{self, StatusConfig};
 use super::template::SecretSource;
+use super::tree::Fields;
 use super::user_managers::{self, UserManagerConfig};
 use super::validation::Validation;
 use super::values;
 use super::web::WebConfig;
 use super::zones::MachineZone;
 use crate::model::{BuilderName, Properties, SlaveName, TellingRules, Unseen};
+
+/// What things are called whose names are unknown, for they are written as a table where a list
+/// must be, or as a list where a table must be.
+pub(super) fn of_another_form(root: &Fields) -> impl Iterator<Item = &'static str> {
+    let is_wrong = |key, is_list| {
+        root.get(key)
+            .is_some_and(|node| node.data.as_array().is_some() != is_list)
+    };
+    NAMED
+        .iter()
+        .filter(move |(key, _, is_list)| is_wrong(*key, *is_list))
+        .map(|(_, noun, _)| *noun)
+}
+
+/// What has names: its key, what one of it is called, and whether it is a list.
+const NAMED: [(&str, &str, bool); 5] = [
+    ("slaves", "slave", true),
+    ("builders", "builder", true),
+    ("schedulers", "scheduler", true),
+    ("factories", "factory", false),
+    ("locks", "lock", false),
+];
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Serialize;
 
-use super::pattern::LinePattern;
+use super::pattern::{self, LinePattern};
 use super::reader::{Table, Value};
 use super::shape::Shape;
 
@@ -72,7 +72,7 @@ impl Value<'_> {
             Ok(pattern) => Some(pattern),
             Err(error) => {
                 let what = format!("is not a regular expression: {error}");
-                self.error(&what, "`^[a-z]+$` matches lower-case letters");
+                self.error(&what, pattern::help(&error.to_string()));
                 None
             }
         }

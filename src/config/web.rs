@@ -115,6 +115,7 @@ impl WebConfig {
                     port.error("is the slave port", "give the pages a port of their own");
                 }
             }
+            None if table.has_misspelt("port") => {}
             None => {
                 let message = "the web pages need a port".to_owned();
                 let help = "add `port = 8010` to the table `[web]`, or remove the table";
@@ -124,6 +125,7 @@ impl WebConfig {
         table.set("num_builds", &mut web.num_builds, |v| {
             v.integer(1..=MOST_BUILDS)
         });
+        let place = table.place("user_header");
         table.set_some("user_header", &mut web.user_header, |v| header(v));
         table.set_some("groups_header", &mut web.groups_header, |v| header(v));
         table.set("trusted_proxies", &mut web.trusted_proxies, |v| {
@@ -136,7 +138,8 @@ impl WebConfig {
         {
             let message = "`user_header` needs `trusted_proxies`".to_owned();
             let help = "list the addresses of the proxies that set the header; nobody else may";
-            table.sink.missing(table.span.clone(), message, help);
+            let place = place.unwrap_or_else(|| table.span.clone());
+            table.sink.missing(place, message, help);
         }
         table.set("cors", &mut web.cors, |v| {
             let origins = v.one_or_list()?;

@@ -233,6 +233,11 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.is(at + 1, "(") && (word == "range" || !is_word_of_language(word)) {
+            if ["getProperty", "Property", "Interpolate", "WithProperties"].contains(&word) {
+                let message = format!("there is no function `{word}`");
+                let help = "a property is written `prop.NAME`";
+                return Err(Mistake::new(Class::UnknownFunction, message, help).at(place));
+            }
             let checked = known(&["range"], word, Class::UnknownFunction, "function");
             return checked.map_err(|m| m.at(place));
         }

@@ -21,8 +21,29 @@ pub(super) fn compile(text: &str, mode: Mode, tokens: &[Token]) -> Result<Code, 
     compiled.map(Code).map_err(|error| {
         let message = error.detail().unwrap_or("this is not an expression");
         let at = first_wrong(text, mode, tokens);
-        Mistake::new(Class::ExpressionSyntax, message, "").at(at)
+        let help = advice(text, &at);
+        Mistake::new(Class::ExpressionSyntax, message, help).at(at)
     })
+}
+
+/// What to write in place of what cannot stand at `at`.
+fn advice(text: &str, at: &Range<usize>) -> &'static str {
+    let word = text.get(at.clone()).unwrap_or_default();
+    let rest = text.get(at.start..).unwrap_or_default();
+    if text.trim_start().starts_with("lambda") {
+        return "write the expression alone: there are no functions";
+    }
+    if rest.is_empty() {
+        return "write what comes after it, or remove its last sign";
+    }
+    match word {
+        "=" => "write `==` to compare",
+        "|" if rest.starts_with("||") || text.get(..at.start).is_some_and(|t| t.ends_with('|')) => {
+            "write `or`"
+        }
+        ":" => "write `A if CONDITION else B` for one of two",
+        _ => "an expression is such as `prop.branch == 'main' and not prop.clean`",
+    }
 }
 
 /// Where the first token is that cannot stand there: the engine does not say it. A text is wrong up

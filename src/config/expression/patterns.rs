@@ -80,7 +80,8 @@ impl Patterns {
 fn compile(kind: Kind, text: &str) -> Result<Regex, Mistake> {
     pattern::limited(text, kind == Kind::Match).map_err(|wrong| {
         let message = format!("`{text}` is not a regular expression: {wrong}");
-        Mistake::new(Class::Pattern, message, "")
+        let help = pattern::help(&wrong.to_string());
+        Mistake::new(Class::Pattern, message, help)
     })
 }
 

@@ -64,7 +64,15 @@ pub(super) fn read(text: &str) -> Result<Vec<Token>, Mistake> {
             (What::Sign(sign), sign.len())
         } else {
             let message = format!("`{c}` means nothing in an expression");
-            return Err(syntax(message).at(at..at + c.len_utf8()));
+            let help = match c {
+                '&' => "write `and`",
+                '!' => "write `not`, or `!=` to compare",
+                '?' => "write `A if CONDITION else B`",
+                '“' | '”' | '‘' | '’' | '`' => "write straight quotes: 'text'",
+                _ => "put text in quotes: 'text'",
+            };
+            let mistake = Mistake::new(Class::ExpressionSyntax, message, help);
+            return Err(mistake.at(at..at + c.len_utf8()));
         };
         tokens.push(Token {
             what,

@@ -157,7 +157,7 @@ impl<'t> Farm<'t> {
             }
         }
         self.select(&mut out, &builders);
-        if let Some(field) = root.field("factories") {
+        if let Some(field) = root.field("factories").filter(|field| !is_plain(field)) {
             out.0.push(self.finish_factories(field));
         }
         self.tell_unused(root);

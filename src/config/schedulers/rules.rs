@@ -77,6 +77,10 @@ impl ChangeRules {
 }
 
 fn read_important_files(value: &Value<'_>) -> Option<FilePatterns> {
+    if !value.data().is_table() {
+        let help = "for example `important_files = { include = [\"**/*.c\"] }`";
+        return value.expected("a table", help);
+    }
     let mut table = value.table(&IMPORTANT_FILES)?;
     let include = table.take("include");
     let exclude = table.take("exclude");

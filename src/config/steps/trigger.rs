@@ -148,7 +148,9 @@ impl TriggerStepConfig {
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
         let schedulers = table.take("schedulers");
         let builders = table.take("builders_matching");
-        if schedulers.is_none() && builders.is_none() {
+        let is_misspelt =
+            table.has_misspelt("schedulers") || table.has_misspelt("builders_matching");
+        if schedulers.is_none() && builders.is_none() && !is_misspelt {
             let message = format!("{} needs `schedulers` or `builders_matching`", table.label);
             let help = "add `schedulers = [\"NAME\"]`";
             table.sink.missing(table.span.clone(), message, help);

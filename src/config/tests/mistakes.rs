@@ -4,6 +4,7 @@ use proptest::prelude::{any, prop_assert, proptest};
 
 use super::*;
 
+mod corpus;
 mod keys;
 mod locks;
 mod login;

@@ -95,7 +95,7 @@ fn pattern(
     match read(value.text()?) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            let help = "see https://docs.rs/regex for what can be written";
+            let help = crate::config::pattern::help(&error.to_string());
             value.error(&format!("is not a regular expression: {error}"), help);
             None
         }

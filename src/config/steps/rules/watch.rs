@@ -113,7 +113,8 @@ pub(in crate::config::steps) fn pattern(value: &Value<'_>) -> Option<WatchPatter
     match WatchPattern::new(value.text()?) {
         Ok(pattern) => Some(pattern),
         Err(wrong) => {
-            value.error(&format!("is not a regular expression: {wrong}"), "");
+            let help = pattern::help(&wrong.to_string());
+            value.error(&format!("is not a regular expression: {wrong}"), help);
             None
         }
     }

@@ -37,8 +37,8 @@ caches = {}
 eventHorizon = 5
 www = {}
 xyzzy = 1"#,
-        r#"3:1: `caches` is not available yet (this version does not have it; remove it to start without it)
-4:1: `eventHorizon` is not available yet (this version does not have it; remove it to start without it)
+        r#"3:1: unknown key `caches` (remove it: the master itself chooses the sizes of its caches)
+4:1: unknown key `eventHorizon` (remove it: events are not kept apart from builds, and `build_horizon` keeps these)
 5:1: `www` is not available yet (remove it: `[web]` with `port = 8010` serves the pages, and `notify_on_missing` of a slave mails when it is missing)
 6:1: unknown key `xyzzy` (remove it, or see master.toml.example)"#,
     );

@@ -95,7 +95,7 @@ merge_compare_properties = "yes""#,
 9:36: `count` of log_rotation is out of range (a number from 0 to 9999)
 10:19: unknown `duplicate_slave = "replce"` (did you mean `"replace"`?)
 11:17: unknown `choose_slaves = "x"` (it may be `random`, `first`, `least-loaded`)
-12:18: unknown `merge_requests = "always"` (it may be `compatible`, `never`, `always-same-branch`)
+12:18: unknown `merge_requests = "always"` (did you mean `"always-same-branch"`?)
 13:28: `merge_compare_properties` must be true or false, not a string (write `true` or `false`, without quotes)"#,
     );
     check(
@@ -273,7 +273,7 @@ fn nig_06_what_can_never_run_is_a_mistake() {
         ),
         (
             "only_important = true",
-            "1: `only_important` has no effect here (remove it)",
+            "1: `only_important` has no effect here (it needs `only_if_changed = true`: without that, changes do not count)",
         ),
         ("day_of_month = 29\nmonth = 2", "accepted"),
         ("day_of_month = 30\nmonth = 2\nday_of_week = 0", "accepted"),
