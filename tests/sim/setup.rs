@@ -231,6 +231,10 @@ fn builder(rng: &mut StdRng, n: u32, slaves: &[SlaveName], order: &Order) -> Arc
     })
 }
 
+/// Expressions by which builders order their requests.
+pub const REL_FIRST: &str = "src.branch == 'rel'";
+pub const NEWEST_FIRST: &str = "request.number";
+
 /// Builders with this `slave_if` have their builds of branch `rel` on other slaves than `s0`.
 pub const NOT_ON_S0: &str = "src.branch != 'rel' or slave.name != 's0'";
 
@@ -249,7 +253,7 @@ fn some_expressions(rng: &mut StdRng, texts: &[&str]) -> Vec<Expression> {
 
 fn queue_rules(rng: &mut StdRng) -> QueueRules {
     QueueRules {
-        request_order: some_expressions(rng, &["src.branch == 'rel'", "request.number"]),
+        request_order: some_expressions(rng, &[REL_FIRST, NEWEST_FIRST]),
         merge_by: some_expressions(rng, &["src.branch"]),
         merge_limit: rng.random_bool(0.2).then(|| rng.random_range(1..=3)),
     }

@@ -5,6 +5,7 @@ mod checks;
 mod cloud;
 mod end;
 mod locks;
+mod order;
 mod reconfiguring;
 mod rest;
 pub mod rows;
@@ -463,6 +464,7 @@ impl World {
             self.reference.check(self.now.mono, &self.core);
             self.cloud.check(&self.disk);
             self.check_requests();
+            self.check_order();
             self.check_left_sets();
         }
         let running = !self.exited && !self.reference.is_stopping();
