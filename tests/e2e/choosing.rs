@@ -123,7 +123,10 @@ fn a_request_goes_to_the_slave_it_names_and_later_ones_to_where_the_last_build_r
     let expected = [("named", "two"), ("any", "two")];
     assert_eq!(builds(&master, 2), pairs(&expected));
     let shown = told(&master, &["show", "build", "full", "1"]).ok();
-    assert!(shown.contains("slave_order [1], first of 2"), "{shown}");
+    assert!(
+        shown.contains("on slave two: slave_order [1], first of 2"),
+        "{shown}"
+    );
 
     force(&master, "nowhere", &["where=three"]);
     let why = told(&master, &["why", "3"]).ok();

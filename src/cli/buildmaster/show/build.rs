@@ -214,8 +214,8 @@ fn trail(screen: &mut Screen<'_>, build: &Build, trail: &Trail) -> io::Result<()
         rows.push(("built again".to_owned(), text));
     }
     if !build.slave_choice.is_empty() {
-        let slave = format!("slave {}", build.slave);
-        rows.push((slave, format!("chosen: {}", build.slave_choice)));
+        let text = format!("on slave {}: {}", build.slave, build.slave_choice);
+        rows.push(("slave".to_owned(), text));
     }
     if rows.is_empty() {
         return Ok(());

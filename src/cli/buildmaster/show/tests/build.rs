@@ -32,10 +32,10 @@ fn builds_for_people() {
       properties
         buildername  "quick"  from Builder
       how it came about
-        change 1    quick counted: built at once
-        set 1       submitted by quick at 2011-03-13 07:06:41
-        request 1   of set 1, waited 9.0 s
-        slave bot1  chosen: no other slave was idle
+        change 1   quick counted: built at once
+        set 1      submitted by quick at 2011-03-13 07:06:41
+        request 1  of set 1, waited 9.0 s
+        slave      on slave bot1: no other slave was idle
     "#);
 }
 

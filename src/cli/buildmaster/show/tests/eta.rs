@@ -140,7 +140,7 @@ fn prg_01_a_build_that_runs_is_shown_with_the_time_left() {
         git      success                   10.0 s
         compile  running, about 75 s left  1 min 20 s    stdio
       how it came about
-        slave bot  chosen: no other slave was idle
+        slave  on slave bot: no other slave was idle
     ");
     let of_build: Value = serde_json::from_str(&shown(&forecast, "build quick 0 --json")).unwrap();
     assert_eq!(of_build["remaining"], json!(125.0));
