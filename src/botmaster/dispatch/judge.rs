@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::config::expression::{Expression, Scope, alike};
 use crate::config::{BuilderConfig, Condition, Config, NamedValues, QueueRules, SlaveRules};
@@ -228,10 +228,7 @@ impl Judge {
         if !sight.request.is_nothing() {
             let facts = match &sight.request {
                 Parts::All => facts_of(request),
-                Parts::Named(names) => {
-                    let facts = facts_of(request);
-                    table(names, |name| facts.get(name).cloned())
-                }
+                Parts::Named(names) => table(names, |name| fact_of(request, name)),
             };
             scope = scope.with("request", facts);
         }
@@ -294,10 +291,18 @@ fn table(names: &BTreeSet<String>, value: impl Fn(&str) -> Option<Json>) -> Json
 
 /// `request`.
 fn facts_of(request: &BuildRequest) -> Json {
-    serde_json::json!({
-        "number": request.id.0,
-        "priority": request.priority,
-        "reason": &*request.reason,
+    let names = ["number", "priority", "reason"].into_iter();
+    let facts = names.filter_map(|name| Some((name.to_owned(), fact_of(request, name)?)));
+    Json::Object(facts.collect())
+}
+
+/// A part of `request`.
+fn fact_of(request: &BuildRequest, name: &str) -> Option<Json> {
+    Some(match name {
+        "number" => json!(request.id.0),
+        "priority" => json!(request.priority),
+        "reason" => json!(&*request.reason),
+        _ => return None,
     })
 }
 
