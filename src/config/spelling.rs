@@ -200,7 +200,7 @@ fn snake_case(key: &str) -> String {
 
 const MOST_LISTED: usize = 30;
 
-/// Of so many kinds that have a key, their names are told.
+/// If more kinds than this have a key, their names are not told.
 const MOST_KINDS: usize = 6;
 
 /// Buildbot's names that are not only spelled otherwise.
