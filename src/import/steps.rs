@@ -217,12 +217,7 @@ impl Desk {
             .map(|(key, value)| (key, value, true))
             .chain(attributes.map(|(key, value)| (key, value, false)))
             .collect();
-        if let (Some(Json::String(base)), branch) =
-            (thing.args.get("baseURL"), thing.args.get("defaultBranch"))
-        {
-            let branch = branch.and_then(Json::as_str).unwrap_or_default();
-            draft.put("repourl", Ok(Some(Item::Text(old_address(base, branch)))));
-        }
+        self.old_address(thing, draft);
         for (key, value, is_argument) in all {
             if LEFT_OUT.contains(&key.as_str()) {
                 if is_argument {
@@ -231,6 +226,23 @@ impl Desk {
                 continue;
             }
             self.setting(key, value, is_argument, draft);
+        }
+    }
+
+    /// An address in the old form: what those of all branches start with, and the default branch.
+    fn old_address(&mut self, thing: &Thing, draft: &mut Draft) {
+        let Some(Json::String(base)) = thing.args.get("baseURL") else {
+            return;
+        };
+        let branch = thing.args.get("defaultBranch").and_then(Json::as_str);
+        let branch = branch.unwrap_or_default();
+        let has_edge = base.ends_with('/') || branch.starts_with('/');
+        if branch.is_empty() || !has_edge || base.contains("%%BRANCH%%") {
+            let address = address_with_branch(base, branch);
+            draft.put("repourl", Ok(Some(Item::Text(address))));
+        } else {
+            draft.put("base_url", Ok(Some(Item::text(base))));
+            draft.put("default_branch", Ok(Some(Item::text(branch))));
         }
     }
 
@@ -491,11 +503,11 @@ fn is_usual(kind: &str, key: &str, value: &Json) -> bool {
     usual.is_some_and(|(_, usual)| value.as_bool() == Some(*usual))
 }
 
-/// A Subversion address in the old form.
-fn old_address(base: &str, branch: &str) -> String {
+/// The address of a branch that a base address has not in its last place.
+fn address_with_branch(base: &str, branch: &str) -> String {
     let form = match branch {
         "" => "%(src::branch)s".to_owned(),
-        branch => format!("%(src::branch:-{branch})s"),
+        branch => format!("%(src::branch:~{branch})s"),
     };
     let base = base.replace('%', "%%");
     match base.contains("%%%%BRANCH%%%%") {

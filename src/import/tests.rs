@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::item::Item;
 use super::{Import, Request, import};
@@ -320,4 +320,105 @@ fn import_flat(dump: &str) -> String {
     });
     let mut import = import.expect("a good dump");
     import.files.remove("master.toml").expect("a master.toml")
+}
+
+/// The `master.toml` of the farm with one more step, and with answers.
+fn with_step(step: &Json, answers: Option<&str>) -> String {
+    let farm = farm_with(|farm| {
+        let steps = farm.pointer_mut("/factories/0/steps");
+        let steps = steps.and_then(Json::as_array_mut).expect("steps");
+        steps.push(step.clone());
+    });
+    let import = run(&farm, answers).expect("a good dump");
+    config(&import);
+    import
+        .files
+        .get("master.toml")
+        .expect("a master.toml")
+        .clone()
+}
+
+fn assert_has(text: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(text.contains(expected), "{expected} in\n{text}");
+    }
+}
+
+/// Buildbot builds the default branch also where a request names an empty one.
+#[test]
+fn addresses_in_the_old_form_keep_their_default_branch() {
+    let svn = |base: &str| {
+        let args = json!({ "baseURL": base, "defaultBranch": "trunk", "mode": "update" });
+        json!({ "class": "SVN", "name": "old-svn", "args": args })
+    };
+    let text = with_step(&svn("svn://x/llvm/"), None);
+    assert_has(
+        &text,
+        &["base_url = \"svn://x/llvm/\", default_branch = \"trunk\""],
+    );
+    let text = with_step(&svn("svn://x/%%BRANCH%%/llvm"), None);
+    assert_has(
+        &text,
+        &["repourl = \"svn://x/%(src::branch:~trunk)s/llvm\""],
+    );
+}
+
+/// A function that gives a line for a shell is answered with a text.
+#[test]
+fn a_text_that_answers_a_command_is_a_line() {
+    let line = json!({ "!": "renderer", "name": "line", "file": "master.cfg", "line": 90 });
+    let step = json!({ "class": "ShellCommand", "name": "x", "args": { "command": line } });
+    let answer = |answer: &str| format!("[[question]]\nid = \"line\"\nanswer = {answer}\n");
+    let text = with_step(
+        &step,
+        Some(&answer("{ text = \"make -C %(prop:where)s\" }")),
+    );
+    assert_has(&text, &["command = \"make -C %(prop:where)s\""]);
+    let text = with_step(&step, Some(&answer("\"['make']\"")));
+    assert_has(&text, &["command = [\"%(*kw:line)s\"]"]);
+}
+
+/// Each of several functions without a name in one text keeps its own answer.
+#[test]
+fn functions_of_one_name_keep_their_own_answers() {
+    let function = |line: u32| json!({ "!": "function", "name": "<lambda>", "file": "master.cfg", "line": line });
+    let kw = json!({ "a": function(91), "b": function(92), "c": function(93) });
+    let word = json!({ "!": "with_properties", "text": "%(a)s %(b)s %(c)s", "args": [], "kw": kw });
+    let step =
+        json!({ "class": "ShellCommand", "name": "x", "args": { "command": ["echo", word] } });
+    let answer =
+        |line: u32| format!("[[question]]\nid = \"lambda_{line}\"\nanswer = \"'text {line}'\"\n");
+    let answers: String = [91, 92, 93].map(answer).concat();
+    let text = with_step(&step, Some(&answers));
+    assert_has(
+        &text,
+        &[
+            "command = [\"echo\", \"%(kw:lambda)s %(kw:lambda_2)s %(kw:lambda_3)s\"]",
+            "lambda = \"'text 91'\"",
+            "lambda_2 = \"'text 92'\"",
+            "lambda_3 = \"'text 93'\"",
+        ],
+    );
+}
+
+/// Workers are slaves, and lists of paths stay lists, which each slave joins as its system does.
+#[test]
+fn names_of_workers_and_lists_of_paths_are_carried_over() {
+    let word = json!({
+        "!": "interpolate", "args": [], "kw": {},
+        "text": "%(worker:cpus)s %(prop:workername)s %%(worker:x)s",
+    });
+    let env = json!({ "PATH": ["/opt/bin", "${PATH}"] });
+    let args = json!({ "command": ["echo", word], "env": env });
+    let text = with_step(
+        &json!({ "class": "ShellCommand", "name": "x", "args": args }),
+        None,
+    );
+    assert_has(
+        &text,
+        &[
+            "\"%(slave:cpus)s %(prop:slavename)s %%(worker:x)s\"",
+            "PATH = [\"/opt/bin\", \"${PATH}\"]",
+        ],
+    );
 }

@@ -113,7 +113,8 @@ impl Desk {
                 let name = match known {
                     Some((name, _)) => name.clone(),
                     None => {
-                        let is_taken = |name: &str| self.values.contains_key(name);
+                        let is_taken =
+                            |name: &str| self.values.contains_key(&name.replace('-', "_"));
                         super::desk::unused(&id, is_taken).replace('-', "_")
                     }
                 };
@@ -125,7 +126,10 @@ impl Desk {
     }
 
     fn property(&mut self, value: &Json) -> String {
-        let name = part(value, "name");
+        let name = match part(value, "name") {
+            "workername" => "slavename",
+            name => name,
+        };
         let sign = match value.get("default_when_false").and_then(Json::as_bool) {
             Some(false) => '-',
             Some(true) | None => '~',
@@ -144,7 +148,8 @@ impl Desk {
     }
 
     fn with_properties(&mut self, value: &Json) -> Result<String, Gap> {
-        let text = part(value, "text");
+        let text = of_slaves(part(value, "text"));
+        let text = text.as_str();
         let args = value.get("args").and_then(Json::as_array);
         if let Some(args) = args.filter(|args| !args.is_empty()) {
             let mut out = String::new();
@@ -175,7 +180,8 @@ impl Desk {
     }
 
     fn interpolate(&mut self, value: &Json) -> Result<Item, Gap> {
-        let text = part(value, "text");
+        let text = of_slaves(part(value, "text"));
+        let text = text.as_str();
         let args = value.get("args").and_then(Json::as_array);
         if let Some(args) = args.filter(|args| !args.is_empty()) {
             let mut out = String::new();
@@ -258,7 +264,13 @@ impl Desk {
             }
             Json::Object(_) if is_function(value) => {
                 let word = self.value_of(value, true)?;
-                Ok(Some(Item::List(vec![word])))
+                // A text that is answered is a line for a shell, as one that a function returns.
+                let is_line = matches!(&word, Item::Text(text) if !text.starts_with("%(*kw:"));
+                Ok(Some(if is_line {
+                    word
+                } else {
+                    Item::List(vec![word])
+                }))
             }
             Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Object(_) => {
                 self.text(value)
@@ -323,11 +335,9 @@ impl Desk {
         match value {
             Json::Null => Ok(Item::Flag(false)),
             Json::Array(entries) => {
-                let mut parts = Vec::new();
-                for entry in entries {
-                    parts.push(self.piece(entry)?);
-                }
-                Ok(Item::Text(parts.join(":")))
+                let parts: Result<Vec<String>, Gap> =
+                    entries.iter().map(|entry| self.piece(entry)).collect();
+                Ok(Item::texts(parts?))
             }
             Json::String(secret) if is_secret_name(name) && !secret.is_empty() => {
                 let file = self.secret(&format!("env-{name}"), secret);
@@ -451,4 +461,18 @@ fn with_pieces(text: &str, pieces: &std::collections::BTreeMap<&str, String>) ->
     }
     out.push_str(rest);
     out
+}
+
+/// A text with forms, in which 0.9 and later call slaves workers.
+fn of_slaves(text: &str) -> String {
+    const NAMES: [(&str, &str); 3] = [
+        ("%(worker:", "%(slave:"),
+        ("%(prop:workername", "%(prop:slavename"),
+        ("%(workername", "%(slavename"),
+    ];
+    let plain = text.split("%%").map(|text| {
+        let rename = |text: String, (theirs, ours): &(&str, &str)| text.replace(theirs, ours);
+        NAMES.iter().fold(text.to_owned(), rename)
+    });
+    plain.collect::<Vec<_>>().join("%%")
 }

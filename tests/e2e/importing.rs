@@ -151,7 +151,7 @@ fn a_farm_of_buildbot_0814_is_carried_over() {
     let text = carry_over(&sandbox, &bin.join("python"), &config, "ci");
     for expected in [
         "method = \"clobber\", mode = \"full\", repourl = \"git://example.org/x\"",
-        "command = [\"make\", \"all\"], env = { CC = \"%(cc)s\", PATH = \"/a:${PATH}\" }, halt_on_failure = true",
+        "command = [\"make\", \"all\"], env = { CC = \"%(cc)s\", PATH = [\"/a\", \"${PATH}\"] }, halt_on_failure = true",
         "[\"import-question\", \"Judged\"], do_step_if = false",
         "[\"import-question\", \"jobs\"], do_step_if = false",
         "masterdest = \"up/%(prop:id)s\"",
