@@ -101,9 +101,26 @@ impl Desk {
     pub(super) fn masked(&self, text: &str) -> String {
         let mut secrets: Vec<&String> = self.secrets.values().filter(|s| s.len() > 3).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        let mask = |text: String, secret: &&String| text.replace(secret.as_str(), "***");
+        let mask = |text: String, secret: &&String| masked_in(&text, secret);
         secrets.iter().fold(text.to_owned(), mask)
     }
+}
+
+/// A text without a secret. A short one, such as `pass`, is also a part of common words, and there
+/// it stays.
+fn masked_in(text: &str, secret: &str) -> String {
+    const SHORT: usize = 8;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(secret) {
+        out.push_str(before);
+        let is_part = out.ends_with(is_word) || after.starts_with(is_word);
+        let stays = is_part && secret.len() < SHORT;
+        out.push_str(if stays { secret } else { "***" });
+        rest = after;
+    }
+    out + rest
 }
 
 /// `wanted`, with a number behind it if it is taken.

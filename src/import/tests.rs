@@ -422,3 +422,17 @@ fn names_of_workers_and_lists_of_paths_are_carried_over() {
         ],
     );
 }
+
+/// The password that Buildbot's own example has is a part of common words.
+#[test]
+fn short_secrets_are_masked_where_they_stand_alone() {
+    let farm = farm_with(|farm| {
+        let word = farm.pointer_mut("/slaves/0/args/password");
+        *word.expect("a password") = json!("pass");
+        let source = farm.pointer_mut("/builders/0/args/nextBuild/source");
+        *source.expect("a source") = json!("login('pass', password)");
+    });
+    let import = run(&farm, None).expect("a good dump");
+    let answers = &import.answers;
+    assert!(answers.contains("login('***', password)"), "{answers}");
+}
