@@ -39,6 +39,7 @@ mod locks;
 mod looking;
 mod mails;
 mod masters;
+mod moving;
 mod one_click;
 mod outbox;
 mod output;
