@@ -19,7 +19,7 @@ use crate::config::{
 use crate::config::{CommandWords, TemplatePart};
 use crate::logs::{Channel, LogReader, LogStore};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
-use crate::model::{BuildId, BuildNumber, CommandId, Forecast, Op, Properties, Results, Timestamp};
+use crate::model::{BuildId, BuildNumber, CommandId, Op, Properties, Results, Timestamp};
 use crate::net::{Acknowledge, CommandEnd, CommandEvent, CommandEvents, Interrupt, RunningCommand};
 use crate::protocol::ShellArgs;
 use crate::protocol::{CommandArgs, Update};
@@ -448,15 +448,8 @@ fn start_of(plan: &BuildPlan) -> Op {
         number: plan.number,
         builddir: "quick".to_owned(),
         slave: plan.slave.clone(),
-        requests: Vec::new(),
-        changes: Vec::new(),
-        blamelist: Vec::new(),
         reason: plan.reason.clone(),
-        properties: Properties::new(),
-        forecast: Forecast::default(),
-        choice: String::new(),
-        planned: Vec::new(),
-        at: Timestamp(0),
+        ..BuildStart::default()
     }))
 }
 

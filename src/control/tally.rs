@@ -330,14 +330,8 @@ mod tests {
             builddir: "full".to_owned(),
             slave: "oak".into(),
             requests: vec![RequestId(build)],
-            changes: Vec::new(),
-            blamelist: Vec::new(),
-            reason: String::new(),
-            properties: crate::model::Properties::new(),
-            forecast: crate::model::Forecast::default(),
-            choice: String::new(),
-            planned: Vec::new(),
             at: Timestamp::from_secs(at),
+            ..BuildStart::default()
         }))
     }
 

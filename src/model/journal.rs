@@ -344,7 +344,7 @@ pub struct OldTestChanges {
 }
 
 /// The start of a build.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct BuildStart {
     /// Number over all builders.
     pub build: BuildId,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use buildmaster::model::journal::BuildStart;
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildSet, ChangeNumber, Forecast, Op, Properties, RequestId, SetId,
-    SourceStamps, Timestamp,
+    BuildId, BuildNumber, BuildSet, ChangeNumber, Op, Properties, RequestId, SetId, SourceStamps,
+    Timestamp,
 };
 
 /// What is written of the begin of a build: its set, and that it has started.
@@ -31,13 +31,7 @@ pub(crate) fn begun(number: u64, stamps: SourceStamps, changes: Vec<ChangeNumber
             slave: "bot".into(),
             requests: vec![RequestId(number)],
             changes,
-            blamelist: Vec::new(),
-            reason: String::new(),
-            properties: Properties::new(),
-            forecast: Forecast::default(),
-            choice: String::new(),
-            planned: Vec::new(),
-            at: Timestamp(0),
+            ..BuildStart::default()
         })),
     ]
 }

@@ -10,9 +10,7 @@ use buildmaster::botmaster::{BuildEvent, BuilderEvent, Event, Live};
 use buildmaster::control::{News, Question};
 use buildmaster::logs::{Channel, LogSink, LogStore};
 use buildmaster::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
-use buildmaster::model::{
-    BigState, BuildId, BuildNumber, Forecast, Op, Properties, Results, Timestamp,
-};
+use buildmaster::model::{BigState, BuildId, BuildNumber, Op, Properties, Results, Timestamp};
 use buildmaster::net::{IncomingCall, Login, UserKind};
 use buildmaster::pb::Value;
 use buildmaster::status::live::{self, Clients, MAX_SUBSCRIPTIONS, PATIENCE, TEXT_PATIENCE};
@@ -94,15 +92,8 @@ impl Scene {
             number: BuildNumber(number),
             builddir: "b".to_owned(),
             slave: "s".into(),
-            requests: Vec::new(),
-            changes: Vec::new(),
-            blamelist: Vec::new(),
-            reason: String::new(),
             properties,
-            forecast: Forecast::default(),
-            choice: String::new(),
-            planned: vec![],
-            at: Timestamp(0),
+            ..BuildStart::default()
         })));
     }
 

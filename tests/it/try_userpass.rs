@@ -10,8 +10,7 @@ use buildmaster::control::{News, Question};
 use buildmaster::logs::{Channel, LogStore};
 use buildmaster::model::journal::{BuildStart, LogOpening, StepStart};
 use buildmaster::model::{
-    BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, Properties, RequestId, Results, SetId,
-    Timestamp,
+    BuildId, BuildNumber, BuildSet, Effort, Forecast, Op, RequestId, Results, SetId, Timestamp,
 };
 use buildmaster::net::{IncomingCall, Login, UserKind};
 use buildmaster::pb::{Luid, Target, Value};
@@ -98,14 +97,10 @@ impl Scene {
             builddir: "b".to_owned(),
             slave: "s".into(),
             requests: vec![RequestId(1)],
-            changes: Vec::new(),
             blamelist: vec!["ann".to_owned(), "bob".to_owned()],
-            reason: String::new(),
-            properties: Properties::new(),
             forecast,
             choice: "no other slave was idle".to_owned(),
-            planned: vec![],
-            at: Timestamp(0),
+            ..BuildStart::default()
         }))));
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::botmaster::BuilderPoint;
 use crate::model::journal::BuildStart;
-use crate::model::{BuildNumber, Forecast, Properties, Results};
+use crate::model::{BuildNumber, Results};
 
 const ID: BuildId = BuildId(7);
 
@@ -14,17 +14,7 @@ fn started(id: u64) -> News {
         build: BuildId(id),
         builder: "full".into(),
         number: BuildNumber(id),
-        builddir: "full".to_owned(),
-        slave: "bot".into(),
-        requests: Vec::new(),
-        changes: Vec::new(),
-        blamelist: Vec::new(),
-        reason: String::new(),
-        properties: Properties::new(),
-        forecast: Forecast::default(),
-        choice: String::new(),
-        planned: Vec::new(),
-        at: Timestamp(0),
+        ..BuildStart::default()
     }))))
 }
 

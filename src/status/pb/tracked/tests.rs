@@ -46,14 +46,9 @@ fn started(tracked: &mut Tracked, build: u64, requests: &[RequestId]) -> Vec<Not
         builddir: "a".to_owned(),
         slave: SlaveName::from("s"),
         requests: requests.to_vec(),
-        changes: Vec::new(),
-        blamelist: Vec::new(),
-        reason: String::new(),
-        properties: Properties::new(),
-        forecast: Forecast::default(),
         choice: "no other slave was idle".to_owned(),
-        planned: vec![],
         at: Timestamp(5),
+        ..BuildStart::default()
     };
     hear(tracked, Event::Build(BuildEvent::Started(Arc::new(start))))
 }

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 use super::{a_change, at, block_on, try_shown};
 use crate::logs::{Channel, LogStore};
 use crate::model::journal::{BuildStart, LogOpening, StepFinish, StepStart};
-use crate::model::{
-    BuildId, BuildNumber, Effort, Forecast, Op, Properties, Results, Ticket, Timestamp,
-};
+use crate::model::{BuildId, BuildNumber, Effort, Forecast, Op, Results, Ticket, Timestamp};
 use crate::store::Store;
 
 /// A step is expected to take `secs` seconds and to print `bytes` bytes.
@@ -71,15 +69,11 @@ fn shown_after(
             number: BuildNumber(0),
             builddir: "quick".to_owned(),
             slave: "bot".into(),
-            requests: vec![],
-            changes: vec![],
-            blamelist: vec![],
             reason: "scheduler".to_owned(),
-            properties: Properties::new(),
             forecast: Forecast(forecast.collect()),
             choice: "no other slave was idle".to_owned(),
-            planned: vec![],
             at: at(10),
+            ..BuildStart::default()
         })),
         step(0, "git", at(10)),
         Op::StepFinished(StepFinish {
