@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Backlog, Batch, LONGEST_MESSAGE, MOST_FILES, PollError, TextLines, Tool, change, first_after,
-    message, stands_for,
+    message, stand_for,
 };
 use crate::config::BzrPollerConfig;
 use crate::model::NewChange;
@@ -160,10 +160,8 @@ impl BzrPoller {
         let (first, skipped) = first_after(last, poll.newest);
         let to = poll.newest.min(first + WINDOW - 1);
         let mut changes = self.read(first, to).await?;
-        if let Some(change) = changes.first_mut().filter(|_| skipped > 0) {
-            change.comments.push_str("\n\n");
-            change.comments.push_str(&stands_for(skipped));
-            change.files_left_out += 1;
+        if let Some(change) = changes.first_mut() {
+            stand_for(change, skipped);
         }
         let numbered = changes.into_iter().map(|change| {
             let number = change

@@ -21,7 +21,7 @@ use self::decide::{
 };
 use self::mirror::Mirror;
 use super::polling::{
-    Batch, MOST_CHANGES, MOST_OF_A_POLL, PollError, change, digest, message, stands_for,
+    Batch, MOST_CHANGES, MOST_OF_A_POLL, PollError, change, digest, message, stand_for,
 };
 use crate::config::{GitPollerConfig, History};
 use crate::model::NewChange;
@@ -361,12 +361,7 @@ impl GitPoller {
         change.files = commit.files.iter().map(|file| decode(file)).collect();
         change.files_left_out = commit.files_left_out;
         change.comments = message(poller, &commit.message);
-        if picked.stands_for > 0 {
-            change.comments.push_str("\n\n");
-            change.comments.push_str(&stands_for(picked.stands_for));
-            // The files of the older commits are unknown.
-            change.files_left_out += 1;
-        }
+        stand_for(&mut change, picked.stands_for);
         change.branch = Some(short(&work.name).to_owned());
         change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("git".to_owned());

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Batch, LONGEST_MESSAGE, MOST_CHANGES, MOST_FILES, MOST_OF_A_POLL, PollError, Tool, change,
-    message, mirror_dir, ssh, stands_for,
+    message, mirror_dir, ssh, stand_for,
 };
 use crate::config::HgPollerConfig;
 use crate::model::NewChange;
@@ -118,7 +118,9 @@ impl HgPoller {
             advance(&mut stored.heads, set);
             changes.extend(self.change(set));
         }
-        stand_for(&mut changes, skipped);
+        if let Some(change) = changes.first_mut() {
+            stand_for(change, skipped);
+        }
         self.give(poll, changes, &stored)
     }
 
@@ -235,15 +237,6 @@ impl HgPoller {
         change.repository = poller.repository_at(&self.config.repourl);
         change.src = Some("hg".to_owned());
         change
-    }
-}
-
-/// Has the first change say that it stands for older ones.
-fn stand_for(changes: &mut [NewChange], skipped: u64) {
-    if let Some(change) = changes.first_mut().filter(|_| skipped > 0) {
-        change.comments.push_str("\n\n");
-        change.comments.push_str(&stands_for(skipped));
-        change.files_left_out += 1;
     }
 }
 

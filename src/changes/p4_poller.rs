@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Backlog, Batch, LONGEST_MESSAGE, LONGEST_NAME, MOST_FILES, MOST_OF_A_POLL, PollError, Tool,
-    change, message, stands_for,
+    change, message, stand_for,
 };
 use crate::config::P4SourceConfig;
 use crate::control::read_password;
@@ -167,13 +167,8 @@ impl P4Poller {
             let made = self.changes(described).into_iter();
             changes.extend(made.map(|change| (number, change)));
         }
-        if let Some((_, change)) = changes.first_mut()
-            && poll.stands_for > 0
-        {
-            change.comments.push_str("\n\n");
-            change.comments.push_str(&stands_for(poll.stands_for));
-            change.files_left_out += 1;
-            poll.stands_for = 0;
+        if let Some((_, change)) = changes.first_mut() {
+            stand_for(change, std::mem::take(&mut poll.stands_for));
         }
         poll.backlog.fill(changes, upto);
         Ok(())

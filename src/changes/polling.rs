@@ -15,7 +15,7 @@ pub(super) use self::backlog::{Backlog, first_after};
 pub(super) use self::batch::Batch;
 pub(super) use self::batch::{
     LONGEST_MESSAGE, LONGEST_NAME, MOST_CHANGES, MOST_FILES, MOST_OF_A_POLL, change, message,
-    stands_for,
+    stand_for,
 };
 pub(super) use self::http::{HttpAnswer, HttpTool};
 pub(super) use self::lines::TextLines;

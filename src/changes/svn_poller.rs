@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::polling::{
     Backlog, Batch, LONGEST_MESSAGE, MOST_FILES, PollError, Tool, change, first_after, message,
-    mirror_dir, ssh, stands_for,
+    mirror_dir, ssh, stand_for,
 };
 use crate::config::{Place, SvnPollerConfig};
 use crate::control::read_password;
@@ -184,10 +184,8 @@ impl SvnPoller {
             let of_entry = self.changes(poll, entry);
             changes.extend(of_entry.into_iter().map(|change| (entry.revision, change)));
         }
-        if let Some((_, change)) = changes.first_mut().filter(|_| skipped > 0) {
-            change.comments.push_str("\n\n");
-            change.comments.push_str(&stands_for(skipped));
-            change.files_left_out += 1;
+        if let Some((_, change)) = changes.first_mut() {
+            stand_for(change, skipped);
         }
         poll.backlog.fill(changes, upto);
         Ok(())

@@ -14,6 +14,12 @@ const MOST_AHEAD: Duration = Duration::from_secs(3600);
 const YEARS: std::ops::Range<Timestamp> =
     Timestamp::from_secs(-62_135_596_800)..Timestamp::from_secs(253_402_300_800);
 
+/// The property of a change on a new branch that names the commit where the branch begins.
+pub const BRANCHED_FROM: &str = "branched_from";
+
+/// The property of a change that stands for older commits that have none of their own: how many.
+pub const STANDS_FOR: &str = "stands_for";
+
 /// A change that the master has accepted (CHG-01). Default branch and empty branch differ (CHG-02).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Change {

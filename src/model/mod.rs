@@ -60,7 +60,7 @@ pub use audit::{AuditRecord, Door, Outcome};
 pub use big_state::BigState;
 pub use build::{build_url, interested_users};
 pub use buildset::{BuildRequest, BuildSet, ParentBuild};
-pub use change::{Change, NewChange, UnusableTime};
+pub use change::{BRANCHED_FROM, Change, NewChange, STANDS_FOR, UnusableTime};
 pub use channel::Channel;
 pub use decision::{Decision, FilterField, Instead};
 pub use done_act::DoneAct;

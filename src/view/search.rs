@@ -107,7 +107,13 @@ impl From<SearchRow> for Search {
         };
         let builds: Vec<_> = row.asks.iter().map(asked).collect();
         let summary = match (&outcome, row.verdict) {
-            (Some(outcome), Some(verdict)) => in_words(verdict, outcome, record.seeks_fix),
+            (Some(outcome), Some(verdict)) => {
+                let words = in_words(verdict, outcome, record.seeks_fix);
+                let older = row.stands_for.map(|older| {
+                    format!("; it stands for {older} older commits, which cannot be told apart")
+                });
+                words + &older.unwrap_or_default()
+            }
             _ => {
                 let answered = builds.iter().filter(|build| build.said.is_some()).count();
                 format!(

@@ -83,7 +83,9 @@ impl HgPoller {
             }
             let changes = sets.iter().map(|set| self.change_on(name.clone(), set));
             let mut changes: Vec<_> = changes.collect();
-            stand_for(&mut changes, skipped);
+            if let Some(change) = changes.first_mut() {
+                stand_for(change, skipped);
+            }
             return Ok(Some(changes));
         }
         Ok(has_gone.then(Vec::new))

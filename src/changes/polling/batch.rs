@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::tool::PollError;
 use crate::config::PollerConfig;
-use crate::model::{NewChange, Offer, Timestamp};
+use crate::model::{NewChange, Offer, STANDS_FOR, Timestamp};
 
 pub(in crate::changes) use crate::protocol::change::{
     MAX_COMMENTS_BYTES as LONGEST_MESSAGE, MAX_NAME_BYTES as LONGEST_NAME, MOST_FILES,
@@ -76,7 +76,14 @@ pub(in crate::changes) fn message(poller: &PollerConfig, bytes: &[u8]) -> String
         .to_owned()
 }
 
-/// The sentence that a change has if it stands for older commits too (INT-05).
-pub(in crate::changes) fn stands_for(older: u64) -> String {
-    format!("(This change stands for {older} older commits as well.)")
+/// Has a change say that it stands for a number of older commits too (INT-05).
+pub(in crate::changes) fn stand_for(change: &mut NewChange, older: u64) {
+    if older == 0 {
+        return;
+    }
+    let sentence = format!("\n\n(This change stands for {older} older commits as well.)");
+    change.comments.push_str(&sentence);
+    // The files of the older commits are unknown.
+    change.files_left_out += 1;
+    change.properties.set(STANDS_FOR, older, "Change");
 }

@@ -6,10 +6,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::changes::change;
 use super::problems::ProblemRow;
 use crate::model::{
-    BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Said, SearchNumber,
-    SearchRecord, Timestamp, Verdict,
+    BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, STANDS_FOR, Said,
+    SearchNumber, SearchRecord, Timestamp, Verdict,
 };
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
@@ -42,6 +43,9 @@ pub struct SearchRow {
     pub ended_at: Option<Timestamp>,
     /// What it has asked for, in that order.
     pub asks: Vec<AskRow>,
+    /// For how many older commits the change stands that it has found, which have no change of
+    /// their own (SRH-15).
+    pub stands_for: Option<u64>,
 }
 
 /// A build that a search has asked for.
@@ -253,6 +257,7 @@ fn rows(
             why: row.get(2)?,
             ended_at: row.get::<_, Option<Col<_>>>(3)?.map(|at| at.0),
             asks: Vec::new(),
+            stands_for: None,
         })
     })?;
     let mut found: Vec<SearchRow> = found.collect::<rusqlite::Result<_>>()?;
@@ -260,8 +265,26 @@ fn rows(
     for search in &mut found {
         let asks = select.query_map([int(search.record.number.0)], ask_of)?;
         search.asks = asks.collect::<rusqlite::Result<_>>()?;
+        search.stands_for = stands_for(conn, search)?;
     }
     Ok(found)
+}
+
+/// For how many older commits the change stands that a search has found.
+fn stands_for(conn: &Connection, search: &SearchRow) -> rusqlite::Result<Option<u64>> {
+    let Some(Verdict::Found { bad, .. }) = search.verdict else {
+        return Ok(None);
+    };
+    let Some(found) = search.record.points.get(bad) else {
+        return Ok(None);
+    };
+    let found = change(conn, *found)?;
+    let older = found.and_then(|found| {
+        let properties = &found.content.properties;
+        let is_told = properties.source_of(STANDS_FOR) == Some("Change");
+        properties.get(STANDS_FOR).filter(|_| is_told)?.as_u64()
+    });
+    Ok(older)
 }
 
 fn ask_of(row: &Row<'_>) -> rusqlite::Result<AskRow> {
