@@ -24,7 +24,7 @@ use super::polling::{
     Batch, MOST_CHANGES, MOST_OF_A_POLL, PollError, change, digest, message, stand_for,
 };
 use crate::config::{GitPollerConfig, History};
-use crate::model::NewChange;
+use crate::model::{BRANCHED_FROM, NewChange};
 use crate::people::{LARGEST_CODEOWNERS, PLACES};
 use crate::vc::git::{Commit, parse_refs};
 
@@ -370,6 +370,11 @@ impl GitPoller {
         }
         if work.forced {
             change.properties.set("forced", true, "Change");
+        }
+        if let Some(origin) = &work.origin {
+            change
+                .properties
+                .set(BRANCHED_FROM, origin.as_str(), "Change");
         }
         if let Some(by) = &picked.brought_by {
             change.properties.set("brought_by", by.as_str(), "Change");

@@ -17,6 +17,7 @@ mod lines;
 mod of_build;
 mod of_end;
 mod of_line;
+mod origins;
 mod people;
 mod problems;
 mod pruned;

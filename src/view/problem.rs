@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Flakiness;
 use super::json;
 use super::remark::{InHands, ProblemRemark};
+use super::{Flakiness, Searching};
+use crate::config::Config;
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, ProblemNumber, SlaveName, TestName, Timestamp,
 };
@@ -114,6 +115,15 @@ pub struct ProblemStory {
     /// What a search on another builder has found for the same failure (SRH-12); null without one,
     /// or with a proof.
     pub presumed: Option<Presumed>,
+    /// The problem of the branch from which this one begins, where the same fails; null if there is
+    /// none (PRB-09).
+    pub at_origin: Option<ProblemNumber>,
+    /// The problem of the same kind that ended in the seven days before; null if there is none
+    /// (PRB-14).
+    pub again: Option<ProblemNumber>,
+    /// Why the master does not search for the cause by itself, or what the search waits for
+    /// (SRH-03, SRH-10); null if there is a search, or if it is over.
+    pub unsearched: Option<String>,
     /// What has happened to it, oldest first.
     pub events: Vec<ProblemNews>,
     /// What people have said of it, oldest first.
@@ -121,12 +131,13 @@ pub struct ProblemStory {
 }
 
 impl ProblemStory {
-    /// Problem `number` as it stands at `now`, if there is one.
+    /// Problem `number` as it stands at `now` by a configuration, if there is one.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn find(
         state: &State,
+        config: &Config,
         number: ProblemNumber,
         now: Timestamp,
     ) -> Result<Option<Self>, StoreError> {
@@ -146,6 +157,12 @@ impl ProblemStory {
         Ok(Some(Self {
             guilty: proved.guilty.remove(&number),
             flaky,
+            again: state.problem_before(&row)?,
+            at_origin: state.problem_at_origin(&row)?,
+            unsearched: match is_open && state.searches_of(number)?.is_empty() {
+                true => Searching::why_not(state, config, &row, now)?,
+                false => None,
+            },
             presumed: proved.presumed.remove(&number).filter(|_| is_open),
             remarks: row
                 .remarks

@@ -83,12 +83,33 @@ impl Searching {
         gathering.min()
     }
 
-    /// What the search for the cause of a problem waits for.
-    #[must_use]
-    pub fn waits(&self, problem: ProblemNumber) -> Option<Waits> {
-        let mut waiting = self.waiting.iter();
-        let (_, waits) = waiting.find(|(number, _)| *number == problem)?;
-        Some(*waits)
+    /// Why the master does not search for the cause of an open problem by itself, or what the
+    /// search waits for, in a sentence (SRH-03, SRH-10). Absent for infrastructure, and if it
+    /// begins.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub(super) fn why_not(
+        state: &State,
+        config: &Config,
+        row: &ProblemRow,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(step) = row.subject.step() else {
+            return Ok(None);
+        };
+        let never = |why: &str| format!("The master does not search by itself: {why}.");
+        if !config.search.automatic {
+            return Ok(Some(never("`[search]` says so")));
+        }
+        let builder = config.builder(row.builder.as_str());
+        if let Some(why) = builder.and_then(|builder| builder.refuses_search(step)) {
+            return Ok(Some(never(&why)));
+        }
+        let waiting = Self::at(state, config, now)?.waiting;
+        let mut waiting = waiting.iter();
+        let waits = waiting.find(|(number, _)| *number == row.problem.number);
+        Ok(waits.map(|(_, waits)| format!("The search waits {waits}.")))
     }
 }
 

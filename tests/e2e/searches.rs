@@ -286,6 +286,10 @@ fn srh_16_a_test_is_the_question() {
     let sandbox = Sandbox::new();
     let tables = "[search]\nautomatic = false\n";
     let broken = Broken::with(&sandbox, &GIT, Kind::Native, (TESTS, REPORT, tables)).unwrap();
+    let shown = run(&mut program(&broken.master, &["problems", "1", "--json"])).ok();
+    let story: Value = serde_json::from_str(&shown).unwrap();
+    let why = "The master does not search by itself: `[search]` says so.";
+    assert_eq!(story["unsearched"], why);
     let unknown = ["full", "1", "#1", "--test", "lite", "--wait"];
     let refused = run(&mut broken.bisect(&unknown)).fails_with(3);
     assert!(

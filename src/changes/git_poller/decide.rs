@@ -80,6 +80,8 @@ pub(super) struct Work {
     pub(super) commits: VecDeque<Picked>,
     /// Whether the branch was moved to where it never was.
     pub(super) forced: bool,
+    /// Of a branch that has appeared, the commit of another branch where it begins (PRB-09).
+    pub(super) origin: Option<String>,
     pub(super) note: Option<String>,
 }
 
@@ -272,6 +274,7 @@ pub(super) fn work(moved: &Move, answers: Answers, config: &GitPollerConfig) -> 
         }
         MoveKind::Since(_) => work.commits = picked(&answers, config),
         MoveKind::Appeared => {
+            work.origin = origin(&answers, &moved.tip);
             work.commits = picked(&answers, config);
             if work.commits.is_empty() && config.new_branch == NewBranch::Tip {
                 work.commits = tip_alone();
@@ -312,6 +315,20 @@ fn picked(answers: &Answers, config: &GitPollerConfig) -> VecDeque<Picked> {
         oldest.stands_for = answers.all.saturating_sub(looked_at);
     }
     commits
+}
+
+/// The last commit of the mainline that is not new on a branch; absent if not all that is new was
+/// looked at, or if nothing is old.
+fn origin(answers: &Answers, tip: &str) -> Option<String> {
+    if u64::try_from(answers.new.len()) != Ok(answers.all) {
+        return None;
+    }
+    let new: BTreeMap<&str, &Node> = answers.new.iter().map(|n| (n.id.as_str(), n)).collect();
+    let mut at = tip;
+    while let Some(node) = new.get(at) {
+        at = node.parents.first()?;
+    }
+    Some(at.to_owned())
 }
 
 /// Branches that have a new name: one is gone and one has appeared at the same commit. The keys are

@@ -249,6 +249,29 @@ async fn pol_06_what_a_new_branch_gives_is_a_setting() {
 }
 
 #[tokio::test]
+async fn prb_09_the_changes_of_a_new_branch_say_where_it_begins() {
+    let mut world = World::new(|_| ());
+    world.shell("c one; c two");
+    world.poll().await;
+    let base = world.shell("git rev-parse HEAD");
+    world.shell("git branch empty; git checkout -q -b own; c o1; git checkout -q -b side HEAD^");
+    world.shell("c s1; git checkout -q own; git merge -q --no-edit side");
+    let polled = world.poll().await;
+    assert!(polled.changes.len() >= 4, "{:?}", polled.short());
+    for change in &polled.changes {
+        let from = change
+            .properties
+            .get("branched_from")
+            .and_then(Value::as_str);
+        assert_eq!(from, Some(base.trim()), "{:?}", change.branch);
+    }
+    world.shell("c o2");
+    let polled = world.poll().await;
+    assert_eq!(polled.short(), ["own o2"]);
+    assert_eq!(polled.changes[0].properties.get("branched_from"), None);
+}
+
+#[tokio::test]
 async fn pol_06_a_renamed_branch_is_noted_and_a_forced_one_has_what_it_had_not() {
     let mut world = World::new(|_| ());
     world.shell("c one; git checkout -q -b old; c o1; c o2");

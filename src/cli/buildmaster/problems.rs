@@ -8,9 +8,10 @@ use anyhow::bail;
 
 use self::hands::Hands;
 use super::base_dir::Master;
+use super::configuration::{Scope, Source, Tell};
 use super::listing::write_list;
 use super::moment::local;
-use super::{say, write_out};
+use super::{USAGE, say, write_out};
 use crate::clock::Clock;
 use crate::daemon::machine_zone;
 use crate::model::{BuilderName, ProblemNumber, Timestamp, Zone};
@@ -100,7 +101,12 @@ impl List {
     }
 
     fn show(self, state: &State, number: ProblemNumber, zone: Zone) -> anyhow::Result<ExitCode> {
-        let Some(story) = ProblemStory::find(state, number, Clock::system().wall())? else {
+        let source = Source::of(&self.master.basedir);
+        let Some(config) = source.load(Scope::File, Tell::Errors)? else {
+            return Ok(ExitCode::from(USAGE));
+        };
+        let now = Clock::system().wall();
+        let Some(story) = ProblemStory::find(state, &config, number, now)? else {
             bail!("there is no problem {number}; `buildmaster problems --all` lists them");
         };
         if self.json {
@@ -140,6 +146,15 @@ fn line(problem: &Problem, zone: Zone) -> String {
 fn lines(story: &ProblemStory, zone: Zone) -> Vec<String> {
     let problem = &story.problem;
     let mut lines = vec![line(problem, zone)];
+    lines.extend(
+        story
+            .again
+            .map(|problem| format!("  again: problem {problem} was the same")),
+    );
+    lines.extend(story.at_origin.map(|problem| {
+        format!("  nobody is told: the branch has it from where it begins (problem {problem})")
+    }));
+    lines.extend(story.unsearched.as_ref().map(|why| format!("  {why}")));
     lines.extend(story.presumed.as_ref().map(|presumed| {
         let Presumed {
             change,

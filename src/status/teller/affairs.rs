@@ -174,6 +174,10 @@ impl Scene<'_> {
     /// Who has which role in a problem.
     fn roles(
         &self,
+        if self.state.problem_at_origin(row)?.is_some() {
+            // The branch has it from where it begins.
+            return Ok(BTreeMap::new());
+        }
         row: &ProblemRow,
         hands: &Hands,
     ) -> Result<BTreeMap<String, Standing>, StoreError> {

@@ -218,7 +218,7 @@ fn base_of(
 }
 
 /// The problems of what fails that had begun at the point.
-fn problems_at(
+pub(super) fn problems_at(
     conn: &Connection,
     place: &Place<'_>,
     tree: &Value,
@@ -253,7 +253,7 @@ fn beside_base(conn: &Connection, place: &Place<'_>) -> rusqlite::Result<SaidOfP
 }
 
 /// Whether a problem that has begun by a point is there at it.
-fn is_at(row: &ProblemRow, point: ChangeNumber) -> bool {
+pub(super) fn is_at(row: &ProblemRow, point: ChangeNumber) -> bool {
     let found = &row.problem.found;
     match (row.problem.state, found.end) {
         (ProblemState::Open | ProblemState::Dismissed, _) => true,
@@ -295,7 +295,7 @@ impl Failing {
         }
     }
 
-    fn is_of(&self, row: &ProblemRow) -> bool {
+    pub(super) fn is_of(&self, row: &ProblemRow) -> bool {
         !row.problem.found.symptoms.is_disjoint(&self.symptoms)
     }
 

@@ -37,7 +37,9 @@ use super::test_reports::{
     LINES as TEST_LINES, NAME as TEST_NAME, REPORTS as TEST_REPORTS, SINCE as TEST_SINCE,
 };
 use super::walk::{CHANGES_BETWEEN, REQUESTS_BETWEEN, WALK, WALK_BUILDER};
-use super::{flaky, quarantine, searched, searches, telling, test_reports, test_standing, tested};
+use super::{
+    flaky, origins, quarantine, searched, searches, telling, test_reports, test_standing, tested,
+};
 use crate::store::events::{HAS, OLDEST, SINCE};
 use crate::store::recover::{
     CLAIMED_REQUESTS, NEXT_BUILDS, NEXT_NUMBERS, OPEN_BUILDS, OPEN_LOGS, OPEN_SETS,
@@ -196,6 +198,8 @@ const QUERIES: &[&str] = &[
     BUILT_AT,
     flaky::NUMBER,
     TREE_CHANGES,
+    origins::BEFORE_ON_OTHERS,
+    origins::BEFORE,
 ];
 
 #[test]

@@ -9,9 +9,9 @@ use super::searches::Row as SearchRow;
 use super::tests::{FlakyPlace, flaky};
 use crate::control::Target;
 use crate::model::{Action, ProblemNumber};
-use crate::store::{State, StoreError};
+use crate::store::State;
 use crate::verdict::{ProblemState, Suspect};
-use crate::view::{Presumed, Problem, ProblemStory, Search, Searching};
+use crate::view::{Presumed, Problem, ProblemStory, Search};
 use crate::web::address;
 use crate::web::page::{Marks, Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Time, Tone, change, person, span};
@@ -44,6 +44,10 @@ struct Contents {
     fixed_in: Vec<(Link, Link)>,
     builds: Vec<(&'static str, Link)>,
     unseen_since: Option<Link>,
+    /// The problem of the branch from which this one begins.
+    at_origin: Option<Link>,
+    /// The problem that is back.
+    again: Option<Link>,
     flaky: Vec<FlakyPlace>,
     searches: Vec<SearchRow>,
     search_buttons: Buttons,
@@ -58,7 +62,7 @@ struct Contents {
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let number = number_of(scene, "problem", "problem")?;
-    let found = ProblemStory::find(state, ProblemNumber(number), scene.now)?;
+    let found = ProblemStory::find(state, &scene.config, ProblemNumber(number), scene.now)?;
     let found = found.ok_or_else(|| not_found("problem", &number.to_string()))?;
     let problem = &found.problem;
     let is_open = problem.state == ProblemState::Open;
@@ -94,7 +98,10 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
             Some(guilty) => proved(guilty),
             None => match &found.presumed {
                 Some(presumed) => presumption(presumed),
-                None => cause(problem),
+                None => match found.at_origin {
+                    Some(_) => "Nobody is told: the branch has it from where it begins.".to_owned(),
+                    None => cause(problem),
+                },
             },
         },
         symptoms: errors(problem),
@@ -102,15 +109,14 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         fixed_in: problem.fixed_in.iter().map(suspect).collect(),
         builds: builds.collect(),
         unseen_since: problem.unseen_since.map(change),
+        at_origin: found.at_origin.map(numbered),
+        again: found.again.map(numbered),
         flaky: flaky(&problem.builder, &found.flaky),
         searches: searches
             .iter()
             .map(|one| SearchRow::new(one, scene))
             .collect(),
-        unsearched: match is_open && searches.is_empty() {
-            true => unsearched(state, problem, scene)?,
-            false => None,
-        },
+        unsearched: found.unsearched.clone(),
         search_buttons: match searches.iter().any(|one| one.verdict.is_none()) {
             true => Buttons::default(),
             false => Buttons::of_cause(state, scene, problem)?,
@@ -126,6 +132,10 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     let title = format!("Problem {number}: {} {}", problem.builder, problem.what);
     let icon = if is_open { Tone::Fail } else { Tone::Ok };
     Ok(Shown::new(title, &contents)?.with_icon(icon))
+}
+
+fn numbered(problem: ProblemNumber) -> Link {
+    Link::to(&problem.to_string(), &address::problem(problem))
 }
 
 fn suspect(suspect: &Suspect) -> (Link, Link) {
@@ -151,28 +161,6 @@ pub(super) fn tree(problem: &Problem) -> String {
 fn proved(guilty: &Suspect) -> String {
     let Suspect { change, who } = guilty;
     format!("A search has found that change {change} by {who} has caused it.")
-}
-
-/// Why the master does not search for the cause of a problem by itself, or what that waits for
-/// (SRH-03, SRH-10).
-fn unsearched(
-    state: &State,
-    problem: &Problem,
-    scene: &Scene,
-) -> Result<Option<String>, StoreError> {
-    let Some(step) = problem.step.as_deref() else {
-        return Ok(None);
-    };
-    let never = |why: &str| format!("The master does not search by itself: {why}.");
-    if !scene.config.search.automatic {
-        return Ok(Some(never("`[search]` says so")));
-    }
-    let builder = scene.config.builder(problem.builder.as_str());
-    if let Some(why) = builder.and_then(|builder| builder.refuses_search(step)) {
-        return Ok(Some(never(&why)));
-    }
-    let waits = Searching::at(state, &scene.config, scene.now)?.waits(problem.number);
-    Ok(waits.map(|waits| format!("The search waits {waits}.")))
 }
 
 /// What a search on another builder has found, in a sentence.

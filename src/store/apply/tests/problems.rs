@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::journal::StepFinish;
 use crate::model::{
-    BuildNumber, Judgement, Patch, PatchBody, ProblemNumber, Pruned, Remark, RemarkKind,
-    SourceStamp, SourceStamps, StepOutcome,
+    BRANCHED_FROM, BuildNumber, Judgement, Patch, PatchBody, ProblemNumber, Pruned, Remark,
+    RemarkKind, SourceStamp, SourceStamps, StepOutcome,
 };
 use crate::store::read::{ProblemFilter, ProblemRow};
 use crate::verdict::{Doubt, ProblemState};
@@ -50,15 +50,36 @@ impl Farm {
         errors: &[&str],
         is_source: bool,
     ) {
+        self.build_of(a_change(point), (result, errors), is_source);
+    }
+
+    /// A change on a new branch that begins at this revision.
+    fn branch_off(&mut self, branch: &str, from: &str) -> Arc<Change> {
+        self.changes += 1;
+        let mut change = Arc::unwrap_or_clone(a_change(self.changes));
+        change.content.branch = Some(branch.to_owned());
+        let properties = &mut change.content.properties;
+        properties.set(BRANCHED_FROM, from, "Change");
+        let change = Arc::new(change);
+        apply_all(self.dir.path(), &[Op::ChangeAdded(Arc::clone(&change))]);
+        change
+    }
+
+    fn build_of(
+        &mut self,
+        change: Arc<Change>,
+        (result, errors): (Results, &[&str]),
+        is_source: bool,
+    ) {
         self.builds += 1;
         let id = self.builds;
         let Op::BuildStarted(start) = started(id, "quick", id, &[id]) else {
             panic!("it starts");
         };
         let mut start = Arc::unwrap_or_clone(start);
-        start.changes = vec![ChangeNumber(point)];
+        start.changes = vec![change.number];
         start.slave = self.slave.into();
-        let mut set = Arc::unwrap_or_clone(a_set(id, id, &["quick"], vec![a_change(point)]));
+        let mut set = Arc::unwrap_or_clone(a_set(id, id, &["quick"], vec![change]));
         if self.is_try {
             set.stamps = Arc::new(SourceStamps::from(SourceStamp {
                 patch: Some(Patch {
@@ -511,4 +532,60 @@ fn prb_18_pester_020_a_try_is_compared_with_its_base() {
     assert_eq!(tried(1, &["a.c:#: error"]), own, "it was well then");
     assert_eq!(tried(3, &["a.c:#: error"]), own, "and is again");
     assert_eq!(farm.problems(), before, "a try is not evidence");
+}
+
+#[test]
+fn prb_09_what_failed_where_a_new_branch_begins_is_that_problem() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["x"]);
+    farm.commit("cid", Results::Failure, &["x"]);
+    farm.commit("dan", Results::Success, &[]);
+    // What the branch has from revision r3, and what it does with it.
+    let at_origin = |farm: &mut Farm, branch: &str, from: &str, error: &str| {
+        let change = farm.branch_off(branch, from);
+        farm.build_of(change, (Results::Failure, &[error]), false);
+        let found = farm.problems().pop().unwrap();
+        assert_eq!(found.branch.as_deref(), Some(branch));
+        let state = open_state(farm.dir.path());
+        state.problem_at_origin(&found).unwrap()
+    };
+    assert_eq!(at_origin(&mut farm, "a", "r3", "x"), Some(ProblemNumber(1)));
+    assert_eq!(
+        at_origin(&mut farm, "b", "r3", "y"),
+        None,
+        "it fails otherwise"
+    );
+    assert_eq!(
+        at_origin(&mut farm, "c", "r4", "x"),
+        None,
+        "it was well there"
+    );
+    assert_eq!(
+        at_origin(&mut farm, "d", "r9", "x"),
+        None,
+        "it is not known"
+    );
+    let state = open_state(farm.dir.path());
+    let first = &farm.problems()[0];
+    assert_eq!(state.problem_at_origin(first).unwrap(), None);
+}
+
+#[test]
+fn prb_14_a_new_run_is_linked_to_the_problem_that_is_back() {
+    let mut farm = Farm::new();
+    farm.commit("ann", Results::Success, &[]);
+    farm.commit("bob", Results::Failure, &["x"]);
+    farm.commit("cid", Results::Success, &[]);
+    assert_eq!(farm.events(1), ["opened", "resolved"]);
+    let again = |farm: &Farm, place: usize| {
+        let found = farm.problems().swap_remove(place);
+        open_state(farm.dir.path()).problem_before(&found).unwrap()
+    };
+    farm.commit("dan", Results::Failure, &["x"]);
+    assert_eq!(again(&farm, 0), None);
+    assert_eq!(again(&farm, 1), Some(ProblemNumber(1)));
+    farm.commit("eve", Results::Success, &[]);
+    farm.commit("fay", Results::Failure, &["y"]);
+    assert_eq!(again(&farm, 2), None, "it fails otherwise");
 }

@@ -38,6 +38,6 @@ fn problems(state: &State, scene: &Scene, span: Span) -> Result<Found<Problem>, 
 
 fn problem(state: &State, scene: &Scene) -> Result<ProblemStory, Refusal> {
     let asked = number(scene, "problem", "problem")?;
-    let found = ProblemStory::find(state, ProblemNumber(asked), scene.now)?;
+    let found = ProblemStory::find(state, &scene.config, ProblemNumber(asked), scene.now)?;
     found.ok_or_else(|| missing("problem", &asked.to_string(), []))
 }
