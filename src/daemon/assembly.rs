@@ -246,6 +246,7 @@ fn start_outbox(
         changed: Arc::clone(control.letters_changed()),
         measures: Arc::clone(control.measures()),
         lookout: lookout.clone(),
+        control: control.clone(),
     };
     let news = control.newsroom().subscribe_to(Topic::Letters);
     tasks.spawn(info_span!("outbox"), outbox.run(news, tasks.clone()));

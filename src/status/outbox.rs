@@ -38,7 +38,7 @@ use self::wording::Templates;
 use crate::botmaster::{BuildEvent, Event, IntakeEvent, SlaveEvent};
 use crate::clock::Clock;
 use crate::config::{Config, StatusConfig};
-use crate::control::{Interruption, Measures, News, Subscription};
+use crate::control::{Control, Interruption, Measures, News, Subscription};
 use crate::model::{Fate, Letter, LetterOp, LetterState, Op};
 use crate::net::Tasks;
 use crate::status::lookout::Lookout;
@@ -85,6 +85,8 @@ pub struct Outbox {
     /// The bots that tell channels, and the clients of people.
     pub lookout: Lookout,
 }
+    /// Knows why builds wait.
+    pub control: Control,
 
 /// An attempt that has ended.
 type Attempt = (LetterRow, Fate);
@@ -119,6 +121,7 @@ impl Outbox {
                     connections: Arc::clone(&connections),
                     lookout: self.lookout.clone(),
                 };
+                    control: Some(self.control.clone()),
                 let failed = match post.has_target(&letter.target) {
                     true => stale(&letter, now),
                     false => Some(Failure::Gone(turns.gone_since(&letter.target, now))),

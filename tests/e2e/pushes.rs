@@ -207,6 +207,12 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
     send_commit(&sandbox, &master);
     let last = || posted(&dir).last().map(|one| one["body"]["state"].clone());
     wait_until("pending", || last() == Some("pending".into()));
+    let pending = posted(&dir).remove(0);
+    let why = pending["body"]["description"].as_str().unwrap().to_owned();
+    assert!(
+        why.contains("bot"),
+        "it says which slave it waits for: {why}"
+    );
     let _slave = Slave::native(&sandbox, "bot", master.port());
     master.finished_build("full", 0);
     wait_until("the end", || last() == Some("failure".into()));
@@ -226,6 +232,16 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
         .collect();
     let failures = states.iter().filter(|state| **state == "failure").count();
     assert_eq!((states.first(), failures), (Some(&"pending".into()), 1));
+    let mut preview = master.program();
+    preview.args(["preview", "build", "--basedir"]);
+    let shown = run(preview.arg(master.dir())).ok();
+    for part in [
+        "=== commit-status: c0ffee is failure on full\n",
+        "/api/v1/repos/o/widget/statuses/c0ffee\n",
+        "failed make 1 new failure",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
 }
 
 #[test]

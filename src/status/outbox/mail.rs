@@ -16,7 +16,7 @@ use super::turns::{Failure, Refused};
 use super::wording::{self, About, Templates};
 use super::{attachments, lookup};
 use crate::config::{Config, MailNotifierConfig, MailTransport};
-use crate::control::read_password;
+use crate::control::{Control, read_password};
 use crate::model::{BuildFacts, Letter, LetterFacts, Results, SetId, Timestamp};
 use crate::status::lookout::Lookout;
 use crate::store::read::LetterRow;
@@ -34,6 +34,8 @@ pub(super) struct Post {
     pub(super) templates: Arc<Templates>,
     pub(super) connections: Arc<Connections>,
     pub(super) lookout: Lookout,
+    /// Knows why builds wait; absent where no master runs.
+    pub(super) control: Option<Control>,
 }
 
 /// A mail about builds before its recipients are known.

@@ -1,5 +1,7 @@
 //! What letters would say, and to whom, without sending them (MSG-05).
 
+mod statuses;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::model::{
     ProblemsTold, Role, Say, SlaveName, Timestamp,
 };
 use crate::status::problem_facts::problem_facts;
-use crate::store::read::{LetterRow, ProblemRow};
+use crate::store::read::{BuildRow, LetterRow, ProblemRow};
 use crate::store::{Reader, State, StoreError};
 use crate::view;
 
@@ -78,6 +80,7 @@ impl Preview {
             templates,
             connections: Arc::default(),
             lookout: crate::status::lookout::Lookout::default(),
+            control: None,
         };
         if self.kind == PreviewKind::MissingSlave {
             return Ok(vec![self.missing_slave(&post)?]);
@@ -91,6 +94,11 @@ impl Preview {
                     target.irc().is_none()
                 }
             };
+            if let Some(status) = target.commit_status()
+                && self.kind == PreviewKind::Build
+            {
+                shown.extend(self.statuses(&post, status).await?);
+            }
             if let Some(telling) = target.telling().filter(|_| takes) {
                 let case = self.case(&post, telling).await?;
                 shown.push(self.shown(&post, target, telling, case).await);
@@ -120,19 +128,24 @@ impl Preview {
         looking.await.map_err(|error| error.to_string())?
     }
 
+    /// The build.
+    fn row(&self, state: &State) -> Result<Option<BuildRow>, StoreError> {
+        match &self.build {
+            Some((builder, number)) => state.build(builder, *number),
+            None => {
+                let mut newest = state.builds(None, MOST_BUILDS)?.into_iter();
+                Ok(newest.find(|row| row.result.is_some()))
+            }
+        }
+    }
+
     fn builds(
         &self,
         state: &State,
         config: &Config,
         telling: &Telling,
     ) -> Result<Result<Case, String>, StoreError> {
-        let row = match &self.build {
-            Some((builder, number)) => state.build(builder, *number)?,
-            None => state
-                .builds(None, MOST_BUILDS)?
-                .into_iter()
-                .find(|row| row.result.is_some()),
-        };
+        let row = self.row(state)?;
         let facts = match &row {
             Some(row) => state.told_of(row.id, telling.previous)?,
             None => None,
@@ -227,22 +240,34 @@ impl Preview {
         telling: &Telling,
         case: Case,
     ) -> String {
-        let mut letter = self.letter(&telling.name, case.facts);
-        let mut shown = format!("=== {}: {}\n", telling.name, letter.facts);
+        let Some(mail) = target.mail() else {
+            return self.shown_of_push(post, &telling.name, case).await;
+        };
+        let (mut letter, shown) = self.begun(&telling.name, case);
+        let made = match self.address(post, mail).await {
+            Err(failure) => Err(failure),
+            Ok(recipient) => {
+                letter.recipient = recipient;
+                self.mailed(post, mail, &mut letter).await
+            }
+        };
+        shown + &or_why(made)
+    }
+
+    /// What a target that takes no mail would be told.
+    async fn shown_of_push(&self, post: &Post, target: &str, case: Case) -> String {
+        let (letter, shown) = self.begun(target, case);
+        shown + &or_why(self.pushed(post, &letter).await)
+    }
+
+    /// A letter, and how what is shown of it begins.
+    fn begun(&self, target: &str, case: Case) -> (LetterRow, String) {
+        let letter = self.letter(target, case.facts);
+        let mut shown = format!("=== {target}: {}\n", letter.facts);
         if let Some(unwanted) = case.unwanted {
             shown += &format!("(It would not be sent: {unwanted}.)\n");
         }
-        let made = match target.mail() {
-            None => self.pushed(post, &letter).await,
-            Some(mail) => match self.address(post, mail).await {
-                Err(failure) => Err(failure),
-                Ok(recipient) => {
-                    letter.recipient = recipient;
-                    self.mailed(post, mail, &mut letter).await
-                }
-            },
-        };
-        shown + &made.unwrap_or_else(|failure| format!("It cannot be sent: {}\n", why(&failure)))
+        (letter, shown)
     }
 
     async fn mailed(
@@ -273,7 +298,13 @@ impl Preview {
         let (config, templates) = (Arc::clone(&post.config), Arc::clone(&post.templates));
         let now = self.now;
         let making = post.reader.read(move |state| {
-            let made = push::prepare(state, &config, &templates, (&letter, &identity), now);
+            let made = push::prepare(
+                state,
+                &config,
+                &templates,
+                (&letter, &identity),
+                (now, None),
+            );
             Ok::<_, StoreError>(made)
         });
         let made = making
@@ -323,6 +354,11 @@ impl Preview {
             ended_at: None,
         }
     }
+}
+
+/// What is sent, or why it cannot be.
+fn or_why(made: Result<String, Failure>) -> String {
+    made.unwrap_or_else(|failure| format!("It cannot be sent: {}\n", why(&failure)))
 }
 
 /// The letter about the set of a build.

@@ -38,6 +38,18 @@ impl Push {
 }
 
 impl Post {
+    /// Why the build of a commit waits, as far as that is known now (PSH-04).
+    async fn waits(&self, letter: &LetterRow) -> Option<String> {
+        let LetterFacts::Commit(facts) = &letter.facts else {
+            return None;
+        };
+        if facts.state != CommitState::Pending {
+            return None;
+        }
+        let live = self.control.as_ref()?.snapshot().await.ok()?;
+        live.waits.get(&facts.builder).cloned()
+    }
+
     /// Sends a letter to a target that takes no mail.
     ///
     /// # Errors
@@ -49,9 +61,16 @@ impl Post {
     ) -> Result<Refused, Failure> {
         let (config, identity) = (self.config.clone(), self.identity.clone());
         let (of_letter, templates) = (letter.clone(), self.templates.clone());
+        let waits = self.waits(letter).await;
         let preparing = self.reader.read(move |state| {
             let letter = (&of_letter, &*identity);
-            Ok::<_, StoreError>(prepare(state, &config, &templates, letter, now))
+            Ok::<_, StoreError>(prepare(
+                state,
+                &config,
+                &templates,
+                letter,
+                (now, waits.as_deref()),
+            ))
         });
         let prepared = preparing
             .await
@@ -86,14 +105,14 @@ pub(super) fn prepare(
     config: &Config,
     templates: &Templates,
     (letter, identity): (&LetterRow, &str),
-    now: Timestamp,
+    (now, waits): (Timestamp, Option<&str>),
 ) -> Result<Push, Failure> {
     let mut targets = config.status.iter();
     let target = targets.find(|target| target.target() == Some(&letter.target));
     let unfit = || Failure::Never(format!("`{}` does not take such letters", letter.target));
     let target = target.ok_or_else(unfit)?;
     if let LetterFacts::Commit(facts) = &letter.facts {
-        return commit(state, config, facts, key(identity, letter));
+        return commit(state, config, (facts, waits), key(identity, letter));
     }
     if let StatusConfig::Gerrit(gerrit) = target {
         let (builds, more) = builds(state, config, letter, &gerrit.telling)?;
@@ -169,7 +188,7 @@ pub(super) fn prepare(
 fn commit(
     state: &State,
     config: &Config,
-    facts: &CommitFacts,
+    (facts, waits): (&CommitFacts, Option<&str>),
     key: String,
 ) -> Result<Push, Failure> {
     let known = config.repository(&facts.repository);
@@ -191,7 +210,9 @@ fn commit(
         None => {
             let page = build_url(&config.buildbot_url, &facts.builder, BuildNumber(0));
             let page = page.split("/builds/").next().unwrap_or_default().to_owned();
-            (page, facts.state.as_str().to_owned())
+            let waits = waits.filter(|_| facts.state == CommitState::Pending);
+            let said = waits.unwrap_or_else(|| facts.state.as_str());
+            (page, said.to_owned())
         }
         Some((id, number)) => {
             let moment = Moment {
