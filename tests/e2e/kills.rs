@@ -11,7 +11,7 @@ use crate::harness::{
 };
 
 /// The steps of a conversation after which the master is killed, each once in a round.
-const STEPS: [&str; 16] = [
+const STEPS: [&str; 20] = [
     "ehlo",
     "ehlo-answered",
     "mail",
@@ -28,9 +28,13 @@ const STEPS: [&str; 16] = [
     "http-kept",
     "http-taken",
     "mail-taken",
+    "command-started",
+    "command-read",
+    "command-kept",
+    "command-taken",
 ];
 
-/// A master with a mail target and a webhook, and what takes their letters.
+/// A master with a mail target, a webhook and a command, and what takes their letters.
 struct Scene<'a> {
     master: Master<'a>,
     dir: PathBuf,
@@ -52,11 +56,13 @@ impl<'a> Scene<'a> {
             .arg(&dir);
         let targets = Process::start("targets", &mut command);
         wait_until("the targets", || targets.printed().contains("ready"));
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/killing_program.sh");
         let tables = format!(
             "[[status]]\ntype = \"MailNotifier\"\nfrom = \"ci@example.org\"\n\
              relayhost = \"127.0.0.1\"\nsmtp_port = {mail}\nlookup = \"example.org\"\n\
              [[status]]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{http}/\"\n\
-             allow_private = true\n"
+             allow_private = true\n\
+             [[status]]\ntype = \"command\"\ncommand = [{program:?}, {dir:?}]\n"
         );
         let setup = Setup::new(&[shell("make", "true", "")])
             .local_slave("here")
@@ -173,11 +179,13 @@ fn out_03_out_04_out_18_kills_at_each_step_lose_nothing_and_double_only_what_was
     wait_until("all letters", || scene.letters(&[]).is_empty());
     let (mails, doubled_mails) = scene.check("MailNotifier", "mail");
     let (posts, doubled_posts) = scene.check("webhook", "http");
+    let (runs, doubled_runs) = scene.check("command", "command");
     let builds: Vec<Value> = scene.master.show(&["builds", "full"]);
     let ended = builds.iter().filter(|build| build["result"] != "retry");
-    assert_eq!((mails, posts), (ended.clone().count(), ended.count()));
+    let count = ended.count();
+    assert_eq!((mails, posts, runs), (count, count, count));
     eprintln!(
         "{kills} kills: {mails} mails, {doubled_mails} came again; {posts} posts, {doubled_posts} \
-         came again"
+         came again; {runs} programs, {doubled_runs} came again"
     );
 }

@@ -146,3 +146,44 @@ fn prb_25_a_builder_with_another_name_goes_on_and_prb_15_one_that_leaves_is_gone
     assert!(shown.contains("  gone\n"), "{shown}");
     assert_eq!(problems(&master, &[]), "no open problems\n");
 }
+
+#[test]
+fn inf_05_esc_12_who_runs_the_machines_is_told_of_them_by_a_target_for_problems_alone() {
+    let sandbox = Sandbox::new();
+    let [loud, silent] = ["loud", "silent"].map(|name| sandbox.private_dir(name));
+    let notifier = |name: &str, more: &str, dir: &std::path::Path| {
+        format!(
+            "[[status]]\ntype = \"MailNotifier\"\nname = {name:?}\nfrom = \"ci@example.org\"\n\
+             {more}via = [\"sh\", \"-c\", \"cat > {}/$$\"]\n",
+            dir.display()
+        )
+    };
+    let tables = format!(
+        "{}{}[problems]\ngather = \"0s\"\npause = \"0s\"\n\
+         [people.olga]\nroles = [\"operator\"]\nemail = [\"olga@example.org\"]\n\
+         [people.ann]\nemail = [\"ann@example.org\"]\n",
+        notifier("loud", "mode = []\nproblems = true\n", &loud),
+        notifier("silent", "mode = [\"passing\"]\n", &silent)
+    );
+    let step = shell("fetch", "false", "infrastructure = true");
+    let setup = Setup::new(&[step]).local_slave("here").tables(&tables);
+    let master = Master::start(&sandbox, &setup);
+    for number in 0..2 {
+        master.send_change(&format!("r{number}"));
+        master.finished_build("full", number);
+    }
+    let mails = |dir: &std::path::Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let texts = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+        texts.filter(|text| text.ends_with('\n')).collect()
+    };
+    wait_until("the mail", || !mails(&loud).is_empty());
+    let mail = mails(&loud).remove(0);
+    assert!(mail.contains("To: olga@example.org"), "{mail}");
+    assert!(!mail.contains("ann@example.org"), "{mail}");
+    assert_eq!(
+        mails(&silent).len(),
+        0,
+        "it was not asked to tell of problems"
+    );
+}
