@@ -196,7 +196,7 @@ pub fn judge<E>(
     }
     let mut events = Vec::new();
     for old in lost {
-        let (state, event) = match reading.is_flaky {
+        let (state, event) = match reading.is_flaky() {
             true => (ProblemState::Flaky, ProblemEvent::Flaky),
             false => (ProblemState::Withdrawn, ProblemEvent::Withdrawn),
         };

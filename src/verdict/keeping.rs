@@ -29,7 +29,7 @@ pub enum Kept {
 pub fn kept(evidence: &[Evidence], reading: &Reading) -> Kept {
     let since = needed_from(evidence, &reading.problems);
     let is_later = |found: &Found| Some(found.last) >= since;
-    if since.is_some() && !reading.is_flaky && !reading.problems.iter().any(is_later) {
+    if since.is_some() && !reading.is_flaky() && !reading.problems.iter().any(is_later) {
         return Kept::Nothing;
     }
     let since = since.unwrap_or_default();
@@ -50,22 +50,58 @@ pub fn kept(evidence: &[Evidence], reading: &Reading) -> Kept {
         needed.insert(found.last);
         let begin = points.clone().filter(|point| **point >= found.first);
         needed.extend(begin.take(AT_THE_BEGIN));
+        if found.slave.is_some() {
+            needed.extend(contradicted(evidence, found).take(AT_THE_BEGIN));
+        }
     }
     Kept::Points(needed)
 }
 
 /// The point before which evidence is not needed: a passing one, with enough points after it, that
-/// no open problem begins before. Absent if all is needed.
+/// is before all problems that are open or reach into these points. Absent if all is needed.
 fn needed_from(evidence: &[Evidence], problems: &[Found]) -> Option<ChangeNumber> {
-    let open = problems.iter().filter(|found| found.end.is_none());
-    let needed = open.map(|found| found.after.unwrap_or_default()).min();
     let points: BTreeSet<_> = evidence.iter().map(|one| one.point).collect();
-    let early = points.iter().rev().nth(PROBED_POINTS)?;
-    let limit = needed.map_or(*early, |needed| needed.min(*early));
+    let mut limit = *points.iter().rev().nth(PROBED_POINTS)?;
+    loop {
+        let begins = needed(problems, limit).map(|found| found.after.unwrap_or_default());
+        match begins.min() {
+            Some(begin) if begin < limit => limit = begin,
+            Some(_) | None => break,
+        }
+    }
     let passes = |point: &ChangeNumber| {
         let mut at = evidence.iter().filter(|one| one.point == *point);
         at.all(|one| one.answer == Answer::Pass)
     };
     let mut back = points.range(..=limit).rev();
     back.find(|point| passes(point)).copied()
+}
+
+/// The points of a problem at which others pass, the newest first.
+fn contradicted(evidence: &[Evidence], found: &Found) -> impl Iterator<Item = ChangeNumber> {
+    let range = found.first..=found.last;
+    let passing = evidence.iter().filter(|one| one.answer == Answer::Pass);
+    let passing: BTreeSet<_> = passing.map(|one| one.point).collect();
+    let failing = evidence
+        .iter()
+        .filter(|one| matches!(one.answer, Answer::Fail(_)));
+    let failing: BTreeSet<_> = failing.map(|one| one.point).collect();
+    let both: BTreeSet<_> = passing.intersection(&failing).copied().collect();
+    both.into_iter()
+        .rev()
+        .filter(move |point| range.contains(point))
+}
+
+/// The problems of which all evidence is needed, if all from `limit` on is: what is left of one
+/// would be another problem. That a problem is of a slave, one of its runs and the one before prove
+/// together (FLK-05).
+fn needed(problems: &[Found], limit: ChangeNumber) -> impl Iterator<Item = &Found> {
+    let is_needed = move |found: &&Found| found.end.is_none() || found.last >= limit;
+    let of_slave = problems.iter().rev().filter(|found| found.slave.is_some());
+    let proofs = match of_slave.clone().any(|found| is_needed(&found)) {
+        true => 2,
+        false => 0,
+    };
+    let needed = problems.iter().filter(is_needed);
+    needed.chain(of_slave.take(proofs))
 }

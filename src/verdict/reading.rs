@@ -17,8 +17,16 @@ use crate::model::{ChangeNumber, SlaveName};
 pub struct Reading {
     /// Its problems, in the order of their begins.
     pub problems: Vec<Found>,
-    /// Whether it is proved to be flaky (FLK-01).
-    pub is_flaky: bool,
+    /// For how many more points that answer it is proved to be flaky; 0: it is not (FLK-01).
+    pub flaky_for: u32,
+}
+
+impl Reading {
+    /// Whether the subject is proved to be flaky.
+    #[must_use]
+    pub const fn is_flaky(&self) -> bool {
+        self.flaky_for > 0
+    }
 }
 
 /// A problem, as the evidence has it.
@@ -136,7 +144,9 @@ fn has_other_message(evidence: &[Evidence], found: &Found) -> bool {
 }
 
 /// What each point says.
-fn points_of<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> BTreeMap<ChangeNumber, At> {
+pub(super) fn points_of<'a>(
+    evidence: impl Iterator<Item = &'a Evidence>,
+) -> BTreeMap<ChangeNumber, At> {
     let mut points: BTreeMap<ChangeNumber, At> = BTreeMap::new();
     for one in evidence {
         let at = match points.remove(&one.point) {
@@ -158,7 +168,11 @@ fn points_of<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> BTreeMap<Chang
 fn read_any<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Reading {
     let points = points_of(evidence);
     let answered = points.values().rev().filter(|at| **at != At::Absent);
-    let is_flaky = answered.take(PROBED_POINTS).any(|at| *at == At::Mixed);
+    let proof = answered.take(PROBED_POINTS).position(|at| *at == At::Mixed);
+    let flaky_for = proof.map_or(0, |at| {
+        u32::try_from(PROBED_POINTS - at).unwrap_or(u32::MAX)
+    });
+    let is_flaky = proof.is_some();
     let runs = match is_flaky {
         true => runs::of_flaky(&points),
         false => runs::of_steady(&points),
@@ -169,7 +183,7 @@ fn read_any<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Reading {
     });
     Reading {
         problems: problems.collect(),
-        is_flaky,
+        flaky_for,
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod on_slaves;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
@@ -10,6 +12,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt as _, SeedableRng};
 use serde::Deserialize;
 
+use self::on_slaves::said;
 use super::*;
 use crate::model::{BuildId, ChangeNumber, ProblemNumber};
 
@@ -95,8 +98,10 @@ struct ExpectedProblem {
 struct Subject {
     changes: Vec<Suspect>,
     evidence: Vec<Evidence>,
-    is_flaky: bool,
+    flaky_for: u32,
     problems: BTreeMap<ProblemNumber, Problem>,
+    /// How often nothing had to be read while it was flaky.
+    unread: usize,
 }
 
 impl Subject {
@@ -114,16 +119,19 @@ impl Subject {
         let mut newest = self.evidence.clone();
         newest.sort_by_key(|one| std::cmp::Reverse((one.point, one.build)));
         newest.truncate(2);
-        let scope = match self.is_flaky {
-            true => Scope::All,
-            false => scope(&open, &newest, &new),
-        };
+        let scope = scope(self.flaky_for, &open, &newest, &new);
+        let is_answer = new.answer != Answer::Absent;
         self.evidence.push(new);
         match scope {
+            Scope::AsBefore => {
+                self.flaky_for -= self.flaky_for.min(is_answer.into());
+                self.unread += 1;
+            }
             Scope::GoesOn(number, found) => {
                 self.problems.get_mut(&number).unwrap().found = found;
+                self.flaky_for -= self.flaky_for.min(1);
             }
-            Scope::From(from) if !read(&self.since(from)).is_flaky => {
+            Scope::From(from) if !read(&self.since(from)).is_flaky() => {
                 self.judge(from);
             }
             Scope::From(_) | Scope::All => {
@@ -165,10 +173,10 @@ impl Subject {
         let mut told: Vec<_> = told
             .map(|(number, event)| format!("{number} {}", event.as_str()))
             .collect();
-        if reading.is_flaky && !self.is_flaky {
+        if reading.is_flaky() && self.flaky_for == 0 {
             told.push("subject flaky".to_owned());
         }
-        self.is_flaky = reading.is_flaky;
+        self.flaky_for = reading.flaky_for;
         told
     }
 
@@ -237,7 +245,7 @@ fn run(case: &History) {
         let told = told.unwrap_or_default();
         assert_eq!(told, *expected, "{} after build {}", case.id, said.build);
     }
-    assert_eq!(subject.is_flaky, case.expect.flaky, "{}", case.id);
+    assert_eq!(subject.flaky_for > 0, case.expect.flaky, "{}", case.id);
     let problems = subject.problems.values();
     let there = problems.filter(|one| one.state < ProblemState::Flaky);
     let there: Vec<_> = there.map(expected).collect();
@@ -311,7 +319,7 @@ fn prb_06_problems_do_not_depend_on_the_order_of_the_evidence() {
             for one in &evidence {
                 subject.hear(one.clone());
             }
-            states.push((subject.is_flaky, subject.state()));
+            states.push((subject.flaky_for, subject.state()));
         }
         assert!(states.windows(2).all(|two| two[0] == two[1]), "{seed}");
     }
@@ -357,8 +365,8 @@ fn prb_26_the_short_way_to_judge_an_answer_comes_to_what_the_long_way_does() {
             long.hear(new.clone());
             short.hear_shortly(new);
             assert_eq!(short.problems, long.problems, "{seed}, build {build}");
-            assert_eq!(short.is_flaky, long.is_flaky, "{seed}, build {build}");
-            shorter += usize::from(!short.is_flaky);
+            assert_eq!(short.flaky_for, long.flaky_for, "{seed}, build {build}");
+            shorter += usize::from(short.flaky_for == 0);
         }
     }
     assert!(shorter > 10_000, "{shorter} of steady subjects");
@@ -437,57 +445,6 @@ fn prb_24_what_is_kept_of_a_long_failure_is_bounded_and_says_the_same() {
     assert_eq!(problems.len(), 2);
     assert_eq!(problems[1].first, ChangeNumber(1000));
     assert_eq!(problems[0].unseen_since, Some(ChangeNumber(1000)));
-}
-
-/// What a build of a change says on a slave.
-fn said(build: u64, point: u64, slave: &str, answer: Answer) -> Evidence {
-    Evidence {
-        build: BuildId(build),
-        point: ChangeNumber(point),
-        answer,
-        slave: Some(slave.into()),
-    }
-}
-
-#[test]
-fn flk_05_infra_010_what_fails_on_one_slave_only_is_bound_to_it() {
-    let cases: serde_json::Value =
-        serde_json::from_str(include_str!("../../tests/data/infra-cases.json")).unwrap();
-    let mut cases = cases["cases"].as_array().unwrap().iter();
-    let case = cases.find(|case| case["id"] == "infra-010").unwrap();
-    let builds = case["given"]["builds"].as_array().unwrap().iter();
-    let evidence = builds.zip(1..).map(|(build, number)| {
-        let (end, point) = build["end"].as_str().unwrap().split_once(" at ").unwrap();
-        let answer = match end {
-            "success" => Answer::Pass,
-            _ => Answer::Fail(BTreeSet::new()),
-        };
-        let slave = build["slave"].as_str().unwrap();
-        said(number, point.parse().unwrap(), slave, answer)
-    });
-    let mut evidence: Vec<_> = evidence.collect();
-    let reading = read(&evidence);
-    let [found] = &reading.problems[..] else {
-        panic!("{reading:?}");
-    };
-    let kind = found.slave.as_ref().map(|slave| format!("slave {slave}"));
-    assert_eq!(kind.as_deref(), case["expect"]["kind"].as_str());
-    assert_eq!(
-        found.doubt,
-        Some(Doubt::OnlyOnOneSlave),
-        "nobody is accused"
-    );
-    assert!(!reading.is_flaky, "the slave explains it");
-    assert_eq!((found.first.0, found.last.0), (5, 6));
-    // It fails there until it passes there.
-    evidence.push(said(5, 7, "s2", Answer::Pass));
-    assert_eq!(read(&evidence).problems[0].end, None);
-    evidence.push(said(6, 8, "s1", Answer::Pass));
-    let end = Some(End::Resolved(ChangeNumber(8)));
-    assert_eq!(read(&evidence).problems[0].end, end);
-    // It has failed elsewhere, too.
-    evidence.push(said(7, 6, "s2", Answer::Fail(BTreeSet::new())));
-    assert!(read(&evidence).is_flaky);
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn number_of(conn: &Connection, build: BuildId) -> rusqlite::Result<Option<Build
 }
 
 pub(super) const FLAKY: &str = "SELECT id, tree ->> 0, step FROM subject
-    WHERE builder = ?1 AND test = ?2 AND (?3 IS NULL OR step = ?3) AND flaky = 1 LIMIT 20";
+    WHERE builder = ?1 AND test = ?2 AND (?3 IS NULL OR step = ?3) AND flaky > 0 LIMIT 20";
 pub(super) const ANSWERS: &str =
     "SELECT point, build, answer, slave FROM answer WHERE subject = ?1 AND point >= ?2";
 pub(super) const NEWEST_ANSWERS: &str = "SELECT point, build, answer, slave FROM answer

@@ -34,7 +34,8 @@ pub(super) struct Subject<'a> {
     pub(super) what: ProblemSubject,
     /// Evidence of points before this one is forgotten.
     since: ChangeNumber,
-    is_flaky: bool,
+    /// For how many more points that answer it is flaky; 0: it is not.
+    flaky_for: u32,
     /// Of what it is a subject.
     of: &'a Of<'a>,
 }
@@ -68,7 +69,7 @@ impl<'a> Subjects<'a> {
                 id: row.get(0)?,
                 what: what.clone(),
                 since: row.get::<_, Col<_>>(3)?.0,
-                is_flaky: row.get(4)?,
+                flaky_for: row.get(4)?,
                 of,
             };
             Ok((what, subject))
@@ -99,7 +100,7 @@ impl<'a> Subject<'a> {
             id: of.conn.last_insert_rowid(),
             what,
             since,
-            is_flaky: false,
+            flaky_for: 0,
             of,
         };
         for one in earlier.iter().filter(|one| one.point >= since) {
@@ -148,12 +149,18 @@ impl Subject<'_> {
             slave: Some(self.of.build.slave.clone()),
         };
         let (newest, is_due) = self.newest()?;
-        let scope = match self.is_flaky || is_due {
+        let scope = match is_due {
             true => Scope::All,
-            false => scope(&self.open()?, &newest, &one),
+            false => scope(self.flaky_for, &self.open()?, &newest, &one),
         };
         self.keep(&one)?;
+        if self.flaky_for > 0 && one.answer != Answer::Absent {
+            self.flaky_for -= 1;
+            let left = params![self.id, self.flaky_for];
+            self.of.conn.prepare_cached(STAYS_FLAKY)?.execute(left)?;
+        }
         let from = match scope {
+            Scope::AsBefore => return self.news_of(&one.answer),
             Scope::GoesOn(number, found) => {
                 row::see(self.of.conn, (number, &found), self.of.build.number)?;
                 return Ok(Some(Judgement::Still));
@@ -183,7 +190,7 @@ impl Subject<'_> {
             Some(_) => read_test(&evidence),
             None => read(&evidence),
         };
-        if from.is_some() && reading.is_flaky {
+        if from.is_some() && reading.is_flaky() {
             return Ok(None);
         }
         let since = from.unwrap_or_default().max(self.since);
@@ -206,7 +213,7 @@ impl Subject<'_> {
             }
         }
         if from.is_none() {
-            self.forget(&evidence, kept(&evidence, &reading), reading.is_flaky)?;
+            self.forget(&evidence, kept(&evidence, &reading), reading.flaky_for)?;
         }
         let mut events = judged.events.iter();
         Ok(Some(
@@ -355,8 +362,8 @@ impl Subject<'_> {
         Ok(numbers)
     }
 
-    /// Forgets what is not needed, and notes whether the subject is flaky.
-    fn forget(&self, evidence: &[Evidence], kept: Kept, is_flaky: bool) -> rusqlite::Result<()> {
+    /// Forgets what is not needed, and notes for how long the subject is flaky.
+    fn forget(&self, evidence: &[Evidence], kept: Kept, flaky_for: u32) -> rusqlite::Result<()> {
         let conn = self.of.conn;
         let since = match kept {
             Kept::Nothing => {
@@ -379,7 +386,7 @@ impl Subject<'_> {
             conn.prepare_cached(FORGET_BEFORE)?.execute(of)?;
         }
         conn.prepare_cached(NOTE)?
-            .execute(params![self.id, int(since.0), is_flaky])?;
+            .execute(params![self.id, int(since.0), flaky_for])?;
         Ok(())
     }
 }
@@ -391,6 +398,7 @@ const WATCH: &str =
 const UNWATCH: &str = "DELETE FROM subject WHERE id = ?1";
 const NOTE: &str = "UPDATE subject SET since = ?2, flaky = ?3
     WHERE id = ?1 AND (since <> ?2 OR flaky <> ?3)";
+const STAYS_FLAKY: &str = "UPDATE subject SET flaky = ?2 WHERE id = ?1";
 const KEEP: &str = "INSERT OR REPLACE INTO answer (subject, point, build, answer, slave)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 const FORGET_BEFORE: &str = "DELETE FROM answer WHERE subject = ?1 AND point < ?2";

@@ -14,7 +14,7 @@ impl Subject<'_> {
     /// Whether an answer about a point from before the evidence that is kept changes anything: it
     /// fails there, or what was known to fail there does not (PRB-06).
     pub(super) fn is_news(&self, answer: &Answer) -> rusqlite::Result<bool> {
-        if self.is_flaky {
+        if self.flaky_for > 0 {
             return Ok(false);
         }
         if matches!(answer, Answer::Fail(_)) {
@@ -69,7 +69,7 @@ impl Subject<'_> {
         self.since = since;
         of.conn
             .prepare_cached(NOTE)?
-            .execute(params![self.id, int(since.0), self.is_flaky])?;
+            .execute(params![self.id, int(since.0), self.flaky_for])?;
         Ok(true)
     }
 
