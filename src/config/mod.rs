@@ -119,6 +119,7 @@ pub use pattern::{ChangeFilter, FilePatterns, LinePattern, TextMatch};
 pub use people::{PeopleLookup, PersonConfig, is_name as is_person_name};
 pub use permissions::{PermissionRule, Permissions, Who};
 pub use places::Places;
+pub use problems::QuarantineRules;
 pub use programs::AskedProgram;
 pub use reading::{Reading, parse, read, read_and_print};
 pub use report::{ConfigError, ConfigErrors};

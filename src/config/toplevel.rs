@@ -30,7 +30,7 @@ use super::names::Names;
 use super::owners::{self, OwnerRule};
 use super::people::{self, PeopleLookup, PersonConfig};
 use super::permissions::{self, Permissions};
-use super::problems;
+use super::problems::{self, QuarantineRules};
 use super::properties;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
@@ -122,6 +122,8 @@ pub struct Config {
     pub duty: Vec<Rota>,
     /// How people are told of problems (ESC-01).
     pub problems: TellingRules,
+    /// Which tests are put in quarantine, and for how long (FLK-07).
+    pub quarantine: QuarantineRules,
     /// Who may manage people with `buildbot user` of Buildbot 0.8 (WHO-07).
     pub user_managers: Vec<UserManagerConfig>,
     /// Who cares for builders and files (WHO-08).
@@ -245,6 +247,7 @@ impl Default for Config {
             status: Vec::new(),
             people: Vec::new(),
             problems: TellingRules::default(),
+            quarantine: QuarantineRules::default(),
             people_lookup: PeopleLookup::default(),
             duty: Vec::new(),
             owners: Vec::new(),
@@ -417,7 +420,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     config.properties = root.properties(file_name);
     (config.people, config.people_lookup) = people::read(&mut root);
     config.duty = duty::read(&mut root, zone);
-    config.problems = problems::read(&mut root);
+    (config.problems, config.quarantine) = problems::read(&mut root);
     let builders: Vec<_> = config.builders.iter().map(|b| b.name.as_str()).collect();
     config.owners = owners::read(&mut root, &builders);
     config.permissions = permissions::read(&mut root, file_name, &config.names());

@@ -1,5 +1,7 @@
 //! What people do with tests in quarantine (FLK-07).
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Control;
@@ -28,7 +30,7 @@ pub struct QuarantineBegin {
     pub owner: String,
     /// Why.
     pub reason: String,
-    /// When it counts again; absent: in 14 days.
+    /// When it counts again; absent: after the usual time.
     #[serde(default)]
     pub until: Option<Timestamp>,
 }
@@ -54,7 +56,8 @@ impl Control {
     /// The test is not known or not in quarantine, or the time is too long.
     pub(super) async fn quarantine(&self, act: QuarantineAct, by: &str) -> Result<(), String> {
         let (now, by) = (self.clock().wall(), by.to_owned());
-        let decide = move |state: &State| decide(state, act, by, now);
+        let usual = self.config().quarantine.usual();
+        let decide = move |state: &State| decide(state, act, by, (now, usual));
         let op = self.reader().read(decide).await;
         let op = op.map_err(|error| error.to_string())??;
         self.writer
@@ -68,7 +71,7 @@ fn decide(
     state: &State,
     act: QuarantineAct,
     by: String,
-    now: Timestamp,
+    (now, usual): (Timestamp, Duration),
 ) -> Result<Result<QuarantineOp, String>, StoreError> {
     let (builder, known) = (act.builder, state.quarantine()?);
     let Some(begin) = act.begin else {
@@ -95,12 +98,8 @@ fn decide(
         let why = "a test in quarantine needs an owner and a reason";
         return Ok(Err(why.to_owned()));
     }
-    let after = |time: std::time::Duration| {
-        let micros = i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        Timestamp(now.0.saturating_add(micros))
-    };
-    let until = begin.until.unwrap_or_else(|| after(Quarantine::USUAL));
-    if until <= now || until > after(Quarantine::LONGEST) {
+    let until = begin.until.unwrap_or(now + usual);
+    if until <= now || until > now + Quarantine::LONGEST {
         let why = "a test is in quarantine for 90 days at most; name an earlier time";
         return Ok(Err(why.to_owned()));
     }

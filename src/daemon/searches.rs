@@ -6,6 +6,7 @@
 //! no point is asked twice.
 
 mod automatic;
+mod flaky;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tracing::{info, warn};
 
 use crate::botmaster::{Answer, Ask, BuildEvent, Event, IntakeEvent, Probe};
 use crate::control::{Control, Interruption, News, Subscription, Topic};
-use crate::model::{BuilderName, Op, RequestId, Results, SearchOp};
+use crate::model::{BuilderName, Op, RequestId, SearchOp};
 use crate::net::Tasks;
 use crate::store::read::SearchRow;
 use crate::store::{State, StoreError};
@@ -36,6 +37,7 @@ pub(super) async fn run(control: Control, tasks: Tasks) {
         ended: BTreeSet::new(),
         followed: BTreeSet::new(),
         due: None,
+        unowned: BTreeSet::new(),
     };
     let work = async {
         loop {
@@ -66,12 +68,16 @@ struct Searcher {
     followed: BTreeSet<BuilderName>,
     /// When the next problem has gathered.
     due: Option<Instant>,
+    /// Flaky tests without an owner that were told of.
+    unowned: BTreeSet<String>,
 }
 
 impl Searcher {
     /// Goes on with each search.
     async fn look(&mut self) -> Result<(), String> {
         self.begin().await?;
+        self.look_at_suspects().await?;
+        self.quarantine().await?;
         let searches = self.control.reader().read(State::unsettled_searches).await;
         let searches = searches.map_err(|error| error.to_string())?;
         self.asked.clear();
@@ -239,10 +245,10 @@ impl Searcher {
                 {
                     return;
                 }
-                Ok(News::Event(Event::Build(BuildEvent::Finished {
-                    result: Results::Failure,
-                    ..
-                }))) if self.due.is_none() => {
+                // One that fails may begin a problem, one that passes may end one (FLK-04).
+                Ok(News::Event(Event::Build(BuildEvent::Finished { .. })))
+                    if self.due.is_none() =>
+                {
                     self.due = Some(Instant::now() + self.control.config().search.gather + LATER);
                 }
                 Ok(News::Event(_) | News::Build(_)) => {}

@@ -55,6 +55,20 @@ pub enum LetterFacts {
     Commit(CommitFacts),
     /// What a person is told of problems (ESC-01).
     Problems(ProblemsTold),
+    /// A test in quarantine counts again in a day (FLK-07).
+    QuarantineEnds {
+        /// The test, as people see it.
+        test: String,
+        /// The only builder where it is in quarantine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        builder: Option<BuilderName>,
+        /// Who sees to it that it gets well.
+        owner: String,
+        /// Why it is there.
+        reason: String,
+        /// When it counts again.
+        until: Timestamp,
+    },
     /// Somebody on IRC says to be a person, who gets the code that proves it (IRC-06). The code is
     /// a secret, which only the bot has.
     IrcCode {
@@ -298,6 +312,18 @@ impl Letter {
         }
     }
 
+    /// A letter about a test in quarantine.
+    #[must_use]
+    pub fn of_quarantine(target: &str, facts: LetterFacts, at: Timestamp) -> Self {
+        Self {
+            target: target.to_owned(),
+            order: "quarantine".to_owned(),
+            facts,
+            replaces: false,
+            at,
+        }
+    }
+
     /// A mail with the code for a nick.
     #[must_use]
     pub fn of_irc_code(bot: &str, person: &str, nick: &str, at: Timestamp) -> Self {
@@ -353,6 +379,9 @@ impl fmt::Display for LetterFacts {
                     }
                     _ => write!(f, "{count} problems"),
                 }
+            }
+            Self::QuarantineEnds { test, .. } => {
+                write!(f, "the quarantine of test {test} ends")
             }
             Self::IrcCode { person, nick, .. } => {
                 write!(f, "{nick} on IRC says to be {person}")

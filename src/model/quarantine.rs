@@ -22,7 +22,7 @@ pub struct Quarantine {
     /// When it counts again.
     #[schemars(with = "i64")]
     pub until: Timestamp,
-    /// Who put it there.
+    /// Who put it there; empty: the master.
     pub by: String,
     /// When.
     #[schemars(with = "i64")]
@@ -30,10 +30,10 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// How long a test is there unless somebody says otherwise: 14 days.
-    pub const USUAL: Duration = Duration::from_secs(14 * 86_400);
     /// How long it may be there: 90 days.
     pub const LONGEST: Duration = Duration::from_secs(90 * 86_400);
+    /// How long before its end the owner is told of it: a day.
+    pub const NOTICE: Duration = Duration::from_secs(86_400);
     /// Most tests in quarantine.
     pub const MOST: usize = 10_000;
 }
@@ -49,6 +49,13 @@ pub enum QuarantineOp {
         /// The test.
         test: TestName,
         /// The only builder where it was.
+        builder: Option<BuilderName>,
+    },
+    /// Its owner is told that it ends soon; the letter is in the same transaction.
+    Told {
+        /// The test.
+        test: TestName,
+        /// The only builder where it is.
         builder: Option<BuilderName>,
     },
 }

@@ -23,7 +23,7 @@ pub use mailmap::{Addition, LARGEST_MAILMAP, MailmapPerson, additions, parse_mai
 pub use may::{Actor, Decision, Ground, is_about, may};
 pub use one_click::{NoLink, OneClick};
 pub use proxy::{ProxyUser, proxy_user};
-pub use register::{FoundBy, Register, SHERIFF};
+pub use register::{FoundBy, OPERATOR, Register, SHERIFF};
 pub use secrets::{
     LONGEST_TOKEN_DAYS, Lasting, TOKEN_DAYS, TOKEN_PREFIX, csrf, hash_of, is_csrf, is_good,
     is_password, secret,

@@ -31,6 +31,9 @@ pub enum FoundBy {
 /// The role of whoever is on duty (ESC-10).
 pub const SHERIFF: &str = "sheriff";
 
+/// The role of who runs the machines (INF-05).
+pub const OPERATOR: &str = "operator";
+
 impl Register {
     /// The people of the configuration and those known from elsewhere, who may come several times.
     /// What the configuration says of somebody counts, and what the others say is added to it; an

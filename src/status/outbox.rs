@@ -19,6 +19,7 @@ mod preview;
 mod problem_mail;
 mod program;
 mod push;
+mod quarantine_mail;
 mod recipients;
 mod smtp;
 mod turns;
@@ -84,9 +85,9 @@ pub struct Outbox {
     pub measures: Arc<Measures>,
     /// The bots that tell channels, and the clients of people.
     pub lookout: Lookout,
-}
     /// Knows why builds wait.
     pub control: Control,
+}
 
 /// An attempt that has ended.
 type Attempt = (LetterRow, Fate);
@@ -120,8 +121,8 @@ impl Outbox {
                     templates: Arc::clone(&templates),
                     connections: Arc::clone(&connections),
                     lookout: self.lookout.clone(),
-                };
                     control: Some(self.control.clone()),
+                };
                 let failed = match post.has_target(&letter.target) {
                     true => stale(&letter, now),
                     false => Some(Failure::Gone(turns.gone_since(&letter.target, now))),

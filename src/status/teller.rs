@@ -1,7 +1,9 @@
-//! Tells people of problems (ESC-01 to ESC-12): looks what is due, and writes the letters. What is
+//! Tells people of problems (ESC-01 to ESC-12), and owners that the quarantine of their tests ends
+//! (FLK-07): looks what is due, and writes the letters. What is
 //! said and what is written of it are one transaction, so that nothing is told twice or lost.
 
 mod affairs;
+mod quarantine;
 mod ways;
 
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
 use self::affairs::letters;
+use self::quarantine::notices;
 use crate::clock::Clock;
 use crate::config::{Config, StatusConfig};
 use crate::control::{Interruption, Subscription};
 use crate::model::{Op, Zone};
 use crate::net::Tasks;
 use crate::status::lookout::Lookout;
-use crate::store::{State, Writer};
+use crate::store::{State, StoreError, Writer};
 
 /// How often it looks whether something is due.
 const EVERY: Duration = Duration::from_secs(15);
@@ -72,18 +75,20 @@ impl Teller {
     async fn look(&self) {
         let config = Arc::clone(&self.config.borrow());
         let (now, zone, in_force) = (self.clock.wall(), self.zone, Arc::clone(&config));
-        let look = move |state: &State| letters(state, &in_force, zone, now);
-        let letters = match self.writer.reader().read(look).await {
-            Ok(letters) => letters,
+        let look = move |state: &State| {
+            let letters = letters(state, &in_force, zone, now)?;
+            Ok::<_, StoreError>((letters, notices(state, &in_force, now)?))
+        };
+        let (letters, mut ops) = match self.writer.reader().read(look).await {
+            Ok(found) => found,
             Err(error) => {
                 error!("cannot tell people of problems: {error}");
                 return;
             }
         };
-        if letters.is_empty() {
+        if letters.is_empty() && ops.is_empty() {
             return;
         }
-        let mut ops = Vec::new();
         for telling in letters {
             let op = telling.spread(&self.lookout, &config).await;
             ops.push(Op::Letter(Box::new(op)));

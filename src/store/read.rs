@@ -44,7 +44,7 @@ pub(super) use build_problems::{
 pub use builders::{BuilderRow, SlaveRow, VisitRow};
 pub use builds::{BuildRow, LogRow, StepRow};
 pub(super) use ending::{ended_build, facts_of, previous_of};
-pub use flaky::FlakyRow;
+pub use flaky::{FlakyRow, SuspectRow};
 pub(super) use flaky::{evidence_of, newest_of};
 pub use letters::{LetterFilter, LetterRow, OutboxRow};
 pub use lines::{BriefRow, LineRow, Wanted};
@@ -55,6 +55,7 @@ pub use problems::{ProblemEventRow, ProblemFilter, ProblemRow};
 pub(super) use problems::{
     answers_of_build, answers_so_far, problem_of, subject_of, suspects_between, walk_back,
 };
+pub use quarantine::{CrowdedRow, FlakyTestRow};
 pub use queue::RequestPlace;
 pub use requests::RequestRow;
 pub use searched::Finding;

@@ -22,7 +22,7 @@ mod tests;
 
 pub use evidence::{Answer, Evidence, PROBED_POINTS};
 pub use fingerprint::{MOST_FINGERPRINTS, fingerprint, symptoms};
-pub use flakiness::{Contradiction, Flakiness, flakiness};
+pub use flakiness::{Contradiction, Flakiness, flakiness, is_for_quarantine, suspicion};
 pub use hands::{Hands, Held};
 pub use infrastructure::{Ended, Says, Trouble, Turn, WINDOW, turns};
 pub use judging::{Judged, Problem, ProblemEvent, ProblemState, Suspect, Ways, judge};

@@ -61,7 +61,7 @@ struct Add {
     /// Why it is put there
     #[arg(long)]
     reason: String,
-    /// When it counts again, at most 90 days from now [default: in 14 days]
+    /// When it counts again, at most 90 days from now [default: by `quarantine_days`, in 14 days]
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     until: Option<Timestamp>,
 }

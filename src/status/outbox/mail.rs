@@ -89,6 +89,8 @@ impl Post {
         };
         let parts = if let LetterFacts::Problems(told) = &letter.facts {
             self.write_of_problems(letter, told, notifier).await?
+        } else if let LetterFacts::QuarantineEnds { .. } = &letter.facts {
+            self.write_of_quarantine(letter, notifier).await?
         } else {
             self.write(letter, notifier).await?
         };
@@ -214,6 +216,7 @@ fn draft(
         LetterFacts::SlaveMissing { .. }
         | LetterFacts::Commit(_)
         | LetterFacts::Problems(_)
+        | LetterFacts::QuarantineEnds { .. }
         | LetterFacts::IrcCode { .. } => {
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }

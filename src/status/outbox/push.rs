@@ -287,6 +287,7 @@ fn builds(
         | LetterFacts::Digest { .. }
         | LetterFacts::Commit(_)
         | LetterFacts::Problems(_)
+        | LetterFacts::QuarantineEnds { .. }
         | LetterFacts::IrcCode { .. } => (&[][..], 0),
     };
     let mut told = Vec::new();
@@ -324,6 +325,7 @@ fn facts(
         | LetterFacts::Digest { .. }
         | LetterFacts::Commit(_)
         | LetterFacts::Problems(_)
+        | LetterFacts::QuarantineEnds { .. }
         | LetterFacts::IrcCode { .. } => Ok(("text", json!({ "text": letter.facts.to_string() }))),
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
     AttributeKind, ChangeNumber, Letter, LetterOp, ProblemFacts, ProblemNumber, ProblemsTold,
     QuietHours, Role, SlaveName, TestName, Timestamp, Zone, interested_users,
 };
-use crate::people::{Register, SHERIFF};
+use crate::people::{OPERATOR, Register, SHERIFF};
 use crate::status::outbox::is_reachable;
 use crate::status::problem_facts::problem_facts;
 use crate::store::read::{Presumed, ProblemRow, Proved, SaidRows};
@@ -26,9 +26,6 @@ const MOST_TOLD: usize = 50;
 
 /// Changes whose files are looked at for owners.
 const MOST_OWNED: usize = 20;
-
-/// Who runs the machines (INF-05).
-const OPERATOR: &str = "operator";
 
 /// The letters that are due at `now`, with what is said in them.
 ///
@@ -174,13 +171,13 @@ impl Scene<'_> {
     /// Who has which role in a problem.
     fn roles(
         &self,
+        row: &ProblemRow,
+        hands: &Hands,
+    ) -> Result<BTreeMap<String, Standing>, StoreError> {
         if self.state.problem_at_origin(row)?.is_some() {
             // The branch has it from where it begins.
             return Ok(BTreeMap::new());
         }
-        row: &ProblemRow,
-        hands: &Hands,
-    ) -> Result<BTreeMap<String, Standing>, StoreError> {
         let mut people = BTreeMap::new();
         let mut add = |who: &str, role| {
             let standing = Standing {

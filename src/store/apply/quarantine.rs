@@ -24,10 +24,16 @@ pub(super) fn changed(conn: &Connection, op: &QuarantineOp) -> rusqlite::Result<
             conn.prepare_cached(END)?.execute(of)?;
             Ok(1)
         }
+        QuarantineOp::Told { test, builder } => {
+            let of = params![test.as_stored(), name(builder)];
+            conn.prepare_cached(TOLD)?.execute(of)?;
+            Ok(1)
+        }
     }
 }
 
 const BEGIN: &str = "INSERT OR REPLACE INTO quarantine
         (name, builder, owner, reason, until, set_by, set_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const TOLD: &str = "UPDATE quarantine SET told = 1 WHERE name = ?1 AND builder = ?2";
 const END: &str = "DELETE FROM quarantine WHERE name = ?1 AND builder = ?2";

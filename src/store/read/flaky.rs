@@ -1,8 +1,12 @@
 //! Subjects that are proved to be flaky (FLK-08).
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::model::{BuildId, BuildNumber, BuilderName, ChangeNumber};
+use crate::model::{
+    BuildId, BuildNumber, BuilderName, ChangeNumber, ProblemSubject, TestName, Timestamp,
+};
 use crate::store::StoreError;
 use crate::store::column::{Col, Json, int};
 use crate::store::state::State;
@@ -24,7 +28,54 @@ pub struct FlakyRow {
     pub contradictions: Vec<(ChangeNumber, BuildNumber, BuildNumber)>,
 }
 
+/// A step or a test of which a problem has ended lately, and which is not proved to be flaky.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SuspectRow {
+    /// The builder.
+    pub builder: BuilderName,
+    /// The step or the test.
+    pub subject: ProblemSubject,
+    /// What builds have answered about it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Most problems whose subjects are looked at.
+const MOST_SUSPECTS: u32 = 200;
+
 impl State {
+    /// The steps and tests of which problems were resolved since `since`, each once; those that are
+    /// proved to be flaky are left out.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn suspects(&self, since: Timestamp) -> Result<Vec<SuspectRow>, StoreError> {
+        self.read(|conn| {
+            let mut select = conn.prepare_cached(RESOLVED)?;
+            let mut rows = select.query(params![since.0, MOST_SUSPECTS])?;
+            let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+            while let Some(row) = rows.next()? {
+                let of: [String; 4] = [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?];
+                if !seen.insert(of.clone()) {
+                    continue;
+                }
+                let mut subject = conn.prepare_cached(SUBJECT)?;
+                let subject = subject.query_row(of.each_ref(), |row| row.get::<_, i64>(0));
+                let Some(subject) = subject.optional()? else {
+                    continue;
+                };
+                let [builder, _, step, test] = of;
+                let test = Some(test).filter(|test| !test.is_empty());
+                let test = test.map(|test| TestName::from_stored(&test));
+                found.push(SuspectRow {
+                    builder: builder.as_str().into(),
+                    subject: ProblemSubject::of_step(step, test),
+                    evidence: evidence_of(conn, subject, ChangeNumber::default())?,
+                });
+            }
+            Ok(found)
+        })
+    }
+
     /// On which trees a test of a builder is flaky, or a step if `test` is empty. The test is as it
     /// is stored.
     ///
@@ -102,6 +153,10 @@ fn number_of(conn: &Connection, build: BuildId) -> rusqlite::Result<Option<Build
     number.optional()
 }
 
+pub(super) const RESOLVED: &str = "SELECT builder, tree, step, test FROM problem
+    WHERE ended_at >= ?1 AND state = 1 AND kind = 0 LIMIT ?2";
+pub(super) const SUBJECT: &str = "SELECT id FROM subject
+    WHERE builder = ?1 AND tree = ?2 AND step = ?3 AND test = ?4 AND flaky = 0";
 pub(super) const FLAKY: &str = "SELECT id, tree ->> 0, step FROM subject
     WHERE builder = ?1 AND test = ?2 AND (?3 IS NULL OR step = ?3) AND flaky > 0 LIMIT 20";
 pub(super) const ANSWERS: &str =

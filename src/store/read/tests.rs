@@ -165,6 +165,13 @@ const QUERIES: &[&str] = &[
     tested::TABLE,
     quarantine::ALL,
     quarantine::OF_TEST,
+    quarantine::ENDING,
+    quarantine::FLAKY,
+    quarantine::BUILDERS,
+    quarantine::COUNTS,
+    quarantine::LAST_OF_TEST,
+    flaky::RESOLVED,
+    flaky::SUBJECT,
     test_reports::SHOWN,
     test_reports::KEPT_NAME,
     test_standing::LINES_OF,
@@ -191,6 +198,8 @@ const QUERIES: &[&str] = &[
     searched::BETWEEN,
     EARLIER_BUILDS,
     WITHOUT_CHANGES,
+    origins::BEFORE_ON_OTHERS,
+    origins::BEFORE,
     BASE,
     flaky::FLAKY,
     flaky::ANSWERS,
@@ -198,8 +207,6 @@ const QUERIES: &[&str] = &[
     BUILT_AT,
     flaky::NUMBER,
     TREE_CHANGES,
-    origins::BEFORE_ON_OTHERS,
-    origins::BEFORE,
 ];
 
 #[test]
@@ -214,7 +221,7 @@ fn every_query_has_its_index() {
             let is_small = ["builder", "slave", "built", "known", "spent_builds", "open"]
                 .iter()
                 .any(|table| line == format!("SCAN {table}"));
-            let is_open_only = ["_open", "line_broken", "search_running"]
+            let is_open_only = ["_open", "line_broken", "search_running", "subject_flaky"]
                 .iter()
                 .any(|index| line.contains(index));
             let is_by_number = !sql.contains("WHERE") || sql.contains("ORDER BY r.id DESC");

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::{Given, Wish};
 use crate::botmaster::{Ask, FORCED, Forced};
-use crate::control::{RemarkAct, Request, SearchAct, SearchWish, Service};
+use crate::control::{
+    QuarantineAct, QuarantineBegin, RemarkAct, Request, SearchAct, SearchWish, Service,
+};
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, Properties, RemarkKind, RequestId, SearchNumber, SetId,
     SlaveName, SourceStamp, SourceStamps, TestName,
@@ -23,6 +25,8 @@ const OWN: [&str; 4] = ["csrf", "once", "next", "forcescheduler"];
 
 /// How many properties the form of a builder without a force scheduler can have.
 const PROPERTIES: usize = 9;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 type Asked = Result<Wish, Refusal>;
 
@@ -312,7 +316,6 @@ pub(super) fn shut_down_slave(_: &State, given: &Given) -> Asked {
     }))
 }
 
-/// Says something of a problem. `hours` is how long a claim or a mute holds.
 /// A search for the cause of a problem.
 pub(super) fn bisect(state: &State, given: &Given) -> Asked {
     let problem = place::problem(state, &given.args)?;
@@ -351,6 +354,47 @@ pub(super) fn stop_search(state: &State, given: &Given) -> Asked {
     Ok(Wish::Requests(vec![Service::Search { act }.into()]))
 }
 
+/// Puts a test in quarantine on a builder, for some days.
+pub(super) fn quarantine(state: &State, given: &Given) -> Asked {
+    let until = match given.form.text("days") {
+        "" => None,
+        days => match days.parse::<u32>() {
+            Ok(days) if (1..=90).contains(&days) => Some(given.moment.now + DAY * days),
+            Ok(_) | Err(_) => {
+                return Err(Refusal::Argument {
+                    sentence: "The days are an integer from 1 to 90.".to_owned(),
+                });
+            }
+        },
+    };
+    let begin = QuarantineBegin {
+        owner: given.form.text("owner").to_owned(),
+        reason: given.form.text("reason").to_owned(),
+        until,
+    };
+    in_quarantine(state, given, Some(begin))
+}
+
+pub(super) fn end_quarantine(state: &State, given: &Given) -> Asked {
+    in_quarantine(state, given, None)
+}
+
+fn in_quarantine(state: &State, given: &Given, begin: Option<QuarantineBegin>) -> Asked {
+    let builder = place::builder(state, &given.args)?;
+    let asked = given.args.part("test");
+    let known = match place::test(state, asked)? {
+        Some(hash) => state.test_name(hash)?,
+        None => None,
+    };
+    let act = Box::new(QuarantineAct {
+        test: known.map_or_else(|| asked.to_owned(), |name| name.shown()),
+        builder: Some(builder),
+        begin,
+    });
+    Ok(Wish::Requests(vec![Service::Quarantine { act }.into()]))
+}
+
+/// Says something of a problem. `hours` is how long a claim or a mute holds.
 pub(super) fn remark(state: &State, given: &Given, kind: RemarkKind) -> Asked {
     let problem = place::problem(state, &given.args)?;
     let hours = match given.form.text("hours") {

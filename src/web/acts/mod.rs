@@ -136,6 +136,7 @@ const fn own(path: &'static str, ask: fn(&State, &Given) -> Result<Wish, Refusal
 
 const PROBLEM: &str = "/problems/{problem}";
 const BUILDER: &str = "/builders/{builder}";
+const TEST: &str = "/builders/{builder}/tests/{test}";
 const BUILD: &str = "/builders/{builder}/builds/{build}";
 const SLAVE: &str = "/buildslaves/{slave}";
 
@@ -258,6 +259,18 @@ pub(super) const ACTS: &[&Act] = &[
         Action::Search,
         "/searches/{search}",
         ask::stop_search,
+    ),
+    &row(
+        "/builders/{builder}/tests/{test}/quarantine",
+        Action::Problem,
+        TEST,
+        ask::quarantine,
+    ),
+    &row(
+        "/builders/{builder}/tests/{test}/unquarantine",
+        Action::Problem,
+        TEST,
+        ask::end_quarantine,
     ),
     &remark("/problems/{problem}/claim", |state, given| {
         ask::remark(state, given, RemarkKind::Claim)

@@ -8,7 +8,7 @@ use super::tail::Tail;
 use super::words;
 use crate::model::BuilderName;
 use crate::store::State;
-use crate::store::read::Wanted;
+use crate::store::read::{CrowdedRow, Wanted};
 use crate::view::{Brief, Build, Builder, Change, Overview, Slave, Standing, Step};
 use crate::web::address;
 use crate::web::page::{Page, Permission, Place, Scene, Shown};
@@ -36,6 +36,8 @@ struct Home {
     builders: usize,
     overview: Overview,
     away: Vec<(Link, String)>,
+    /// Steps with too many tests in quarantine: the tests of the builder, and a sentence.
+    crowded: Vec<(Link, String)>,
     last: Option<(Link, Link, Ago)>,
     broken: Vec<Broken>,
     running: Vec<Running>,
@@ -100,12 +102,15 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     for known in &newest {
         changes.push(ChangeRow::read(state, scene, &Change::from(known))?);
     }
+    let percent = scene.config.quarantine.quarantine_warning;
+    let crowded = state.crowded_steps(percent, scene.now)?;
     let lately = Brief::finished_lately(state, LATELY)?;
     let home = Home {
         builders: builders.len(),
         away: away
             .map(|away| (slave(&away.name), words::slave(scene, away)))
             .collect(),
+        crowded: crowded.into_iter().map(crowd).collect(),
         last: newest.first().map(|last| {
             let who = person(&last.content.who);
             (change(last.number), who, scene.ago(last.arrived_at))
@@ -131,6 +136,16 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
     };
     let shown = Shown::new(title, &home)?.with_icon(icon).running(runs);
     Ok(shown.with_feed(&[("kind", "problems")]))
+}
+
+/// Of how many tests the quarantine says nothing good (FLK-07).
+fn crowd(row: CrowdedRow) -> (Link, String) {
+    let href = format!("{}/tests", address::builder(&row.builder));
+    let says = format!(
+        "{} of the {} tests of step {} are in quarantine",
+        row.quarantined, row.tests, row.step
+    );
+    (Link::to(row.builder.as_str(), &href), says)
 }
 
 impl Broken {

@@ -5,12 +5,13 @@ use askama::Template;
 use super::build::{missing, number};
 use super::common::not_found;
 use super::test_text::InBuild;
-use crate::model::{BuildNumber, BuilderName, Quarantine, TestName};
+use crate::control::Target;
+use crate::model::{Action, BuildNumber, BuilderName, Quarantine, TestName};
 use crate::store::State;
 use crate::text::commas;
 use crate::view::{Build, Flakiness, StepTests, Test, TestChange};
 use crate::web::address;
-use crate::web::page::{Page, Permission, Place, Scene, Shown};
+use crate::web::page::{Marks, Page, Permission, Place, Scene, Shown};
 use crate::web::parts::{Link, Outcome, Time, Tone, change};
 use crate::web::place;
 use crate::web::refusal::Refusal;
@@ -103,11 +104,26 @@ struct History {
     name: String,
     /// Who sees to it that it gets well, why it is in quarantine, and until when.
     quarantine: Option<(String, String, Time)>,
+    /// What puts it there or takes it out, for those who may.
+    form: Option<QuarantineForm>,
     flaky: Vec<FlakyPlace>,
     /// Who cares for the builder.
     owners: String,
     in_build: Vec<InBuild>,
     rows: Vec<(Link, String, String, Link, Outcome, &'static str)>,
+}
+
+/// The form that puts a test in quarantine, or takes it out.
+#[derive(Debug)]
+struct QuarantineForm {
+    action: String,
+    marks: Marks,
+    /// Who is likely to see to it.
+    owner: String,
+    /// For how many days it is there unless something else is filled in.
+    days: u32,
+    /// Whether it can be taken out here: not one that is in quarantine on all builders.
+    ends: bool,
 }
 
 fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
@@ -220,12 +236,42 @@ fn history(
     }
     let quarantine = state.quarantine_of(&name, builder, scene.moment().now)?;
     let flaky = Flakiness::of(state, builder, None, name.as_stored())?;
+    let form = quarantine_form(state, scene, (builder, &name), quarantine.as_ref())?;
     page_of(
         (builder, scene),
-        &name,
+        (&name, form),
         (quarantine, &flaky, in_build),
         &changes,
     )
+}
+
+fn quarantine_form(
+    state: &State,
+    scene: &Scene,
+    (builder, name): (&BuilderName, &TestName),
+    known: Option<&Quarantine>,
+) -> Result<Option<QuarantineForm>, Refusal> {
+    let is_here = known.is_none_or(|one| one.builder.is_some());
+    let target = Target::Builder(builder.clone());
+    let marks = match is_here {
+        true => scene.form(state, Action::Problem, &target)?,
+        false => None,
+    };
+    let owners = scene.config.owners_of_builder(builder.as_str());
+    let owner = owners.into_iter().next();
+    let owner = owner.or_else(|| scene.reader.user().map(str::to_owned));
+    let act = if known.is_some() {
+        "unquarantine"
+    } else {
+        "quarantine"
+    };
+    Ok(marks.map(|marks| QuarantineForm {
+        action: format!("{}/{act}", address::test(builder, name.hash())),
+        marks,
+        owner: owner.unwrap_or_default(),
+        days: scene.config.quarantine.quarantine_days,
+        ends: known.is_some(),
+    }))
 }
 
 /// Where something is flaky: the branch and the step, how often it fails, and the builds that
@@ -254,7 +300,7 @@ pub(super) fn flaky(builder: &BuilderName, flaky: &[Flakiness]) -> Vec<FlakyPlac
 
 fn page_of(
     (builder, scene): (&BuilderName, &Scene),
-    name: &TestName,
+    (name, form): (&TestName, Option<QuarantineForm>),
     (quarantine, flaky_on, in_build): (Option<Quarantine>, &[Flakiness], Vec<InBuild>),
     changes: &[TestChange],
 ) -> Result<Shown, Refusal> {
@@ -282,6 +328,7 @@ fn page_of(
             let until = scene.second(one.until);
             (one.owner, one.reason, until)
         }),
+        form,
         flaky: flaky(builder, flaky_on),
         owners: commas(scene.config.owners_of_builder(builder.as_str())),
         in_build,

@@ -253,7 +253,7 @@ pub(super) fn done(order: &Order, act: &Act) -> Vec<Reply> {
         }
         Act::Search(act) => reply(Kind::Search, searching::done(act)),
         Act::Quarantine { test, owner, .. } => {
-            let text = format!("test {test} is in quarantine for 14 days; {owner} sees to it");
+            let text = format!("test {test} is in quarantine; {owner} sees to it");
             reply(Kind::Quarantined, text)
         }
         Act::Join { channel } => reply(Kind::Joined, format!("coming to {channel}")),

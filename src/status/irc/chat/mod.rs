@@ -244,7 +244,7 @@ static COMMANDS: [Command; 32] = [
     ),
     row(
         "quarantine",
-        "quarantine TEST REASON - let a test fail for 14 days without failing its step",
+        "quarantine TEST REASON - let a test fail for a while without failing its step",
         Needs::People,
         problems::quarantine,
     ),

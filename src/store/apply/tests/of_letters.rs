@@ -85,6 +85,7 @@ fn out_02_a_letter_has_what_the_end_and_the_build_before_it_say() {
         | LetterFacts::IrcCode { .. }
         | LetterFacts::Commit(_)
         | LetterFacts::Problems(_)
+        | LetterFacts::QuarantineEnds { .. }
         | LetterFacts::Digest { .. } => panic!("{letter:?}"),
     });
     assert_eq!(
