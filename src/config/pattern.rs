@@ -3,6 +3,8 @@
 //! Regular expressions must match from the beginning of the text on, and may end before its end, as
 //! Buildbot's do (Python's `re.match`). Two patterns are equal if they were written alike.
 
+use std::sync::Arc;
+
 use serde::{Serialize, Serializer};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -83,7 +85,7 @@ impl PartialEq for FilePatterns {
 impl Globs {
     fn new(patterns: &[&str]) -> Result<Self, PatternError> {
         let mut set = GlobSetBuilder::new();
-        let wrong = |e: globset::Error| PatternError(e.kind().to_string());
+        let wrong = |e: globset::Error| PatternError::of(e.kind().to_string());
         for pattern in patterns {
             let glob = GlobBuilder::new(pattern).literal_separator(true).build();
             set.add(glob.map_err(wrong)?);
@@ -106,7 +108,7 @@ impl NamePatterns {
     /// The first pattern that is none, and why.
     pub(super) fn new(patterns: &[String]) -> Result<Self, PatternError> {
         let mut set = GlobSetBuilder::new();
-        let wrong = |e: globset::Error| PatternError(e.kind().to_string());
+        let wrong = |e: globset::Error| PatternError::of(e.kind().to_string());
         for pattern in patterns {
             set.add(GlobBuilder::new(pattern).build().map_err(wrong)?);
         }
@@ -117,6 +119,11 @@ impl NamePatterns {
     pub(super) fn is_match(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
+}
+
+/// The pattern of names that only `name` matches.
+pub(super) fn escape(name: &str) -> String {
+    globset::escape(name)
 }
 
 /// How a field of a change must look: an exact text, one of a list, or an anchored regular
@@ -291,9 +298,9 @@ pub(super) fn help(wrong: &str) -> &'static str {
     }
 }
 
-/// A regular expression for lines of output.
+/// A regular expression for lines of output; its copies share what was compiled.
 #[derive(Clone, Debug)]
-pub struct LinePattern(Regex);
+pub struct LinePattern(Arc<Regex>);
 
 impl LinePattern {
     /// Matches anywhere in a line.
@@ -301,8 +308,9 @@ impl LinePattern {
     /// # Errors
     /// The expression is none.
     pub fn anywhere(regex: &str) -> Result<Self, PatternError> {
-        let wrong = |e: regex::Error| PatternError(reason(&e.to_string()));
-        Regex::new(regex).map(Self).map_err(wrong)
+        let wrong = |e: regex::Error| PatternError::of_regex(&e);
+        let compiled = Regex::new(regex).map_err(wrong)?;
+        Ok(Self(Arc::new(compiled)))
     }
 
     /// Matches from the beginning of a line on.
@@ -310,7 +318,7 @@ impl LinePattern {
     /// # Errors
     /// The expression is none.
     pub fn from_start(regex: &str) -> Result<Self, PatternError> {
-        anchored(regex).map(Self)
+        anchored(regex).map(Arc::new).map(Self)
     }
 
     /// Whether the line matches.
@@ -351,8 +359,40 @@ impl Serialize for LinePattern {
 
 /// Why a pattern is none.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct PatternError(String);
+#[error("{why}")]
+pub struct PatternError {
+    why: String,
+    /// Whether it is larger than a pattern may be.
+    is_too_large: bool,
+}
+
+impl PatternError {
+    fn of(why: String) -> Self {
+        Self {
+            why,
+            is_too_large: false,
+        }
+    }
+
+    fn too_large(why: String) -> Self {
+        Self {
+            why,
+            is_too_large: true,
+        }
+    }
+
+    fn of_regex(error: &regex::Error) -> Self {
+        Self {
+            why: reason(&error.to_string()),
+            is_too_large: matches!(error, regex::Error::CompiledTooBig(_)),
+        }
+    }
+
+    /// Whether the pattern is larger than one may be.
+    pub(super) const fn is_too_large(&self) -> bool {
+        self.is_too_large
+    }
+}
 
 /// `regex`, made to match only at the beginning of a string.
 fn anchored(regex: &str) -> Result<Regex, PatternError> {
@@ -363,19 +403,19 @@ fn anchored(regex: &str) -> Result<Regex, PatternError> {
 fn anchored_within(regex: &str, largest: usize) -> Result<Regex, PatternError> {
     // Parsed as written first, so that a pattern such as `a)(b` is refused and messages show what
     // the user wrote. Only the anchored pattern is compiled, because that is what takes time.
-    regex_syntax::parse(regex).map_err(|e| PatternError(reason(&e.to_string())))?;
+    regex_syntax::parse(regex).map_err(|e| PatternError::of(reason(&e.to_string())))?;
     let build = |text: &str| RegexBuilder::new(text).size_limit(largest).build();
     // An `x` pattern may end in a comment, which only a line break ends.
     build(&format!("\\A(?:{regex})"))
         .or_else(|_| build(&format!("\\A(?:{regex}\n)")))
-        .map_err(|e| PatternError(reason(&e.to_string())))
+        .map_err(|e| PatternError::of_regex(&e))
 }
 
 /// A regular expression of an expression of the configuration, within its limits (CFL-70). It may
 /// match anywhere in a text, or from its beginning on.
 pub(super) fn limited(regex: &str, is_anchored: bool) -> Result<Regex, PatternError> {
     if regex.chars().count() > LONGEST {
-        return Err(PatternError(format!(
+        return Err(PatternError::too_large(format!(
             "it has more than {LONGEST} characters"
         )));
     }
@@ -383,7 +423,7 @@ pub(super) fn limited(regex: &str, is_anchored: bool) -> Result<Regex, PatternEr
         return anchored_within(regex, LARGEST);
     }
     let compiled = RegexBuilder::new(regex).size_limit(LARGEST).build();
-    compiled.map_err(|e| PatternError(reason(&e.to_string())))
+    compiled.map_err(|e| PatternError::of_regex(&e))
 }
 
 /// The longest regular expression in an expression, in characters.

@@ -33,7 +33,7 @@ pub use self::page::Page;
 pub use self::scope::{Given, Named, Scope};
 
 /// When an expression is worked out, which decides what is a mistake and how much it may cost.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Mode {
     /// When the file is read: what is not there is a mistake (CFL-85).
     Reading,
@@ -93,14 +93,17 @@ pub struct Use {
     pub at: Range<usize>,
 }
 
-/// An expression, ready to be worked out. Two are equal if they are written alike.
+/// An expression, ready to be worked out. Two are equal if they are written alike, and copies share
+/// what was compiled.
 #[derive(Clone)]
-pub struct Expression(Arc<Compiled>);
+pub struct Expression {
+    compiled: Arc<Compiled>,
+    place: Arc<str>,
+}
 
 struct Compiled {
     text: String,
     mode: Mode,
-    place: String,
     uses: Vec<Use>,
     patterns: Arc<Patterns>,
     code: engine::Code,
@@ -137,32 +140,43 @@ impl Expression {
         check::depth(&tokens)?;
         let code = engine::compile(text, mode, &tokens)?;
         let found = check::words(&tokens, mode)?;
-        Ok(Self(Arc::new(Compiled {
-            text: text.to_owned(),
-            mode,
-            place: place.to_owned(),
-            uses: found.uses,
-            patterns: Arc::new(found.patterns),
-            code,
-        })))
+        Ok(Self {
+            compiled: Arc::new(Compiled {
+                text: text.to_owned(),
+                mode,
+                uses: found.uses,
+                patterns: Arc::new(found.patterns),
+                code,
+            }),
+            place: Arc::from(place),
+        })
+    }
+
+    /// The same expression as it stands in another place of the configuration.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self {
+            place: Arc::from(place),
+            ..self
+        }
     }
 
     /// As it is written.
     #[must_use]
     pub fn text(&self) -> &str {
-        &self.0.text
+        &self.compiled.text
     }
 
     /// Where in the configuration it stands, for messages.
     #[must_use]
     pub fn place(&self) -> &str {
-        &self.0.place
+        &self.place
     }
 
     /// The names that it uses, also in branches that are never taken.
     #[must_use]
     pub fn uses(&self) -> &[Use] {
-        &self.0.uses
+        &self.compiled.uses
     }
 
     /// Its value with the names of `scope`; nothing if it is undefined.
@@ -170,8 +184,33 @@ impl Expression {
     /// # Errors
     /// It cannot be worked out, or costs too much.
     pub fn evaluate(&self, scope: &Scope) -> Result<Option<Json>, Mistake> {
-        let result = self.0.code.run(scope, &self.0.patterns);
+        let result = self.compiled.code.run(scope, &self.compiled.patterns);
         result.map_err(|mistake| self.explain(mistake, scope))
+    }
+
+    /// As [`Expression::evaluate`], for one that is worked out when the file is read; adds to
+    /// `work` how much it was, in steps of the engine. If it was too much, the mistake says which
+    /// part of it.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate_counting(
+        &self,
+        scope: &Scope,
+        work: &mut u64,
+    ) -> Result<Option<Json>, Mistake> {
+        let result = self.evaluate(scope);
+        *work = work.saturating_add(engine::last_work());
+        result.map_err(|mistake| {
+            if mistake.class != Class::TooMuch || !mistake.at.is_empty() {
+                return mistake;
+            }
+            *work = work.saturating_add(engine::FUEL);
+            let compiled = &self.compiled;
+            let names = (scope, &compiled.patterns);
+            let at = engine::too_much(&compiled.text, compiled.mode, names);
+            mistake.at(at)
+        })
     }
 
     /// Whether its value counts as true: it is defined, and not none, false, 0 or empty (CFL-27).
@@ -188,7 +227,7 @@ impl Expression {
     #[must_use]
     pub fn values(&self, scope: &Scope) -> Vec<(String, String)> {
         let mut values: Vec<(String, String)> = Vec::new();
-        for used in &self.0.uses {
+        for used in &self.compiled.uses {
             let name = used.path.join(".");
             if !values.iter().any(|(known, _)| *known == name) {
                 let value = match scope.look_up(&used.path) {
@@ -203,7 +242,7 @@ impl Expression {
 
     /// Names the properties that are not set, of which something was to be calculated.
     fn explain(&self, mistake: Mistake, scope: &Scope) -> Mistake {
-        if mistake.class != Class::Evaluation || self.0.mode == Mode::Reading {
+        if mistake.class != Class::Evaluation || self.compiled.mode == Mode::Reading {
             return mistake;
         }
         let is_unset = |used: &&Use| {
@@ -214,7 +253,7 @@ impl Expression {
         let of_nothing = ["undefined", "none"]
             .iter()
             .any(|w| mistake.message.contains(w));
-        match self.0.uses.iter().find(is_unset) {
+        match self.compiled.uses.iter().find(is_unset) {
             Some(used) if of_nothing => Mistake {
                 message: format!("`{}` is not set", used.path.join(".")),
                 ..mistake
@@ -262,7 +301,7 @@ fn cut(text: &str) -> String {
 
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
-        self.0.text == other.0.text && self.0.mode == other.0.mode
+        self.compiled.text == other.compiled.text && self.compiled.mode == other.compiled.mode
     }
 }
 
@@ -270,13 +309,15 @@ impl Eq for Expression {}
 
 impl fmt::Debug for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Expression").field(&self.0.text).finish()
+        f.debug_tuple("Expression")
+            .field(&self.compiled.text)
+            .finish()
     }
 }
 
 impl Serialize for Expression {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.text)
+        serializer.serialize_str(&self.compiled.text)
     }
 }
 

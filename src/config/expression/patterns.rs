@@ -79,6 +79,11 @@ impl Patterns {
 
 fn compile(kind: Kind, text: &str) -> Result<Regex, Mistake> {
     pattern::limited(text, kind == Kind::Match).map_err(|wrong| {
+        if wrong.is_too_large() {
+            let message = format!("a regular expression is too large: {wrong}");
+            let help = "it may have 1000 characters, and 1 MiB when it is compiled";
+            return Mistake::new(Class::TooMuch, message, help);
+        }
         let message = format!("`{text}` is not a regular expression: {wrong}");
         let help = pattern::help(&wrong.to_string());
         Mistake::new(Class::Pattern, message, help)

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json};
 
 use super::super::class::Class;
-use super::super::expression::{Mistake, Scope, literal};
+use super::super::expression::{Expression, Mistake, Scope, literal};
 use super::super::places::ContextId;
 use super::super::spelling;
 use super::super::tree::{Data, Field, Fields, Node, Piece, Text};
@@ -341,7 +341,7 @@ impl Farm<'_> {
             }
         };
         self.knows(expression, node, start, env)?;
-        match expression.evaluate(&env.scope) {
+        match self.work_out(expression, (node, start), env)? {
             Ok(Some(value)) => Some(value),
             Ok(None) => {
                 let message = format!("`{}` is not there", expression.text());
@@ -381,7 +381,7 @@ impl Farm<'_> {
     /// Whether all names of `expression` are known (CFL-22); tells those that are not.
     pub(super) fn knows(
         &mut self,
-        expression: &super::Expression,
+        expression: &Expression,
         node: &Node,
         start: usize,
         env: &Env,

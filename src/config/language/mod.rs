@@ -23,6 +23,7 @@ mod rules;
 mod selectors;
 mod told;
 mod vars;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -105,6 +106,8 @@ struct Farm<'t> {
     incomplete: BTreeSet<&'static str>,
     /// How much has come out: bytes of texts, and 16 for each value.
     size: usize,
+    /// How much work the expressions were, in steps of the engine.
+    work: u64,
 }
 
 /// The keys of the top level that the language takes for itself.
@@ -124,6 +127,7 @@ impl<'t> Farm<'t> {
             spare: BTreeSet::new(),
             incomplete: BTreeSet::new(),
             size: 0,
+            work: 0,
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::super::class::Class;
-use super::super::expression::{Expression, Given, Mistake, Mode};
+use super::super::expression::{Expression, Given, Mistake, Mode, is_true};
 use super::super::tree::{Data, Field, Fields, Node};
 use super::Farm;
 use super::filling::{Env, noun};
@@ -219,8 +219,8 @@ impl Farm<'_> {
             }
         };
         self.knows(expression, node, 0, env)?;
-        match expression.holds(&env.scope) {
-            Ok(holds) => Some(holds),
+        match self.work_out(expression, (node, 0), env)? {
+            Ok(value) => Some(value.is_some_and(|value| is_true(&value))),
             Err(mistake) => {
                 let at = if mistake.at.is_empty() {
                     0..text.len()
