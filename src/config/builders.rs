@@ -162,6 +162,29 @@ struct Directories<'a> {
     may_be_shared: bool,
 }
 
+impl<'a> Directories<'a> {
+    /// The first directory that `dir` cannot stand beside, and why.
+    fn clash(&self, dir: &str) -> Option<(String, &Value<'a>)> {
+        let parts = dir.match_indices('/');
+        let mut outer = parts.filter_map(|(end, _)| dir.get(..end));
+        let outer = outer.find_map(|outer| self.dirs.get_key_value(outer));
+        let inner = || {
+            let below = format!("{dir}/");
+            let mut inner = self.dirs.range(below.clone()..);
+            inner.next().filter(|(inner, _)| inner.starts_with(&below))
+        };
+        let same = self.dirs.get(dir).filter(|_| !self.may_be_shared);
+        match (outer, same) {
+            (None, Some(same)) => Some((format!("two builders have the directory `{dir}`"), same)),
+            (outer, _) => {
+                let (other, first) = outer.or_else(inner)?;
+                let message = format!("`{dir}` and `{other}` are inside one another");
+                Some((message, first))
+            }
+        }
+    }
+}
+
 /// What the builders that were read have.
 #[derive(Debug, Default)]
 struct Seen<'a> {
@@ -320,21 +343,7 @@ fn read_builddir(value: &Value<'_>) -> Option<String> {
 
 /// Tells of two builders of which one would find its files in the directory of the other.
 fn check_builddir<'a>(dir: &str, value: &Value<'a>, known: &mut Directories<'a>) {
-    let is_inside = |inner: &str, outer: &str| {
-        let rest = inner.strip_prefix(outer);
-        rest.is_some_and(|rest| rest.starts_with('/'))
-    };
-    let clash = known.dirs.iter().find_map(|(other, first)| {
-        let message = if other == dir {
-            (!known.may_be_shared).then(|| format!("two builders have the directory `{dir}`"))
-        } else if is_inside(dir, other) || is_inside(other, dir) {
-            Some(format!("`{dir}` and `{other}` are inside one another"))
-        } else {
-            None
-        };
-        Some((message?, first))
-    });
-    if let Some((message, first)) = clash {
+    if let Some((message, first)) = known.clash(dir) {
         value.sink.clash(
             (value.span(), first.span()),
             message,

@@ -66,6 +66,7 @@ mod search;
 mod secret;
 mod shape;
 mod shapes;
+mod shared;
 mod sink;
 pub mod slaves;
 pub(crate) mod spelling;

@@ -11,6 +11,7 @@ use super::places::Places;
 use super::property_names::PropertyNames;
 use super::report::{ConfigError, told_once};
 use super::shape::Shape;
+use super::shared::Shared;
 use super::template::SecretSource;
 use super::trace::{Trace, Wanted};
 use super::visible::KnownValues;
@@ -41,6 +42,8 @@ pub(super) struct Sink<'a> {
     pub(super) root: OnceCell<&'static Shape>,
     /// Who watches which forms of values are wanted.
     watcher: Option<&'a Trace>,
+    /// What was compiled for equal texts.
+    pub(super) shared: Shared,
     /// Schedulers that steps trigger, which are read after the steps.
     triggers: RefCell<Vec<Triggered>>,
 }
@@ -68,6 +71,7 @@ impl<'a> Sink<'a> {
             secrets: RefCell::default(),
             values: OnceCell::new(),
             properties: RefCell::default(),
+            shared: Shared::default(),
             triggers: RefCell::default(),
             root: OnceCell::new(),
             watcher: None,

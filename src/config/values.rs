@@ -177,7 +177,10 @@ impl Value<'_> {
         let text = self.text()?;
         let there = self.sink.places.locate(self.span().start);
         let place = format!("{}, line {}", of(self.key, &self.label), there.line);
-        match Expression::compile(text, mode, &place) {
+        let known = &self.sink.shared.expressions;
+        let compile = |(mode, text): &(Mode, String)| Expression::compile(text, *mode, "");
+        let compiled = known.get((mode, text.to_owned()), compile);
+        match compiled.map(|expression| expression.at(&place)) {
             Ok(expression) => {
                 for used in expression.uses() {
                     if let [prop, name, ..] = used.path.as_slice()

@@ -1,5 +1,7 @@
 //! What steps make of the output of their command: settings of the readers in `build::steps`.
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 use crate::config::pattern::LinePattern;
@@ -150,9 +152,16 @@ pub struct MysqlTests {
 impl WarningRules {
     /// The usual rules, with this pattern.
     pub(super) fn with(pattern: &str) -> Self {
+        Self {
+            pattern: LinePattern::from_start(pattern).expect("a valid expression"),
+            ..Self::default()
+        }
+    }
+
+    fn usual() -> Self {
         let known = "a valid expression";
         Self {
-            pattern: LinePattern::from_start(pattern).expect(known),
+            pattern: LinePattern::from_start(".*warning[: ].*").expect(known),
             extractor: WarningExtractor::Line,
             directory_enter: LinePattern::anywhere(
                 "make.*: Entering directory [\u{2019}\"`'](.*)[\u{2019}'`\"]",
@@ -168,7 +177,8 @@ impl WarningRules {
 
 impl Default for WarningRules {
     fn default() -> Self {
-        Self::with(".*warning[: ].*")
+        static USUAL: LazyLock<WarningRules> = LazyLock::new(WarningRules::usual);
+        USUAL.clone()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The settings of steps that count warnings.
 
-use crate::config::pattern::{LinePattern, PatternError};
+use crate::config::pattern::LinePattern;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 use crate::config::steps::StepConfig;
@@ -81,18 +81,20 @@ fn suppression(mut table: Table<'_>) -> Suppression {
 }
 
 fn from_start(value: &Value<'_>) -> Option<LinePattern> {
-    pattern(value, LinePattern::from_start)
+    pattern(value, true)
 }
 
 fn anywhere(value: &Value<'_>) -> Option<LinePattern> {
-    pattern(value, LinePattern::anywhere)
+    pattern(value, false)
 }
 
-fn pattern(
-    value: &Value<'_>,
-    read: fn(&str) -> Result<LinePattern, PatternError>,
-) -> Option<LinePattern> {
-    match read(value.text()?) {
+fn pattern(value: &Value<'_>, is_from_start: bool) -> Option<LinePattern> {
+    let key = (is_from_start, value.text()?.to_owned());
+    let read = |(is_from_start, text): &(bool, String)| match is_from_start {
+        true => LinePattern::from_start(text),
+        false => LinePattern::anywhere(text),
+    };
+    match value.sink.shared.lines.get(key, read) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
             let help = crate::config::pattern::help(&error.to_string());

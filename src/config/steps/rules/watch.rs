@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use regex::Regex;
 use serde::{Serialize, Serializer};
@@ -43,9 +44,10 @@ pub enum Lines {
     Between(WatchPattern, Option<WatchPattern>),
 }
 
-/// A regular expression that may match anywhere in a line. Two are equal if they are written alike.
+/// A regular expression that may match anywhere in a line. Two are equal if they are written alike,
+/// and copies share what was compiled.
 #[derive(Clone)]
-pub struct WatchPattern(Regex);
+pub struct WatchPattern(Arc<Regex>);
 
 impl WatchPattern {
     /// Reads `text`.
@@ -54,6 +56,7 @@ impl WatchPattern {
     /// Why it is not a regular expression, or that it is too large.
     pub fn new(text: &str) -> Result<Self, String> {
         let regex = pattern::limited(text, false);
+        let regex = regex.map(Arc::new);
         regex.map(Self).map_err(|wrong| wrong.to_string())
     }
 
@@ -110,8 +113,10 @@ pub(in crate::config) static RULE: Shape = Shape {
 
 /// Reads a regular expression.
 pub(in crate::config::steps) fn pattern(value: &Value<'_>) -> Option<WatchPattern> {
-    match WatchPattern::new(value.text()?) {
-        Ok(pattern) => Some(pattern),
+    let text = value.text()?.to_owned();
+    let compile = |text: &String| pattern::limited(text, false).map(Arc::new);
+    match value.sink.shared.limited.get(text, compile) {
+        Ok(regex) => Some(WatchPattern(regex)),
         Err(wrong) => {
             let help = pattern::help(&wrong.to_string());
             value.error(&format!("is not a regular expression: {wrong}"), help);
