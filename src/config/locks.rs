@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::expression::{Expression, Scope, alike};
 use super::names::Names;
-use super::reader::{Table, Value};
+use super::reader::{Sink, Table, Value};
 use super::shape::{KindShape, Shape, of};
 use super::visible::Sees;
 use crate::model::{LockName, SlaveName};
@@ -373,6 +373,14 @@ impl<'a> Locks<'a> {
             _ => LockMode::Counting,
         };
         Some((name?, mode))
+    }
+
+    /// Warns of locks that nothing holds.
+    pub(super) fn warn_unused(&self, sink: &Sink<'_>) {
+        let used = self.places.keys().map(|(_, lock)| *lock).collect();
+        self.names.warn_unused(sink, &used, |name| {
+            format!("no slave, builder or step holds the lock `{name}`")
+        });
     }
 
     /// Where `user` names `lock`.

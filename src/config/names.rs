@@ -1,11 +1,11 @@
 //! Names of slaves, builders and so on: each is given once, and who refers to one means one that
 //! exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::class::Class;
-use super::reader::{Table, Value};
+use super::reader::{Sink, Table, Value};
 use super::spelling;
 
 /// The names of one kind of thing, and where each was given.
@@ -105,6 +105,18 @@ impl<'a> Names<'a> {
             None => value.sink.unknown(span, message, help),
         }
         false
+    }
+
+    /// Warns of each name that is not among `used` (CFL-13); `says` is what is wrong with one.
+    pub(super) fn warn_unused(
+        &self,
+        sink: &Sink<'_>,
+        used: &BTreeSet<&str>,
+        says: impl Fn(&str) -> String,
+    ) {
+        for (name, place) in self.iter().filter(|(name, _)| !used.contains(name)) {
+            sink.unused(place.clone(), says(name));
+        }
     }
 
     /// What several of them are called.

@@ -367,8 +367,18 @@ pub(super) fn read<'a>(
     let schedulers = tables.filter_map(|t| reader.scheduler(t)).map(Arc::new);
     let schedulers: Vec<Arc<SchedulerConfig>> = schedulers.collect();
     reader.upstreams.check(&reader.names);
-    for triggered in root.sink.take_triggers() {
-        triggerable::check(root.sink, &triggered, &reader.names, &schedulers);
+    let triggered = root.sink.take_triggers();
+    for triggered in &triggered {
+        triggerable::check(root.sink, triggered, &reader.names, &schedulers);
+    }
+    if !root.sink.triggers_any.get() {
+        let mut used: BTreeSet<&str> = triggered.iter().map(|t| t.name.as_str()).collect();
+        let others = schedulers.iter();
+        let others = others.filter(|s| !matches!(s.kind, SchedulerKind::Triggerable(_)));
+        used.extend(others.map(|scheduler| scheduler.name.as_str()));
+        reader.names.warn_unused(root.sink, &used, |name| {
+            format!("no step triggers the scheduler `{name}`")
+        });
     }
     schedulers
 }

@@ -1,6 +1,6 @@
 //! Collects what is found while a configuration is read: mistakes, warnings, and what it needs.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
@@ -46,6 +46,8 @@ pub(super) struct Sink<'a> {
     pub(super) shared: Shared,
     /// Schedulers that steps trigger, which are read after the steps.
     triggers: RefCell<Vec<Triggered>>,
+    /// Whether steps may trigger any scheduler: its name is known only in the build.
+    pub(super) triggers_any: Cell<bool>,
 }
 
 /// The name of a scheduler in a step that triggers it.
@@ -73,6 +75,7 @@ impl<'a> Sink<'a> {
             properties: RefCell::default(),
             shared: Shared::default(),
             triggers: RefCell::default(),
+            triggers_any: Cell::new(false),
             root: OnceCell::new(),
             watcher: None,
         }
@@ -160,6 +163,12 @@ impl<'a> Sink<'a> {
     /// Notes a setting that is allowed but probably a mistake.
     pub(super) fn warning(&self, span: Range<usize>, message: String, help: impl Into<String>) {
         let warning = self.problem(Class::WrongType, span, message, help.into());
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Notes something that nothing uses.
+    pub(super) fn unused(&self, span: Range<usize>, message: String) {
+        let warning = self.problem(Class::Unused, span, message, "remove it".to_owned());
         self.warnings.borrow_mut().push(warning);
     }
 

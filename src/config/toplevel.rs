@@ -424,6 +424,7 @@ pub(super) fn read(mut root: Table<'_>, file: &str, zone: &MachineZone) -> Confi
     let builders: Vec<_> = config.builders.iter().map(|b| b.name.as_str()).collect();
     config.owners = owners::read(&mut root, &builders);
     config.permissions = permissions::read(&mut root, file_name, &config.names());
+    root.sink.warn_unused_values();
     root.finish();
     config
 }
@@ -480,7 +481,14 @@ impl Config {
         self.user_managers = user_managers::read(root, listeners, &self.schedulers, &self.status);
         checks::builders_are_started(root.sink, &builder_names);
         checks::note_programs(root.sink, &self.slaves, &self.builders, &builder_names);
+        locks.warn_unused(root.sink);
         self.locks = locks.defined;
+        let builders = self.builders.iter();
+        let taken = builders.flat_map(|builder| &builder.slaves);
+        let taken = taken.map(SlaveName::as_str).collect();
+        slave_names.warn_unused(root.sink, &taken, |name| {
+            format!("no builder takes the slave `{name}`")
+        });
         slave_names
     }
 

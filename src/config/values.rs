@@ -85,8 +85,9 @@ impl Reading<'_> {
             is_incomplete: self.is_incomplete,
             ..KnownValues::default()
         };
-        for name in self.read.keys() {
+        for (name, (_, value)) in &self.read {
             known.needs.insert(name.clone(), BTreeSet::new());
+            known.places.insert(name.clone(), value.key_span.clone());
         }
         let everything: Vec<&'static str> = visible::names().collect();
         for (expression, value) in self.read.values() {
@@ -240,6 +241,21 @@ impl Value<'_> {
 }
 
 impl Sink<'_> {
+    /// Warns of values that nothing uses; all of the file has been read.
+    pub(super) fn warn_unused_values(&self) {
+        let Some(known) = self.values.get() else {
+            return;
+        };
+        let used = known.used.borrow();
+        for (name, place) in known
+            .places
+            .iter()
+            .filter(|(name, _)| !used.contains(*name))
+        {
+            self.unused(place.clone(), format!("nothing uses the value `{name}`"));
+        }
+    }
+
     /// Checks the name of a value in a text (`%(kw:NAME)s`), which sees what steps see before they
     /// run.
     pub(super) fn names_value(&self, name: &str, span: Range<usize>) {

@@ -1,5 +1,6 @@
 //! Which names each place in the file sees, and which parts they have (CFL-90 to CFL-92).
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,6 +18,10 @@ pub(super) struct KnownValues {
     pub(super) needs: BTreeMap<String, BTreeSet<String>>,
     /// The values.
     pub(super) named: Arc<NamedValues>,
+    /// Where each is written.
+    pub(super) places: BTreeMap<String, Range<usize>>,
+    /// Those that something uses, as far as the file was read.
+    pub(super) used: RefCell<BTreeSet<String>>,
     /// Some could not be read; then an unknown name may be one of them.
     pub(super) is_incomplete: bool,
 }
@@ -151,6 +156,9 @@ impl KnownValues {
                 help,
             )));
         };
+        if !self.used.borrow().contains(name) {
+            self.used.borrow_mut().insert(name.to_owned());
+        }
         match needs.iter().find(|need| !names.contains(&need.as_str())) {
             Some(need) => Err(Some(
                 Wrong::new(

@@ -24,7 +24,7 @@ password_env = "BOT_ENV_PASSWORD"
 steps = [{{ type = "ShellCommand", command = "true" }}]
 [[builders]]
 name = "full"
-slaves = ["here"]
+slaves = ["here", "bot-file", "bot-env"]
 factory = "f"
 [[schedulers]]
 type = "Try_Jobdir"

@@ -60,6 +60,7 @@ impl StepSettings for StepsFromConfig {}
 impl StepsFromConfig {
     /// Takes what the table has.
     pub(super) fn read(&mut self, table: &mut Table<'_>) {
+        table.sink.triggers_any.set(true);
         if let Some(file) = table.take("file") {
             if let Some(place) = table.place("command") {
                 let message = "`file` and `command` exclude each other".to_owned();

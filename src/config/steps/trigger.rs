@@ -193,6 +193,9 @@ impl TriggerStepConfig {
 /// Has the name of a scheduler checked that is written out.
 fn note_scheduler(value: &Value<'_>) {
     let name = value.raw().as_str().filter(|name| !name.contains('%'));
+    if name.is_none() {
+        value.sink.triggers_any.set(true);
+    }
     if let Some(name) = name {
         value.sink.triggers(name, value.span(), &value.label);
     }

@@ -70,7 +70,7 @@ factory = "check"
 properties = { of_builder = 1 }
 [factories.check]
 steps = [
-    { type = "SetProperty", property = "by_step", value = "1" },
+    { type = "SetProperty", property = "by_step", value = "%(kw:all)s" },
     { type = "SetProperties", properties = { by_steps = "1" } },
     { type = "SetPropertyFromCommand", command = "c", property = "by_command" },
     { type = "SetPropertyFromCommand", command = "c", set = { by_output = "stdout" } },
