@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::choosing::{Merging, QueueRules, SlaveChoice, SlaveRules, read_tags};
 use super::env::Environment;
@@ -35,7 +35,7 @@ pub struct BuilderConfig {
     /// Directory on the slave; the builddir by default.
     pub slavebuilddir: String,
     /// Its steps.
-    #[serde(serialize_with = "factory_name")]
+    #[serde(skip)]
     pub factory: Arc<FactoryConfig>,
     /// Locks that each of its builds holds (LCK-05).
     pub locks: Vec<LockAccess>,
@@ -355,14 +355,6 @@ fn check_builddir<'a>(dir: &str, value: &Value<'a>, known: &mut Directories<'a>)
         .dirs
         .entry(dir.to_owned())
         .or_insert_with(|| value.clone());
-}
-
-/// A builder names its factory; what that has is compared by itself.
-fn factory_name<S: Serializer>(
-    factory: &Arc<FactoryConfig>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&factory.name)
 }
 
 /// A directory for a builder of this name, as Buildbot makes it.

@@ -6,11 +6,12 @@
 
 mod settings;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::settings::differing;
 use super::builders::BuilderConfig;
@@ -18,27 +19,27 @@ use super::status::StatusConfig;
 use super::toplevel::Config;
 
 /// All differences, in the order in which they take effect; none if both are the same.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Difference(pub Vec<Item>);
 
 /// One difference.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Item {
-    /// What it is about: `slave`, `builder`, `scheduler`, `change source`, `setting`.
-    pub what: &'static str,
+    /// What it is about: `slave`, `builder`, `scheduler`, `change source`, `value`, `setting`.
+    pub what: Cow<'static, str>,
     /// Its name.
     pub name: String,
     /// What becomes of it.
     pub becomes: Becomes,
     /// The paths of its settings that are other ones: `max_builds`,
     /// `factories.check.steps[2].command`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<String>,
 }
 
 /// What becomes of a thing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Becomes {
     /// It is new.
@@ -56,12 +57,20 @@ impl Difference {
         let mut items = Vec::new();
         for name in differing(old, new) {
             items.push(Item {
-                what: "setting",
+                what: "setting".into(),
                 name,
                 becomes: Becomes::Changed,
                 settings: Vec::new(),
             });
         }
+        let values = |config: &'_ Config| config.values.0.clone().into_iter().collect::<Vec<_>>();
+        compare(
+            "value",
+            (&values(old), &values(new)),
+            |(name, _)| name.clone(),
+            |_, _| Vec::new(),
+            &mut items,
+        );
         compare(
             "slave",
             (&old.slaves, &new.slaves),
@@ -129,12 +138,32 @@ impl Difference {
             Some(item) if item.settings.iter().any(|path| path == PASSWORD) => {}
             Some(item) => item.settings.push(PASSWORD.to_owned()),
             None => self.0.push(Item {
-                what,
+                what: what.into(),
                 name: name.to_owned(),
                 becomes: Becomes::Changed,
                 settings: vec![PASSWORD.to_owned()],
             }),
         }
+    }
+
+    /// Lines for people. What the same is said of is put together from five names on (CFL-78):
+    /// `78 builders: changed: factory (apm/nand, ath/tiny, …)`.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut alike: BTreeMap<_, Vec<&Item>> = BTreeMap::new();
+        for item in &self.0 {
+            alike.entry(item.sort()).or_default().push(item);
+        }
+        let mut lines = Vec::new();
+        for item in &self.0 {
+            let sort = item.sort();
+            if alike.get(&sort).is_some_and(|all| all.len() < ENOUGH) {
+                lines.push(item.to_string());
+            } else if let Some(all) = alike.remove(&sort) {
+                lines.extend(together(&all));
+            }
+        }
+        lines
     }
 
     /// Whether there is none.
@@ -147,18 +176,65 @@ impl Difference {
 impl fmt::Display for Item {
     /// A line for people: `builder full: changed: slaves, factory`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let becomes = match self.becomes {
-            Becomes::Added => "added",
-            Becomes::Removed => "removed",
-            Becomes::Changed => "changed",
-        };
-        write!(f, "{} {}: {becomes}", self.what, self.name)?;
-        if self.settings.is_empty() {
-            return Ok(());
-        }
-        write!(f, ": {}", self.settings.join(", "))
+        let said = self.becomes.said_of(&self.settings);
+        write!(f, "{} {}: {said}", self.what, self.name)
     }
 }
+
+impl Item {
+    /// What is equal for items of which the same can be said. Factories have the names of their
+    /// builders' arguments, so a setting of a step is one of the factory.
+    fn sort(&self) -> (&str, Becomes, BTreeSet<&str>) {
+        let settings = self.settings.iter();
+        let settings = settings.map(|path| match path.starts_with(FACTORIES) {
+            true => "factory",
+            false => path.as_str(),
+        });
+        (&self.what, self.becomes, settings.collect())
+    }
+}
+
+impl Becomes {
+    fn said_of(self, settings: &[impl AsRef<str>]) -> String {
+        let becomes = match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        };
+        let settings: Vec<&str> = settings.iter().map(AsRef::as_ref).collect();
+        match settings.as_slice() {
+            [] => becomes.to_owned(),
+            settings => format!("{becomes}: {}", settings.join(", ")),
+        }
+    }
+}
+
+/// One line for all of `items`, of which the same is said; nothing if there are none.
+fn together(items: &[&Item]) -> Option<String> {
+    let first = items.first()?;
+    let is_same = items.iter().all(|item| item.settings == first.settings);
+    let said = match is_same {
+        true => first.becomes.said_of(&first.settings),
+        false => {
+            let (_, becomes, settings) = first.sort();
+            becomes.said_of(&settings.into_iter().collect::<Vec<_>>())
+        }
+    };
+    let names = items.iter().take(ENOUGH - 1).map(|item| item.name.as_str());
+    let names = names.collect::<Vec<_>>().join(", ");
+    let plural = match &*first.what {
+        "person" => "people".to_owned(),
+        "repository" => "repositories".to_owned(),
+        what => format!("{what}s"),
+    };
+    Some(format!("{} {plural}: {said} ({names}, …)", items.len()))
+}
+
+/// So many things of which the same is said share a line.
+const ENOUGH: usize = 5;
+
+/// With what the paths of settings of steps begin.
+const FACTORIES: &str = "factories.";
 
 /// Compares two lists of things with names. Their order is not compared: it decides nothing that
 /// runs.
@@ -173,7 +249,7 @@ fn compare<T: PartialEq>(
     let after: BTreeSet<_> = new.iter().map(&name).collect();
     let mut push = |name, becomes, settings| {
         items.push(Item {
-            what,
+            what: what.into(),
             name,
             becomes,
             settings,
@@ -195,18 +271,23 @@ fn compare<T: PartialEq>(
 
 const PASSWORD: &str = "password";
 
-/// A factory of another name, or with more or fewer steps, is one change; in others, each setting
-/// is.
+/// Other steps in a factory of another name, or more or fewer steps, are one change; else each
+/// setting of a step is one. What a factory is called is none (CFL-76).
 fn builder(a: &Arc<BuilderConfig>, b: &Arc<BuilderConfig>) -> Vec<String> {
     let mut paths = differing(a, b);
-    if a.factory.name == b.factory.name {
-        let steps = differing(&a.factory, &b.factory);
-        paths.extend(steps.iter().map(|path| match path.as_str() {
-            // Which steps are new cannot be said.
-            "steps" => "factory".to_owned(),
-            path => format!("factories.{}.{path}", b.factory.name),
-        }));
+    if a.factory == b.factory {
+        return paths;
     }
+    if a.factory.name != b.factory.name {
+        paths.push("factory".to_owned());
+        return paths;
+    }
+    let steps = differing(&a.factory, &b.factory);
+    paths.extend(steps.iter().map(|path| match path.as_str() {
+        // Which steps are new cannot be said.
+        "steps" => "factory".to_owned(),
+        path => format!("{FACTORIES}{}.{path}", b.factory.name),
+    }));
     paths
 }
 
@@ -389,10 +470,80 @@ builders = ["b"]
     }
 
     #[test]
-    fn an_equal_factory_of_another_name_is_a_change_of_it_only() {
+    fn cfl_76_an_equal_factory_of_another_name_is_no_change() {
         let new = OLD
             .replace("factories.f", "factories.g")
             .replace("factory = \"f\"", "factory = \"g\"");
-        assert_eq!(lines(OLD, &new), ["builder b: changed: factory"]);
+        assert_eq!(lines(OLD, &new), [""; 0]);
+        let other = new.replace("command = \"true\"", "command = \"false\"");
+        assert_eq!(lines(OLD, &other), ["builder b: changed: factory"]);
+    }
+
+    /// Builders that share a factory with an argument, and a bundle under its steps.
+    fn farm(names: &[&str], timeout: &str) -> String {
+        let mut text = format!(
+            "[defaults.ShellCommand]\ntimeout = \"{timeout}\"\n\
+             [[slaves]]\nname = \"s\"\ntype = \"local\"\n[factories.f]\n\
+             steps = [{{ type = \"ShellCommand\", command = [\"make\", \"{{{{ target }}}}\"] }}]\n"
+        );
+        for name in names {
+            text.push_str(&format!(
+                "[[builders]]\nname = \"{name}\"\nslaves = [\"s\"]\nfactory = \"f\"\n\
+                 with = {{ target = \"{name}\" }}\n"
+            ));
+        }
+        text
+    }
+
+    #[test]
+    fn cfl_76_a_builder_before_all_others_changes_none_of_them() {
+        let old = farm(&["b", "c", "d"], "5m");
+        let new = farm(&["a", "b", "c", "d"], "5m");
+        assert_eq!(lines(&old, &new), ["builder a: added"]);
+    }
+
+    #[test]
+    fn cfl_77_a_value_is_one_change_and_none_of_the_builders_that_use_it() {
+        let old = format!("[values]\njobs = \"2\"\ngone = \"1\"\n{OLD}").replace(
+            "command = \"true\"",
+            "command = [\"make\", \"-j%(kw:jobs)s\"]",
+        );
+        let old = old.replace("slave_port = 9989\n", "");
+        let old = format!("slave_port = 9989\n{old}");
+        let new = old.replace("jobs = \"2\"", "jobs = \"3\"");
+        assert_eq!(lines(&old, &new), ["value jobs: changed"]);
+        let new = old.replace("gone = \"1\"", "come = \"1\"");
+        assert_eq!(
+            lines(&old, &new),
+            ["value gone: removed", "value come: added"]
+        );
+    }
+
+    #[test]
+    fn cfl_78_lines_that_say_the_same_are_put_together_from_five_names_on() {
+        let put_together = |names: &[&str], other: &[&str], timeout: &str| {
+            let (old, new) = (farm(names, "5m"), farm(other, timeout));
+            Difference::between(&read(&old), &read(&new)).lines()
+        };
+        let four = ["a", "b", "c", "d"];
+        assert_eq!(
+            put_together(&four, &four, "6m"),
+            [
+                "builder a: changed: factories.f-1.steps[0].timeout",
+                "builder b: changed: factories.f-2.steps[0].timeout",
+                "builder c: changed: factories.f-3.steps[0].timeout",
+                "builder d: changed: factories.f-4.steps[0].timeout",
+            ]
+        );
+        let six = ["a", "b", "c", "d", "e", "f"];
+        assert_eq!(
+            put_together(&six, &six, "6m"),
+            ["6 builders: changed: factory (a, b, c, d, …)"]
+        );
+        assert_eq!(
+            put_together(&["z"], &["z", "a", "b", "c", "d", "e"], "5m"),
+            ["5 builders: added (a, b, c, d, …)"]
+        );
+        assert_eq!(lines(&farm(&six, "5m"), &farm(&six, "6m")).len(), 6);
     }
 }

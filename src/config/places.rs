@@ -4,6 +4,7 @@
 //! other on one line of offsets. What an entry with rows makes has places of its own: the same line
 //! again for each row, so that an offset tells the place in the files and the row too.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Places {
     files: Vec<Source>,
     /// How long the files are together.
     length: usize,
+    /// Files with data that variables name.
+    data_files: BTreeSet<String>,
     contexts: Vec<Context>,
 }
 
@@ -248,9 +251,22 @@ impl Places {
             .map_or("", |file| file.lines.text.as_ref())
     }
 
-    /// The names of the files.
-    pub fn file_names(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|file| file.name.as_str())
+    /// Notes that the file `name` with data was read too.
+    pub(super) fn add_data_file(&mut self, name: &str) {
+        self.data_files.insert(name.to_owned());
+    }
+
+    /// Which files were read, for people: `master.toml and 4 more files` (CFL-75).
+    #[must_use]
+    pub fn files_in_words(&self) -> String {
+        let first = self.files.first().map_or("", |file| file.name.as_str());
+        let first = first.rsplit('/').next().unwrap_or(first);
+        let count = self.files.len() + self.data_files.len();
+        match count.saturating_sub(1) {
+            0 => first.to_owned(),
+            1 => format!("{first} and 1 more file"),
+            more => format!("{first} and {more} more files"),
+        }
     }
 }
 

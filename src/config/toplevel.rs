@@ -91,6 +91,7 @@ pub struct Config {
     #[serde(serialize_with = "properties::plain")]
     pub properties: Properties,
     /// Values that are worked out while builds run.
+    #[serde(skip)]
     pub values: Arc<NamedValues>,
     /// Slaves, in the order of the file.
     #[serde(skip)]

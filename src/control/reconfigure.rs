@@ -20,6 +20,8 @@ pub struct Reconfigured {
     /// What has changed, or would change.
     #[serde(rename = "changes")]
     pub difference: Difference,
+    /// Which files were read, for people: `master.toml and 4 more files`.
+    pub files: String,
     /// Warnings about the new configuration, as text for people; empty if there are none.
     pub warnings: String,
     /// Why the new configuration cannot be in force, as text for people; empty if it is, or could

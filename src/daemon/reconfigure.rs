@@ -120,8 +120,9 @@ impl Reconfigurer {
                     error!("reconfigure failed, nothing has changed: {}", done.problems);
                 }
                 Ok(done) if !dry_run => {
-                    for item in &done.difference.0 {
-                        info!("reconfigured: {item}");
+                    info!("reconfigured from {}", done.files);
+                    for line in done.difference.lines() {
+                        info!("reconfigured: {line}");
                     }
                 }
                 Ok(_) => {}
@@ -190,6 +191,7 @@ impl Reconfigurer {
         }
         Ok(Reconfigured {
             difference,
+            files: warnings.places.files_in_words(),
             warnings: warnings.render(false),
             problems: String::new(),
         })

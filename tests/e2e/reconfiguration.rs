@@ -40,7 +40,7 @@ fn fifty_running_builds_do_not_notice_that_everything_around_them_changes() {
 
     // The same again: nothing but a word that it was done.
     let again = reconfigure(&master, &[]).ok();
-    assert_eq!(again.trim(), "nothing has changed");
+    assert_eq!(again.trim(), "nothing has changed in master.toml");
 
     // Other steps, a builder less, another one, and a slave more.
     let changed = setup(&new).builder("late", "").local_slave("here");
@@ -51,10 +51,16 @@ fn fifty_running_builds_do_not_notice_that_everything_around_them_changes() {
         "slave here: added",
         "builder b7: removed",
         "builder seven: added",
-        "builder b0: changed: slaves, factory",
+        "49 builders: changed: slaves, factory (b0, b1, b2, b3, …)",
     ] {
         assert!(plan.contains(line), "{line} is not in {plan}");
     }
+    let plan = reconfigure(&master, &["--dry-run", "--verbose"]).ok();
+    assert_eq!(
+        plan.matches(": changed: slaves, factory").count(),
+        49,
+        "{plan}"
+    );
     let done = reconfigure(&master, &[]).ok();
     assert!(done.contains("the new configuration is in force"), "{done}");
     master.wait_until_attached("here");
@@ -106,13 +112,61 @@ fn a_wrong_configuration_changes_nothing_and_says_what_is_wrong() {
 
     // Nothing of all that has happened.
     write(&master, &good);
-    assert_eq!(reconfigure(&master, &[]).ok().trim(), "nothing has changed");
+    let again = reconfigure(&master, &[]).ok();
+    assert_eq!(again.trim(), "nothing has changed in master.toml");
     assert!(master.is_attached("bot"));
     master.send_change("r1");
     assert_eq!(
         master.finished_build("full", 0).result.as_deref(),
         Some("success")
     );
+}
+
+#[test]
+fn cfl_75_all_files_are_read_again_and_named() {
+    let sandbox = Sandbox::new();
+    let setup = one_step("true").slave("bot");
+    let mut master = Master::start(&sandbox, &setup);
+    let farm = "[vars]\ntargets = { lines = \"targets.txt\" }\n\
+                [[builders]]\nfor = { target = \"{{ targets }}\" }\n\
+                name = \"build {{ target }}\"\nslaves = [\"bot\"]\nfactory = \"steps\"\n";
+    fs::write(master.dir().join("farm.toml"), farm).unwrap();
+    fs::write(master.dir().join("targets.txt"), "arm\n").unwrap();
+    let text = format!("include = [\"farm.toml\"]\n{}", setup.toml(master.port()));
+    write(&master, &text);
+    let done = reconfigure(&master, &[]).ok();
+    assert!(done.contains("builder build arm: added"), "{done}");
+    assert!(
+        done.contains("is in force: master.toml and 2 more files"),
+        "{done}"
+    );
+
+    // A line more in the data alone.
+    fs::write(master.dir().join("targets.txt"), "arm\nmips\n").unwrap();
+    master.process().signal(Signal::HUP);
+    master
+        .process()
+        .wait_for_line("reconfigured from master.toml and 2 more files");
+    master
+        .process()
+        .wait_for_line("reconfigured: builder build mips: added");
+
+    // A mistake in the included file.
+    fs::write(
+        master.dir().join("farm.toml"),
+        farm.replace("factory", "factroy"),
+    )
+    .unwrap();
+    let refused = reconfigure(&master, &[]);
+    assert_eq!(refused.code, Some(2), "{refused}");
+    assert!(refused.stderr.contains("farm.toml:7:1"), "{refused}");
+    fs::write(master.dir().join("farm.toml"), farm).unwrap();
+    let again = reconfigure(&master, &[]).ok();
+    assert_eq!(
+        again.trim(),
+        "nothing has changed in master.toml and 2 more files"
+    );
+    assert!(master.terminate().success());
 }
 
 #[test]
@@ -314,7 +368,8 @@ fn another_password_in_the_same_file_is_told_of_and_counts() {
     assert!(done.contains("slave bot: changed: password"), "{done}");
     assert!(!done.contains(PASSWORD), "{done}");
     master.wait_until_attached("bot");
-    assert_eq!(reconfigure(&master, &[]).ok().trim(), "nothing has changed");
+    let again = reconfigure(&master, &[]).ok();
+    assert_eq!(again.trim(), "nothing has changed in master.toml");
 }
 
 /// What the core has taken, everything else has.

@@ -108,7 +108,7 @@ fn brc_02_a_changed_builder_takes_over_queue_slaves_builds_and_numbers() {
     let mut changed = config(&[("b", &["s", "t"])]);
     builder_of(&mut changed, 0).factory = Arc::new(FactoryConfig {
         name: "g".to_owned(),
-        steps: Vec::new(),
+        steps: vec![crate::config::StepConfig::default()],
     });
     h.reconfigure(changed);
     assert_eq!(h.told(), ["reply 4: done", "reconfigured"]);

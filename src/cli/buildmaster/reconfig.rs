@@ -8,6 +8,7 @@ use super::asking::answer;
 use super::base_dir::BaseDir;
 use super::configuration::{Scope, Source, Tell};
 use super::{USAGE, complain, say};
+use crate::config::Difference;
 use crate::control::Service;
 
 /// Put the changed configuration of a running master in force, as a whole or not at all.
@@ -25,6 +26,11 @@ pub(super) struct Reconfig {
     /// Say nothing when all goes well.
     #[arg(long, short)]
     quiet: bool,
+    /// Name everything that changes
+    ///
+    /// Without this option, five and more things of which the same is said share a line.
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
     #[command(flatten)]
     dir: BaseDir,
 }
@@ -32,20 +38,14 @@ pub(super) struct Reconfig {
 /// What the master says.
 #[derive(Debug, Deserialize)]
 struct Done {
-    changes: Vec<Item>,
+    changes: Difference,
+    /// The files that were read, in words.
+    #[serde(default)]
+    files: String,
     warnings: String,
     /// What keeps the configuration from being taken; empty if it is taken.
     #[serde(default)]
     problems: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Item {
-    what: String,
-    name: String,
-    becomes: String,
-    #[serde(default)]
-    settings: Vec<String>,
 }
 
 impl Reconfig {
@@ -69,13 +69,18 @@ impl Reconfig {
         if self.quiet && !self.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
-        for item in &done.changes {
-            say(&item.line());
+        let lines = match self.verbose {
+            true => done.changes.0.iter().map(ToString::to_string).collect(),
+            false => done.changes.lines(),
+        };
+        for line in lines {
+            say(&line);
         }
-        say(match (done.changes.is_empty(), self.dry_run) {
-            (true, _) => "nothing has changed",
-            (false, true) => "nothing was done: this is what would change",
-            (false, false) => "the new configuration is in force",
+        let files = &done.files;
+        say(&match (done.changes.is_empty(), self.dry_run) {
+            (true, _) => format!("nothing has changed in {files}"),
+            (false, true) => format!("nothing was done: this is what {files} would change"),
+            (false, false) => format!("the new configuration is in force: {files}"),
         });
         Ok(ExitCode::SUCCESS)
     }
@@ -84,20 +89,4 @@ impl Reconfig {
 fn refused() -> ExitCode {
     complain("the configuration stays as it was");
     ExitCode::from(USAGE)
-}
-
-impl Item {
-    /// `builder full: changed: slaves, factory`
-    fn line(&self) -> String {
-        let Self {
-            what,
-            name,
-            becomes,
-            settings,
-        } = self;
-        match settings.as_slice() {
-            [] => format!("{what} {name}: {becomes}"),
-            settings => format!("{what} {name}: {becomes}: {}", settings.join(", ")),
-        }
-    }
 }

@@ -99,6 +99,7 @@ impl<'t> Farm<'t> {
             self.told.error(class, node.place.clone(), message, help);
             return None;
         }
+        self.told.places.add_data_file(path);
         let mut refuse = |class, message: String, help: &str| {
             self.told.error(class, node.place.clone(), message, help);
             None
