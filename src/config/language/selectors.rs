@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value as Json};
 
 use super::super::class::Class;
-use super::super::pattern::NamePatterns;
+use super::super::pattern::{self, NamePatterns};
 use super::super::spelling;
 use super::super::tree::{Data, Fields, Node, Text};
 use super::Farm;
@@ -74,15 +74,21 @@ impl Farm<'_> {
         }
         builders.is_incomplete = self.incomplete.contains("builder");
         for field in &mut root.0 {
-            if let ("schedulers" | "status", Data::Array(entries)) =
-                (&*field.key, &mut field.value.data)
-            {
-                let kind = Rc::clone(&field.key);
-                let before = entries.len();
-                entries.retain_mut(|node| self.select_builders(node, &builders));
-                if entries.len() < before {
-                    self.is_incomplete(&kind);
-                }
+            let Data::Array(entries) = &mut field.value.data else {
+                continue;
+            };
+            let kind = Rc::clone(&field.key);
+            let before = entries.len();
+            entries.retain_mut(|node| match &*kind {
+                "schedulers" | "status" => self.select_in(node, &builders, false),
+                "owners" => self.select_in(node, &builders, true),
+                "permissions" => value_mut(node, "on").is_none_or(|on| {
+                    self.select_in(on, &builders, true) & self.select_in(on, &slaves, true)
+                }),
+                _ => true,
+            });
+            if entries.len() < before {
+                self.is_incomplete(&kind);
             }
         }
     }
@@ -109,20 +115,38 @@ impl Farm<'_> {
         true
     }
 
-    /// Selects the builders of a scheduler; gives whether it stays.
-    fn select_builders(&mut self, scheduler: &mut Node, builders: &Candidates) -> bool {
-        let name = name_of(scheduler);
-        let Some(value) = value_mut(scheduler, "builders") else {
+    /// Selects the builders or slaves of another entry, whose names there `are_patterns`; gives
+    /// whether it stays.
+    fn select_in(&mut self, node: &mut Node, from: &Candidates, are_patterns: bool) -> bool {
+        let name = name_of(node);
+        let noun = from.noun;
+        let Some(value) = value_mut(node, &format!("{noun}s")) else {
             return true;
         };
-        let Some(selected) = self.selected(value, builders) else {
+        let Some(mut selected) = self.selected(value, from) else {
             return !has_selector(value);
         };
-        if selected.is_empty() && !builders.is_incomplete {
-            let message = format!("no builder is selected for `{name}`");
-            let help = missing_tag(value, builders);
+        if selected.is_empty() && !from.is_incomplete {
+            let message = match name.as_str() {
+                "" => format!("no {noun} is selected"),
+                name => format!("no {noun} is selected for `{name}`"),
+            };
+            let help = missing_tag(value, from);
             let place = value.place.clone();
             self.told.warning(Class::NoMatch, place, message, help);
+        }
+        if are_patterns {
+            let entries = Data::one_or_list(value).iter();
+            let selectors: Vec<_> = entries.filter(|entry| entry.data.is_table()).collect();
+            for node in &mut selected {
+                if let Data::Text(name) = &node.data
+                    && selectors
+                        .iter()
+                        .any(|selector| selector.place == node.place)
+                {
+                    node.data = Data::Text(Text::new(&pattern::escape(&name.value)));
+                }
+            }
         }
         value.data = Data::Array(selected);
         true
