@@ -45,7 +45,8 @@ pub enum Class {
     Duplicate,
     /// Something needs itself.
     Circle,
-    /// No such file.
+    /// No such file, or something else outside of the configuration that is not there or cannot be
+    /// used: a password, a program, a directory.
     MissingFile,
     /// A path that leads out of the base directory.
     BadPath,
@@ -59,8 +60,6 @@ pub enum Class {
     Unused,
     /// An entry without rows.
     MakesNothing,
-    /// Something outside of the files: a password, a port, a program.
-    Site,
 }
 
 impl Class {
@@ -95,7 +94,6 @@ impl Class {
             Self::TooMuch => "too-much",
             Self::Unused => "unused",
             Self::MakesNothing => "makes-nothing",
-            Self::Site => "site",
         }
     }
 }

@@ -41,10 +41,11 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error at `span` of `places`, for those who find something wrong after the checks.
+    /// An error at `span` of `places`, for those who find after the checks that something outside
+    /// of the files is missing.
     #[must_use]
     pub fn new(places: &Places, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self::of_class(Class::Site, places, span, message)
+        Self::of_class(Class::MissingFile, places, span, message)
     }
 
     /// An error of this class at `span` of `places`.

@@ -17,7 +17,7 @@ use super::doors::present;
 use super::exposure::{exposed_in, is_in_base_directory};
 use super::passwords;
 use crate::changes::try_jobdir::{JobdirWatcher, MaildirError};
-use crate::config::{ConfigError, Listen, Need, Needed, Places, Reading, Secret};
+use crate::config::{Class, ConfigError, Listen, Need, Needed, Places, Reading, Secret};
 use crate::net::listen::probe;
 use crate::pb::hashed::Hashed;
 use crate::status::outbox::check_template;
@@ -218,7 +218,9 @@ impl Preflight<'_> {
             let Err(error) = probe(&port) else { continue };
             if self.ports.insert(port.to_string()) {
                 let help = advice(&port, &error.source);
-                self.error(span, error.to_string(), help);
+                let mut problem = self.problem(span, error.to_string(), help);
+                problem.class = Class::NotAllowed;
+                self.errors.push(problem);
             }
         }
     }
