@@ -441,7 +441,8 @@ fn read_builders<'a>(table: &mut Table<'a>, builders: &mut Builders<'a>) -> Vec<
         return Vec::new();
     };
     let entries = value.list();
-    if entries.as_ref().is_some_and(Vec::is_empty) {
+    let may_be_left_out = table.sink.incomplete.contains("builder");
+    if entries.as_ref().is_some_and(Vec::is_empty) && !may_be_left_out {
         let message = format!("{} has no builders", table.label);
         value
             .sink

@@ -19,6 +19,7 @@ mod codebases;
 mod configuration;
 mod control;
 mod eta;
+mod expansion;
 mod flaky;
 mod foresight;
 mod git;

@@ -1,0 +1,214 @@
+//! Each limit at its edge: what is allowed, and one more (CFL-70).
+
+use super::*;
+use crate::config::class::Class;
+
+/// The classes of the mistakes in `files`, each with its line.
+fn found(files: &BTreeMap<String, String>) -> Vec<(usize, &'static str)> {
+    let expanded = expand_case(files);
+    let errors = expanded.errors.iter();
+    errors.map(|e| (e.line, e.class.name())).collect()
+}
+
+fn in_one(text: &str) -> Vec<(usize, &'static str)> {
+    found(&BTreeMap::from([(
+        "master.toml".to_owned(),
+        text.to_owned(),
+    )]))
+}
+
+fn slaves(counts: &[usize]) -> String {
+    let entry = |count: &usize| {
+        format!(
+            "[[slaves]]\nfor = {{ n = \"{{{{ range({count}) }}}}\" }}\nname = \"s{{{{ n }}}}\"\n"
+        )
+    };
+    counts.iter().map(entry).collect()
+}
+
+#[test]
+fn cfl_70_one_entry_makes_20_000_and_all_of_a_kind_are_20_000() {
+    assert_eq!(in_one(&slaves(&[20_000])), []);
+    assert_eq!(in_one(&slaves(&[20_001])), [(2, "too-much")]);
+    assert_eq!(in_one(&slaves(&[10_000, 10_000])), []);
+    assert_eq!(in_one(&slaves(&[10_000, 10_001])), [(4, "too-much")]);
+}
+
+#[test]
+fn cfl_70_the_files_have_16_mib_together_and_a_data_file_4_mib() {
+    let including = |length: usize| {
+        let text = "include = [\"more.toml\"]\n";
+        let more = format!("#{}", "x".repeat(length - text.len() - 1));
+        found(&BTreeMap::from([
+            ("master.toml".to_owned(), text.to_owned()),
+            ("more.toml".to_owned(), more),
+        ]))
+    };
+    assert_eq!(including(16 << 20), []);
+    assert_eq!(including((16 << 20) + 1), [(1, "too-much")]);
+    let naming = |length: usize| {
+        let text = "[vars]\na = { lines = \"a.txt\" }\n";
+        found(&BTreeMap::from([
+            ("master.toml".to_owned(), text.to_owned()),
+            ("a.txt".to_owned(), format!("#{}", "x".repeat(length - 1))),
+        ]))
+    };
+    assert_eq!(naming(4 << 20), []);
+    assert_eq!(naming((4 << 20) + 1), [(2, "too-much")]);
+}
+
+/// A builder for each factory, which all have `steps` steps.
+fn factories(count: usize, steps: usize) -> String {
+    format!(
+        "[[builders]]\nfor = {{ n = \"{{{{ range({count}) }}}}\" }}\nname = \"b{{{{ n }}}}\"\n\
+         factory = \"f\"\nwith = {{ n = \"{{{{ n }}}}\" }}\n[factories.f]\nwith = {{ n = 0 }}\n\
+         steps = [{{ for = {{ s = \"{{{{ range({steps}) }}}}\" }}, type = \"A\", name = \"{{{{ n }}}}\" }}]\n"
+    )
+}
+
+#[test]
+fn cfl_70_there_are_20_000_factories() {
+    assert_eq!(in_one(&factories(20_000, 1)), []);
+    let one_more = factories(20_000, 1).replace(
+        "[factories.f]",
+        "[[builders]]\nname = \"last\"\nfactory = \"g\"\n[factories.g]\nsteps = []\n[factories.f]",
+    );
+    let errors = in_one(&one_more);
+    assert!(errors.contains(&(9, "too-much")), "{errors:?}");
+}
+
+#[test]
+fn cfl_70_a_factory_has_2_000_steps_and_all_have_200_000() {
+    assert_eq!(in_one(&factories(1, 2_000)), []);
+    assert_eq!(in_one(&factories(1, 2_001)), [(8, "too-much")]);
+    assert_eq!(in_one(&factories(100, 2_000)), []);
+    let errors = in_one(&factories(101, 2_000));
+    assert_eq!(errors, [(6, "too-much")]);
+}
+
+#[test]
+fn cfl_70_factories_use_each_other_over_16_steps() {
+    let chain = |length: usize| {
+        let mut text = "[[builders]]\nname = \"b\"\nfactory = \"f1\"\n".to_owned();
+        for n in 1..length {
+            text.push_str(&format!(
+                "[factories.f{n}]\nsteps = [{{ use = \"f{}\" }}]\n",
+                n + 1
+            ));
+        }
+        text.push_str(&format!("[factories.f{length}]\nsteps = []\n"));
+        let errors = in_one(&text);
+        errors
+            .into_iter()
+            .map(|(_, class)| class)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(chain(16), [""; 0]);
+    assert_eq!(chain(17), ["too-much"]);
+}
+
+#[test]
+fn cfl_70_values_are_nested_32_deep() {
+    let nested = |depth: usize| {
+        let list = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        in_one(&format!(
+            "[vars]\na = {list}\n[properties]\nb = \"{{{{ a | length }}}}\"\n"
+        ))
+    };
+    assert_eq!(nested(32), []);
+    assert_eq!(nested(33), [(2, "too-much")]);
+}
+
+#[test]
+fn cfl_70_an_expression_has_4_096_characters_and_50_brackets() {
+    let long = |length: usize| {
+        let text = format!("'{}'", "x".repeat(length - 2));
+        in_one(&format!("[properties]\na = \"{{{{ {text} }}}}\"\n"))
+    };
+    assert_eq!(long(4_096), []);
+    assert_eq!(long(4_097), [(2, "too-much")]);
+    let deep = |depth: usize| {
+        let text = format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+        in_one(&format!("[properties]\na = \"{{{{ {text} }}}}\"\n"))
+    };
+    assert_eq!(deep(50), []);
+    assert_eq!(deep(1_000), [(2, "expression-syntax")]);
+}
+
+#[test]
+fn cfl_70_all_that_comes_out_has_64_mib() {
+    // A string of 1 MiB, less 16 bytes for each of the value, so that 64 of them are the limit.
+    let texts = |count: usize| {
+        let length = (1 << 20) - 64;
+        in_one(&format!(
+            "[[slaves]]\nfor = {{ n = \"{{{{ range({count}) }}}}\" }}\n\
+             name = \"{{{{ n }}}}\"\ntags = [\"a{{{{ 'x' * {length} }}}}\"]\n"
+        ))
+    };
+    assert_eq!(texts(63), []);
+    let errors = texts(65);
+    assert_eq!(errors, [(1, "too-much")]);
+}
+
+#[test]
+fn cfl_70_all_expressions_of_one_reading_are_100_000_000_steps_of_work() {
+    let rows = |count: usize| {
+        let work = "range(40000) | list | length";
+        let text = format!(
+            "[[slaves]]\nfor = {{ n = \"{{{{ range({count}) }}}}\" }}\n\
+             if = \"n < 0 and true or ({work}) < 0\"\nname = \"s{{{{ n }}}}\"\n"
+        );
+        let expanded = expand(&text, "master.toml", &NoFiles);
+        expanded.errors
+    };
+    assert_eq!(rows(10), []);
+    let errors = rows(10_000);
+    let [error] = errors.as_slice() else {
+        panic!("one mistake, not {errors:?}");
+    };
+    assert_eq!(
+        (error.class, error.line, error.column),
+        (Class::TooMuch, 3, 7)
+    );
+    assert!(
+        error.message.contains("n < 0 and true"),
+        "{}",
+        error.message
+    );
+    assert!(
+        error.message.contains("100000000 steps"),
+        "{}",
+        error.message
+    );
+    assert_eq!(error.row.first().map(|(name, _)| name.as_str()), Some("n"));
+}
+
+#[test]
+fn cfl_70_a_regular_expression_has_1_000_characters_and_1_mib() {
+    let matching = |pattern: &str| {
+        in_one(&format!(
+            "[properties]\na = \"{{{{ 'x' is match('{pattern}') }}}}\"\n"
+        ))
+    };
+    assert_eq!(matching(&"x".repeat(1_000)), []);
+    assert_eq!(matching(&"x".repeat(1_001)), [(2, "too-much")]);
+    assert_eq!(matching("(?:x{100}){10}"), []);
+    assert_eq!(matching("(?:x{1000}){1000}"), [(2, "too-much")]);
+}
+
+#[test]
+fn cfl_70_whole_numbers_have_64_bits_and_fractions_are_finite() {
+    let computed = |text: &str| in_one(&format!("[properties]\na = \"{{{{ {text} }}}}\"\n"));
+    assert_eq!(computed("9223372036854775807"), []);
+    assert_eq!(computed("9223372036854775807 + 1"), [(2, "evaluation")]);
+    assert_eq!(computed("1e308"), []);
+    assert_eq!(computed("1e308 * 10"), [(2, "evaluation")]);
+    let given = |text: &str| {
+        in_one(&format!(
+            "[vars]\nv = {text}\n[properties]\na = \"{{{{ v }}}}\"\n"
+        ))
+    };
+    assert_eq!(given("9223372036854775807"), []);
+    assert_eq!(given("9223372036854775808"), [(2, "too-much")]);
+    assert_eq!(given("inf"), [(2, "too-much")]);
+}
