@@ -43,6 +43,29 @@ fn drained_over_200_builders(bencher: Bencher<'_, '_>, requests: u64) {
         .bench_values(|core| assert_eq!(drain(core, SLAVES).builds, requests));
 }
 
+/// The same under a `request_order` of two terms, which must cost at most a fifth more (CFL-150).
+#[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
+fn drained_under_a_request_order(bencher: Bencher<'_, '_>, requests: u64) {
+    let config = Arc::new(builders_with(BUILDERS, SLAVES, 1, TWO_TERMS));
+    bencher
+        .counter(ItemsCount::new(requests))
+        .with_inputs(|| BotMaster::new(Arc::clone(&config), waiting(requests), 1, NOW))
+        .bench_values(|core| assert_eq!(drain(core, SLAVES).builds, requests));
+}
+
+/// All requests enter the queues of their builders, with and without a `request_order` of two terms
+/// (CFL-150).
+#[divan::bench(args = [("", 100_000), (TWO_TERMS, 1_000), (TWO_TERMS, 100_000)], sample_count = 5, sample_size = 1)]
+fn queued(bencher: Bencher<'_, '_>, (order, requests): (&str, u64)) {
+    let config = Arc::new(builders_with(BUILDERS, SLAVES, 1, order));
+    bencher
+        .counter(ItemsCount::new(requests))
+        .with_inputs(|| waiting(requests))
+        .bench_values(|waiting| BotMaster::new(Arc::clone(&config), waiting, 1, NOW));
+}
+
+const TWO_TERMS: &str = "request_order = [\"prop.tag is defined\", \"src.branch == 'release'\"]\n";
+
 /// SLV-14: all slaves connect at once, each for ten builders, without rate limits.
 #[divan::bench(args = [100, 1_000], sample_count = 10, sample_size = 1)]
 fn slaves_attach_to_10_builders(bencher: Bencher<'_, '_>, slaves: usize) {
@@ -82,7 +105,13 @@ fn configuration(max_builds: u32) -> Config {
 }
 
 fn many_builders(builders: usize, slaves: usize, max_builds: u32) -> Config {
-    let mut text = "merge_requests = false\n[factories.none]\nsteps = []\n".to_owned();
+    builders_with(builders, slaves, max_builds, "")
+}
+
+/// The same with these settings of all builders.
+fn builders_with(builders: usize, slaves: usize, max_builds: u32, settings: &str) -> Config {
+    let mut text = settings.to_owned();
+    text.push_str("merge_requests = false\n[factories.none]\nsteps = []\n");
     let names = |prefix: &str, count: usize| -> Vec<String> {
         (0..count).map(|n| format!("{prefix}{n}")).collect()
     };
@@ -213,6 +242,7 @@ fn answer(command: Command) -> Option<Input> {
         Command::Reply { .. }
         | Command::Build { .. }
         | Command::Instance { .. }
+        | Command::Check { .. }
         | Command::Announce(_)
         | Command::Unexpected { .. }
         | Command::Exit => return None,
