@@ -19,6 +19,8 @@ pub struct OldNumbers {
     pub change: Option<u64>,
     /// Requests of each builder that wait.
     pub waiting: BTreeMap<String, u64>,
+    /// Whether builds are in the database alone, as since 0.9 (IST-03).
+    pub is_all: bool,
 }
 
 /// Reads the database of a Buildbot master: `state.sqlite` of 0.8.0 to 4.x.
@@ -59,6 +61,7 @@ pub fn old_numbers(file: &Path) -> Result<OldNumbers, StoreError> {
                 Ok(row.get::<_, Option<i64>>(0)?.map(whole))
             })?,
             waiting: counts(&conn, waiting)?,
+            is_all: has_ids,
         })
     };
     conn.and_then(read).map_err(|error| refused(file, error))

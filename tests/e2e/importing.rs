@@ -211,29 +211,44 @@ fn a_missing_module_is_named_with_the_option() {
     run(dump().args(["--stub", "nosuch"])).ok();
 }
 
-/// IST-01 to IST-08: from an old master with its real slave; the next build here has the next
-/// number, and importing twice changes nothing.
 #[test]
 fn build_numbers_of_a_master_0814_go_on() {
+    numbers_go_on(Version::V0814, Kind::Slave0814, 0);
+}
+
+#[test]
+fn build_numbers_of_a_master_43_go_on() {
+    numbers_go_on(Version::V430, Kind::Worker430, 1);
+}
+
+/// IST-01 to IST-08: from an old master with its real slave; the next build here has the next
+/// number, and importing twice changes nothing. `built` is the number of its first build.
+fn numbers_go_on(version: Version, kind: Kind, built: u64) {
     let sandbox = Sandbox::new();
     let step = RealStep {
         name: "hello",
-        line: "echo hello",
+        line: "pwd",
         settings: "",
     };
-    let Some(real) = RealMaster::start(Version::V0814, &sandbox, &[step]) else {
+    let Some(real) = RealMaster::start(version, &sandbox, &[step]) else {
         return;
     };
     let port = real.port();
     let old = real.dir().to_owned();
-    let Some(slave) = Slave::start(Kind::Slave0814, &sandbox, "bot", port) else {
+    let Some(slave) = Slave::start(kind, &sandbox, "bot", port) else {
         return;
     };
     real.wait_until_attached();
     real.send_change_to(port, &sandbox);
     real.finished_build(&sandbox);
+    let directory = real.log("hello");
     carry_over_for_start(&sandbox, &real);
     let ci = sandbox.path("ci");
+    if version == Version::V430 {
+        // Uploads are not builds.
+        fs::create_dir(old.join("full")).unwrap();
+        fs::write(old.join("full/99"), "uploaded").unwrap();
+    }
     let import = || {
         let mut command = sandbox.buildmaster();
         command
@@ -243,15 +258,18 @@ fn build_numbers_of_a_master_0814_go_on() {
             .arg(&ci);
         command
     };
-    let refused = run(&mut import()).fails_with(2);
-    assert!(refused.contains("buildbot stop"), "{refused}");
+    if version == Version::V0814 {
+        // That of 4.3 keeps no pid file in the foreground.
+        let refused = run(&mut import()).fails_with(2);
+        assert!(refused.contains("buildbot stop"), "{refused}");
+    }
     let change = sandbox.command(real.bin().join("buildbot"));
     drop((real, slave.process));
     let planned = run(import().arg("--dry-run")).ok();
     assert!(planned.contains("nothing was changed"), "{planned}");
     let first = run(&mut import()).ok();
-    let row: Vec<&str> = first.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row, ["full", "0", "1"], "{first}");
+    let next = built + 1;
+    assert_eq!(row(&first, "full"), [built, next], "{first}");
     assert!(
         first.contains("the last change there is 1, the next one here gets 2"),
         "{first}"
@@ -260,12 +278,104 @@ fn build_numbers_of_a_master_0814_go_on() {
 
     let mut ours = Master::in_dir(&sandbox, ci, port);
     ours.run();
-    let _slave = Slave::restart(Kind::Slave0814, &sandbox, slave.dir).unwrap();
+    let _slave = Slave::restart(kind, &sandbox, slave.dir).unwrap();
     ours.wait_until_attached("bot");
     send_change(change, port);
-    let build = ours.finished_build("full", 1);
+    let build = ours.finished_build("full", next);
     assert_eq!(build.ran(), [("hello", "success")]);
     assert_eq!(build.changes(), [2]);
+    let here = ours.printed(&build).swap_remove(0).runs;
+    let directory = String::from_utf8(directory).unwrap();
+    assert_eq!(here, [('o', directory)], "the directory on the slave");
+}
+
+/// The numbers in the row of a builder.
+fn row(table: &str, builder: &str) -> Vec<u64> {
+    let row = table.lines().find(|line| line.starts_with(builder));
+    let row = row.unwrap_or_else(|| panic!("{builder} in\n{table}"));
+    let numbers = row.trim_start_matches(builder).split_whitespace();
+    numbers.map(|number| number.parse().unwrap()).collect()
+}
+
+/// IST-02, IST-04, IST-06 to IST-08: the directories of builds of 0.7 and 0.8, without a database.
+#[test]
+fn numbers_are_read_from_directories_and_files_and_only_ever_raised() {
+    const OURS: &str = "
+slave_port = 9989
+[[slaves]]
+name = \"bot\"
+password = \"long-enough\"
+[factories.f]
+steps = [{ type = \"ShellCommand\", command = \"true\" }]
+[[builders]]
+name = \"one/two (x 64)\"
+slaves = [\"bot\"]
+factory = \"f\"
+[[builders]]
+name = \"deep\"
+builddir = \"deep/old\"
+slaves = [\"bot\"]
+factory = \"f\"
+[[builders]]
+name = \"fresh\"
+slaves = [\"bot\"]
+factory = \"f\"
+";
+    let sandbox = Sandbox::new();
+    let ci = sandbox.private_dir("ci");
+    fs::write(ci.join("master.toml"), OURS).unwrap();
+    let old = sandbox.private_dir("old");
+    let import = |more: &[&str]| {
+        let mut command = sandbox.buildmaster();
+        command.arg("import-state").arg(&old).args(more);
+        run(command.arg("--basedir").arg(&ci))
+    };
+    let refused = import(&[]).fails_with(2);
+    assert!(refused.contains("buildbot.tac"), "{refused}");
+    let builds = [
+        (
+            "one_two__x_64_",
+            &["0", "3", "12", "12-log-shell-stdio.bz2"] as &[&str],
+        ),
+        ("deep/old", &["7"]),
+        ("gone", &["1"]),
+        ("public_html", &["99"]),
+    ];
+    for (dir, files) in builds {
+        let dir = old.join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        for file in files {
+            fs::write(dir.join(file), "a pickle").unwrap();
+        }
+        if !dir.ends_with("public_html") {
+            fs::write(dir.join("builder"), "a pickle").unwrap();
+        }
+    }
+    let twice = [import(&[]), import(&[])].map(|said| {
+        let printed = String::from_utf8(said.stdout.clone()).unwrap();
+        let complaint = said.fails_with(1);
+        assert!(
+            complaint.ends_with("not configured here: gone\n"),
+            "{complaint}"
+        );
+        printed
+    });
+    let [first, again] = twice;
+    assert_eq!(first, again);
+    assert!(first.contains("change numbers stay as they are"), "{first}");
+    assert!(first.contains("without builds there: fresh"), "{first}");
+    assert_eq!(row(&first, "one/two (x 64)"), [12, 13]);
+    assert_eq!(row(&first, "deep"), [7, 8]);
+
+    fs::remove_dir_all(old.join("gone")).unwrap();
+    let numbers = sandbox.file("numbers", "one/two (x 64)\t5\ndeep\t20\n@changes\t41\n");
+    let numbers = numbers.to_str().unwrap();
+    let raised = import(&["--numbers", numbers]).ok();
+    assert_eq!(row(&raised, "one/two (x 64)"), [12, 13]);
+    assert_eq!(row(&raised, "deep"), [20, 21]);
+    assert!(raised.contains("the next one here gets 42"), "{raised}");
+    let kept = import(&[]).ok();
+    assert_eq!(row(&kept, "deep"), [7, 21], "only ever raised");
 }
 
 /// Imports the configuration of a real master for a start of ours on the same ports.

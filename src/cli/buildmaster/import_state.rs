@@ -12,6 +12,7 @@ use super::base_dir::Master;
 use super::configuration::{Scope, Source, Tell};
 use super::{complain, say};
 use crate::config::Config;
+use crate::config::known::usual_builddir;
 use crate::platform;
 use crate::store::{NextOnes, OldNumbers, old_numbers, raise_numbers};
 
@@ -75,7 +76,19 @@ impl ImportState {
             bail!("{} has mistakes", source.file.display());
         };
         let mut old = self.old_numbers()?;
-        let directories = numbers_in_directories(&self.old, &config, &mut old)?;
+        // Since 0.9 such directories hold what builds have uploaded.
+        let directories = match old.is_all {
+            true => Vec::new(),
+            false => numbers_in_directories(&self.old, &config, &mut old)?,
+        };
+        let is_named = self.db.is_some() || self.numbers.is_some();
+        if !is_named && old == OldNumbers::default() && !self.old.join("buildbot.tac").exists() {
+            bail!(
+                "{} is not the base directory of a Buildbot master: it has neither buildbot.tac nor \
+                 state.sqlite nor builds",
+                self.old.display()
+            );
+        }
         let ours: BTreeSet<&str> = config.builders.iter().map(|b| b.name.as_str()).collect();
         let here = old
             .builds
@@ -131,9 +144,7 @@ impl ImportState {
                     "the last change there is {last}, the next one here gets {next}"
                 ));
             }
-            _ => {
-                say("the old master has no database with changes: change numbers stay as they are")
-            }
+            _ => say("no changes of the old master are known: change numbers stay as they are"),
         }
         let is_new = |name: &&&str| !old.builds.contains_key(**name);
         let new: Vec<&str> = ours.iter().filter(is_new).copied().collect();
@@ -182,7 +193,7 @@ fn numbers_in_directories(
     let mut others = Vec::new();
     let entries =
         fs::read_dir(old_dir).with_context(|| format!("cannot read {}", old_dir.display()))?;
-    let named: BTreeMap<String, ()> = old.builds.keys().map(|n| (safe(n), ())).collect();
+    let named: BTreeMap<String, ()> = old.builds.keys().map(|n| (usual_builddir(n), ())).collect();
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
@@ -198,19 +209,6 @@ fn numbers_in_directories(
     }
     others.sort();
     Ok(others)
-}
-
-/// The directory that Buildbot makes for a builder that names none.
-fn safe(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
 }
 
 /// The greatest name in a directory that is an integer.
