@@ -9,29 +9,26 @@ is executed (reading files, running commands) it does as always.
 """
 from __future__ import print_function
 
-import argparse, base64, functools, importlib, inspect, json  # noqa: E401
-import os, pkgutil, re, sys, traceback, types  # noqa: E401
+import argparse, base64, functools, importlib, inspect, json, os, pkgutil  # noqa: E401
+import re, sys, traceback, types  # noqa: E401
 
 PY2 = sys.version_info[0] == 2
 TEXT = type(u"")
 NUMBERS = (int, float) + ((long,) if PY2 else ())  # noqa: F821
-DEEPEST = 25
-LONGEST_SOURCE = 2000
-REGEX = type(re.compile(""))
+DEEPEST, LONGEST_SOURCE = 25, 2000
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
+CODE = FUNCTIONS + (staticmethod, classmethod, property, type)
 LOCKS = ("MasterLock", "SlaveLock", "WorkerLock")
-LISTS = ("slaves", "workers", "bots", "builders", "schedulers", "change_source", "sources",
-         "status", "services")
-OF_STEPS = ("haltOnFailure", "flunkOnWarnings", "flunkOnFailure", "warnOnWarnings",
-            "warnOnFailure", "alwaysRun", "description", "descriptionDone", "descriptionSuffix",
-            "logfiles")
+LISTS = "slaves workers bots builders schedulers change_source sources status services".split()
+OF_STEPS = ("haltOnFailure flunkOnWarnings flunkOnFailure warnOnWarnings warnOnFailure alwaysRun "
+            "description descriptionDone descriptionSuffix logfiles").split()
 UNSEEN = ("buildbot.test", "buildbot.scripts", "buildbot.db", "buildbot.data", "buildbot.mq")
 PLAIN = ("buildbot.plugins", "buildbot.process.remotecommand", "buildbot.util")
 
 made = {}      # id of a thing -> (thing, class that took the arguments, arguments, place)
 makers = {}    # id of what makes a step -> (it, place of the step)
-notes = []
-roots = []     # directories to which files are relative
+failed = {}    # id of a step -> why it could not be made
+notes, roots = [], []  # complaints; directories to which files are relative
 
 def is_own(cls):
     """Whether a class is Buildbot's."""
@@ -45,24 +42,19 @@ def nearest(cls):
 
 def short(path):
     """A file, relative to the configuration's directory or one of the module path."""
-    path = os.path.abspath(path)
-    if path.endswith((".pyc", ".pyo")):
-        path = path[:-1]
-    for root in roots:
-        if path.startswith(root + os.sep):
-            return path[len(root) + 1:]
-    return path
+    path = re.sub(r"\.py[co]$", ".py", os.path.abspath(path))
+    inside = [root for root in roots if path.startswith(root + os.sep)]
+    return path[len(inside[0]) + 1:] if inside else path
 
 def place_of(thing):
     """Where `thing` is being made: the first frame outside of Buildbot and of its constructors."""
     frame = sys._getframe(2)
     while frame is not None:
-        code = frame.f_code
-        module = frame.f_globals.get("__name__") or ""
+        code, names = frame.f_code, frame.f_globals
         first = code.co_varnames[0] if code.co_argcount else None
         building = code.co_name == "__init__" and frame.f_locals.get(first) is thing
-        if not building and frame.f_globals is not globals() and not module.startswith(
-                ("buildbot.", "twisted.", "zope.")):
+        library = (names.get("__name__") or "").startswith(("buildbot.", "twisted.", "zope."))
+        if not building and not library and names is not globals():
             return {"file": short(code.co_filename), "line": frame.f_lineno}
         frame = frame.f_back
     return None
@@ -71,7 +63,6 @@ def wrap(cls):
     """Has the constructor of `cls` tell with which arguments it is called first for a thing."""
     constructor = cls.__dict__["__init__"]
     names = (getattr(inspect, "getfullargspec", None) or inspect.getargspec)(constructor).args[1:]
-
     @functools.wraps(constructor)
     def __init__(self, *args, **kw):
         if id(self) not in made:
@@ -82,60 +73,53 @@ def wrap(cls):
             place = place_of(self)
             made[id(self)] = (self, cls, given, place)
             maker = getattr(self, "__dict__", {}).get("_factory")
-            if maker is not None:
-                makers.setdefault(id(maker), (maker, place))
-        return constructor(self, *args, **kw)
+            makers.setdefault(id(maker), (maker, place))
+        try:
+            return constructor(self, *args, **kw)
+        except Exception as error:
+            if not any(base.__name__ == "BuildStep" for base in inspect.getmro(self.__class__)):
+                raise
+            failed.setdefault(id(self), error)
+    cls.__init__ = __init__
 
-    try:
-        cls.__init__ = __init__
-    except (AttributeError, TypeError):
-        pass
+def modules_of(package):
+    """Loads the modules below a package; not Buildbot's tests, which make errors of warnings."""
+    for _, name, is_package in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        if name.startswith(UNSEEN) or name.endswith("__main__"):
+            continue
+        try:
+            module = importlib.import_module(name)
+        except BaseException:  # something optional is not installed
+            continue
+        if is_package:
+            modules_of(module)
 
 def load_buildbot():
     """Loads all of Buildbot that can be loaded, and wraps its constructors."""
     import buildbot
-    for _, name, _ in pkgutil.walk_packages(buildbot.__path__, "buildbot.", lambda name: None):
-        try:
-            if not name.startswith(UNSEEN) and not name.endswith("__main__"):
-                importlib.import_module(name)
-        except BaseException:  # something optional is not installed
-            pass
-    seen = set()
-    for name, module in sorted(sys.modules.items()):
-        if module is None or not name.startswith("buildbot."):
-            continue
-        for cls in list(vars(module).values()):
-            if not isinstance(cls, type) and not (PY2 and isinstance(cls, types.ClassType)):
-                continue
-            if not is_own(cls) or cls in seen or issubclass(cls, BaseException):
-                continue
-            if cls.__module__.startswith(PLAIN):  # Buildbot looks at their signatures
-                continue
-            seen.add(cls)
-            if isinstance(cls.__dict__.get("__init__"), types.FunctionType):
-                wrap(cls)
+    modules_of(buildbot)
+    classes = set()
+    for name, module in list(sys.modules.items()):
+        if module is not None and name.startswith("buildbot."):
+            classes.update(cls for cls in vars(module).values() if inspect.isclass(cls))
+    for cls in classes:  # Buildbot looks at the signatures of some of them
+        looked_at = not is_own(cls) or cls.__module__.startswith(PLAIN)
+        if not looked_at and isinstance(cls.__dict__.get("__init__"), types.FunctionType):
+            wrap(cls)
     collect_complaints()
     return buildbot
 
 def collect_complaints():
     original = getattr(sys.modules.get("buildbot.config"), "error", None)
-    if original is None:
-        return
-
-    def error(text, *args, **kw):
-        notes.append(TEXT(text))
+    error = lambda text, *args, **kw: notes.append(TEXT(text))  # noqa: E731
     for name, module in list(sys.modules.items()):
-        if module is not None and name.startswith("buildbot"):
+        if original and module is not None and name.startswith("buildbot"):
             for key in [k for k, v in vars(module).items() if v is original]:
                 setattr(module, key, error)
 
 class Nothing(object):
     """Stands for everything in a module that cannot be had; its calls give nothing."""
-    def __init__(self, *args, **kw):
-        pass
-
-    def __call__(self, *args, **kw):
-        return None
+    __init__ = __call__ = lambda self, *args, **kw: None
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -146,24 +130,29 @@ class Stub(types.ModuleType):
     __path__ = []
     __getattr__ = lambda self, name: Nothing  # noqa: E731
 
-def add_stubs(names):
-    for name in names:
-        parts = name.split(".")
-        for count in range(1, len(parts) + 1):
-            part = ".".join(parts[:count])
-            if count == len(parts) or part not in sys.modules:
-                sys.modules[part] = Stub(part)
+class Stubs(object):
+    """Finds the modules that are to be done without, and all below them."""
+    def __init__(self, names):
+        self.names = names
+        self.create_module = lambda spec: Stub(spec.name)
+        self.exec_module = lambda module: None
+        self.load_module = lambda name: sys.modules.setdefault(name, Stub(name))
+
+    def find_module(self, name, path=None):
+        return self if any((name + ".").startswith(stub + ".") for stub in self.names) else None
+
+    def find_spec(self, name, path=None, target=None):
+        return self.find_module(name) and importlib.machinery.ModuleSpec(name, self)
 
 def function_value(mark, function, depth):
     """A function: its name and place, and the names that it has caught."""
     given = {}
     while isinstance(function, functools.partial):
         given.update(function.keywords or {})
-        if function.args:
-            given.update(zip(["arg%d" % n for n in range(1, 50)], function.args))
+        given.update(("arg%d" % n, arg) for n, arg in enumerate(function.args, 1))
         function = function.func
     owner = getattr(function, "__self__", None)
-    function = getattr(function, "__func__", function)
+    function = undecorated(function)
     code = getattr(function, "__code__", None)
     if owner is not None and not inspect.isclass(owner) and not inspect.ismodule(owner):
         given.update(getattr(owner, "__dict__", {}))
@@ -174,27 +163,35 @@ def function_value(mark, function, depth):
             except ValueError:
                 pass
         defaults = function.__defaults__ or ()
-        if defaults:
-            given.update(zip(code.co_varnames[:code.co_argcount][-len(defaults):], defaults))
+        first = code.co_argcount - len(defaults)
+        given.update(zip(code.co_varnames[first:code.co_argcount], defaults))
     value = {"!": mark, "name": getattr(function, "__name__", type(function).__name__),
              "file": short(code.co_filename) if code else None,
              "line": code.co_firstlineno if code else None}
-    caught = dict((k, plain(v, depth + 1)) for k, v in given.items() if is_plain(v))
-    if caught:
-        value["given"] = caught
+    given = caught(given, depth)
+    if given:
+        value["given"] = given
     try:
         value["source"] = "".join(inspect.getsourcelines(function)[0])[:LONGEST_SOURCE]
     except (IOError, OSError, TypeError, IndexError):
         pass
     return value
 
+def undecorated(function):
+    function = getattr(function, "__func__", function)
+    while isinstance(getattr(function, "__wrapped__", None), FUNCTIONS):
+        function = function.__wrapped__
+    return function
+
+def caught(names, depth):
+    return dict((k, plain(v, depth + 1)) for k, v in names.items() if is_plain(v))
+
 def is_plain(value, depth=0):
     if value is None or isinstance(value, (bool, TEXT, str, bytes) + NUMBERS):
         return True
-    if depth > 3:
-        return False
     values = value.values() if isinstance(value, dict) else value
-    return isinstance(value, (dict, list, tuple)) and all(is_plain(v, depth + 1) for v in values)
+    is_data = depth <= 3 and isinstance(value, (dict, list, tuple))
+    return is_data and all(is_plain(v, depth + 1) for v in values)
 
 def lock_value(access):
     access = access.defaultAccess() if access.__class__.__name__ in LOCKS else access
@@ -206,57 +203,53 @@ def lock_value(access):
     return dict(value, max_count_for_slave=plain(single)) if single else value
 
 def special(value, depth):
-    """What is neither plain data nor a function."""
-    def inner(v):
-        return plain(v, depth + 1)
-    kind = value.__class__.__name__
-    if isinstance(value, REGEX):
-        return {"!": "regex", "pattern": inner(value.pattern), "flags": value.flags & ~32}
+    """What is neither plain data nor a function. Classes decide, for a farm may have objects that
+    answer to every name."""
+    def form(mark, **parts):
+        return dict([(k, plain(v, depth + 1)) for k, v in parts.items()], **{"!": mark})
+    if isinstance(value, type(re.compile(""))):
+        return form("regex", pattern=value.pattern, flags=value.flags & ~32)
     if inspect.isclass(value):
-        return {"!": "class", "name": value.__name__}
-    if kind == "WithProperties":
-        return {"!": "with_properties", "text": inner(value.fmtstring), "args": inner(value.args),
-                "kw": inner(getattr(value, "lambda_subs", None) or {})}
-    if hasattr(value, "fmtstring") and hasattr(value, "kwargs"):
-        form = {"!": "interpolate", "text": inner(value.fmtstring), "args": inner(value.args),
-                "kw": inner(value.kwargs)}
-        if kind != "Interpolate":
-            form["class"] = kind
-        return form
-    if kind == "Property" and hasattr(value, "key"):
-        return {"!": "property", "name": inner(value.key), "default": inner(value.default),
-                "default_when_false": bool(value.defaultWhenFalse)}
-    if hasattr(value, "secret_name"):
-        return {"!": "secret", "name": inner(value.secret_name)}
-    if kind == "_Renderer":
+        return form("class", name=value.__name__)
+    kind = value.__class__.__name__
+    base, custom = nearest(value.__class__)
+    kinds = [c.__name__ for c in inspect.getmro(value.__class__) if is_own(c)]
+    if "WithProperties" in kinds:
+        lambdas = getattr(value, "lambda_subs", None) or {}
+        return form("with_properties", text=value.fmtstring, args=value.args, kw=lambdas)
+    if "Interpolate" in kinds:
+        more = {} if kind == "Interpolate" else {"class": kind}
+        return form("interpolate", text=value.fmtstring, args=value.args, kw=value.kwargs, **more)
+    if "Property" in kinds:
+        return form("property", name=value.key, default=value.default,
+                    default_when_false=bool(value.defaultWhenFalse))
+    if "Secret" in kinds or "_SecretRenderer" in kinds:
+        return form("secret", name=value.secret_name)
+    if "_Renderer" in kinds:
         function = value.__dict__.get("fn") or value.__dict__.get("getRenderingFor")
         if getattr(value, "args", None) or getattr(value, "kwargs", None):
             function = functools.partial(function, *value.args, **value.kwargs)
         return function_value("renderer", function, depth)
-    if kind == "LockAccess" or kind in LOCKS:
+    if "LockAccess" in kinds or kind in LOCKS:
         return lock_value(value)
-    if kind == "Obfuscated":
-        return {"!": "hidden", "real": inner(value.real), "shown": inner(value.fake)}
-    base, custom = nearest(value.__class__)
-    if base is None or custom:
-        rendering = getattr(value.__class__, "getRenderingFor", None)
-        if rendering is not None and not is_own(value.__class__):
-            form = function_value("renderer", functools.partial(rendering), depth)
-            form["name"] = kind
-            fields = dict((k, inner(v)) for k, v in vars(value).items() if is_plain(v))
-            form.pop("given", None)
-            return dict(form, given=fields) if fields else form
+    if "Obfuscated" in kinds:
+        return form("hidden", real=value.real, shown=value.fake)
     known = made.get(id(value))
     args = known[2] if known else {}
-    if base is not None and base.__name__ == "ChangeFilter":
-        return {"!": "change_filter", "args": inner(args)}
-    return {"!": "object", "class": base.__name__ if base else None,
-            "custom": [c.__name__ for c in custom], "args": inner(args)}
+    if "ChangeFilter" in kinds:
+        own = vars(custom[0]).get("filter_change") if custom else None
+        return form("change_filter", args=dict(args, filter_fn=own) if own else args)
+    if custom and hasattr(value.__class__, "getRenderingFor"):
+        renderer = function_value("renderer", value.__class__.getRenderingFor, depth)
+        renderer.update(name=kind, given=caught(vars(value), depth))
+        return dict((k, v) for k, v in renderer.items() if v != {})
+    return form("object", custom=[c.__name__ for c in custom], args=args,
+                **{"class": base.__name__ if base else None})
 
 def plain(value, depth=0):
     """A value of the configuration as JSON."""
-    if value is None or isinstance(value, bool):
-        return value
+    if value is None or isinstance(value, (bool,) + NUMBERS):
+        return TEXT(value) if value in (float("inf"), -float("inf")) or value != value else value
     if isinstance(value, bytes):  # on Python 2, every text without a `u`
         try:
             return value.decode("utf-8")
@@ -264,8 +257,6 @@ def plain(value, depth=0):
             return {"!": "bytes", "base64": base64.b64encode(value).decode("ascii")}
     if isinstance(value, TEXT):
         return TEXT(value)
-    if isinstance(value, NUMBERS):
-        return value
     if depth > DEEPEST:
         return {"!": "deep"}
     if isinstance(value, dict):
@@ -283,22 +274,14 @@ def plain(value, depth=0):
     return special(value, depth)
 
 def overrides_of(custom):
-    found = {}
-    for cls in reversed(custom):
-        for name, value in vars(cls).items():
-            value = getattr(value, "__func__", value)
-            code = getattr(value, "__code__", None)
-            if code is not None and not name.startswith("__"):
-                found[name] = {"name": name, "file": short(code.co_filename),
-                               "line": code.co_firstlineno}
-    return [found[name] for name in sorted(found)]
+    own = [item for cls in reversed(custom) for item in vars(cls).items()]
+    codes = dict((name, getattr(undecorated(v), "__code__", None)) for name, v in own)
+    return [{"name": name, "file": short(code.co_filename), "line": code.co_firstlineno}
+            for name, code in sorted(codes.items()) if code is not None and name[:2] != "__"]
 
 def attributes_of(thing, custom, given, of_steps):
-    found = {}
-    for cls in reversed(custom):
-        for name, value in vars(cls).items():
-            if not name.startswith("__") and is_plain(value):
-                found[name] = plain(value)
+    own = [item for cls in reversed(custom) for item in vars(cls).items() if item[0][:2] != "__"]
+    found = dict((name, plain(value)) for name, value in own if not isinstance(value, CODE))
     for name in OF_STEPS if of_steps else ():
         if name not in given and hasattr(thing, name):
             found[name] = plain(getattr(thing, name))
@@ -323,51 +306,44 @@ def thing_value(thing, place=None, of_steps=False):
 
 def step_value(maker):
     place = makers.get(id(maker), (None, None))[1]
-    try:
-        if isinstance(maker, tuple):  # before 0.8.6
-            step = maker[0](**maker[1])
-        else:
-            step = maker.buildStep()
-    except Exception as error:
-        return {"class": None, "args": {}, "name": None, "at": place,
-                "error": "%s: %s" % (type(error).__name__, error)}
-    return thing_value(step, place, True)
+    try:  # before 0.8.6 a class with arguments
+        step = maker[0](**maker[1]) if isinstance(maker, tuple) else maker.buildStep()
+        error = failed.get(id(step))
+    except Exception as raised:
+        step, error = None, raised
+    if error is None:
+        return thing_value(step, place, True)
+    return {"class": None, "args": {}, "name": None, "at": place,
+            "error": "%s: %s" % (type(error).__name__, error)}
 
 def factory_value(factory):
-    base, _ = nearest(factory.__class__)
-    return {"class": base.__name__ if base else factory.__class__.__name__,
-            "workdir": plain(getattr(factory, "workdir", None)),
+    base = nearest(factory.__class__)[0] or factory.__class__
+    return {"class": base.__name__, "workdir": plain(getattr(factory, "workdir", None)),
             "steps": [step_value(step) for step in factory.steps]}
 
 def builder_value(builder, factories):
     if isinstance(builder, dict):
-        given = dict(builder)
-        factory = given.pop("factory")
-        value = {"class": None, "args": plain(given)}
+        factory, value = builder["factory"], {"class": None}
+        value["args"] = plain(dict(builder, factory=None))
     else:
-        value = thing_value(builder)
+        factory, value = builder.factory, thing_value(builder)
         value.pop("name")
-        factory = builder.factory
         for key in ("builddir", "slavebuilddir", "workerbuilddir"):
-            directory = getattr(builder, key, None)
-            if directory:
-                value["args"].setdefault(key, plain(directory))
+            if getattr(builder, key, None):
+                value["args"].setdefault(key, plain(getattr(builder, key)))
     value["args"].pop("factory", None)
-    numbers = [n for n, known in enumerate(factories) if known is factory]
-    if not numbers:
+    if not any(known is factory for known in factories):
         factories.append(factory)
-        numbers = [len(factories) - 1]
-    value["factory"] = numbers[0]
+    value["factory"] = [known is factory for known in factories].index(True)
     return value
-
-def as_list(value):
-    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 def farm(config, name, version):
     def things(*keys):
-        return [thing_value(thing) for key in keys for thing in as_list(config.get(key))]
+        lists = [config.get(key) or [] for key in keys]
+        lists = [v if isinstance(v, (list, tuple)) else [v] for v in lists]
+        return [thing_value(thing) for things in lists for thing in things]
     factories = []
-    builders = [builder_value(b, factories) for b in as_list(config.get("builders"))]
+    builders = [builder_value(b, factories) for b in config.get("builders") or []]
     return {
         "format": "buildmaster farm", "version": 1, "notes": notes, "builders": builders,
         "made": {"buildbot": version, "python": sys.version.split()[0], "config": name},
@@ -379,25 +355,6 @@ def farm(config, name, version):
         "status": things("status", "services"),
     }
 
-def execute(path):
-    """Executes the configuration; what it calls `BuildmasterConfig`."""
-    names = {"basedir": os.getcwd(), "__file__": path}
-    with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec")
-    exec(code, names)
-    return names["BuildmasterConfig"]
-
-def write(path, text):
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        os.chmod(path, 0o600)
-        file.write(text.encode("ascii"))
-
-def counts(dump):
-    lengths = [len(f["steps"]) for f in dump["factories"]]
-    return "%d slaves, %d builders, %d factories, %d steps (%d as run), %d schedulers" % (
-        len(dump["slaves"]), len(dump["builders"]), len(lengths), sum(lengths),
-        sum(lengths[b["factory"]] for b in dump["builders"]), len(dump["schedulers"]))
-
 def main():
     parser = argparse.ArgumentParser(description="Writes what a Buildbot configures as JSON.")
     parser.add_argument("config", help="the configuration, for example master.cfg")
@@ -405,27 +362,37 @@ def main():
     parser.add_argument("--basedir", help="the directory to be in; default: that of the file")
     parser.add_argument("--stub", action="append", default=[], help="a module to do without")
     options = parser.parse_args()
-    config, out = os.path.abspath(options.config), os.path.abspath(options.out)
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != here]
+    config, out = os.path.abspath(options.config), os.path.abspath(options.out)
     directory = os.path.abspath(options.basedir or os.path.dirname(config))
     os.chdir(directory)
     sys.path.append(directory)
     roots.append(os.path.dirname(config))
     roots.extend(sorted((os.path.abspath(p) for p in sys.path if p), key=len, reverse=True))
-    buildbot = load_buildbot()
-    add_stubs(options.stub)
+    buildbot, names = load_buildbot(), {"basedir": directory, "__file__": config}
+    sys.meta_path.insert(0, Stubs(options.stub))
     try:
-        dump = farm(execute(config), os.path.basename(config), buildbot.version)
+        with open(config, "rb") as file:
+            exec(compile(file.read(), config, "exec", 0, True), names)
+        dump = farm(names["BuildmasterConfig"], os.path.basename(config), buildbot.version)
     except Exception as error:
         traceback.print_exc()
-        if isinstance(error, ImportError):
-            name = getattr(error, "name", None) or str(error).split()[-1].strip("'")
-            print("This module is not here: install it, or add `--stub %s`." % name, file=sys.stderr)
+        missing = re.match(r"No module named '?([\w.]+)", str(error))
+        if isinstance(error, ImportError) and missing:
+            print("This module is not here: install it, or add `--stub %s`." % missing.group(1),
+                  file=sys.stderr)
         return 1
-    write(out, json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": ")) + "\n")
-    print("The configuration was executed, and did what it does when a master starts.\n"
-          "%s has passwords of the farm (mode 0600): %s" % (out, counts(dump)), file=sys.stderr)
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        os.chmod(out, 0o600)
+        text = json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": ")) + "\n"
+        file.write(text.encode("ascii"))
+    lengths = [len(factory["steps"]) for factory in dump["factories"]]
+    counts = tuple(len(dump[key]) for key in ("slaves", "builders", "factories")) + (
+        sum(lengths), sum(lengths[b["factory"]] for b in dump["builders"]), len(dump["schedulers"]))
+    print("The configuration was executed, and did what it does when a master starts.\n" + out +
+          " has passwords of the farm (mode 0600): %d slaves, %d builders, %d factories, "
+          "%d steps (%d as run), %d schedulers" % counts, file=sys.stderr)
     return 0
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ class Quiet(ShellCommand):
     def __init__(self, target, **kw):
         ShellCommand.__init__(self, command=['make', target], **kw)
 
+class Formed(ShellCommand):
+    command = ['make', WithProperties('-j%(cpus)s')]
+
 class Judged(ShellCommand):
     def evaluateCommand(self, cmd):
         return 0
@@ -46,6 +49,7 @@ disk = SlaveLock('disk', maxCount=2)
 f = BuildFactory()
 f.addStep(Git(repourl='git://example.org/x', mode='full', method='clobber'))
 f.addStep(Quiet('all', env={'CC': WithProperties('%(cc)s'), 'PATH': ['/a', '${PATH}']}))
+f.addStep(Formed())
 f.addStep(Judged(command=['true']))
 f.addStep(Compile(command=['make', '-j', jobs, Property('x', default='y')]))
 f.addStep(ShellCommand(command='date +%s', doStepIf=wanted('date'), locks=[disk.access('counting')]))
@@ -138,7 +142,9 @@ fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, out: &str) -> Str
     let mut again = sandbox.buildmaster();
     let refused = run(again.arg("import-config").arg(&dump).arg("--out").arg(&out)).fails_with(2);
     assert!(refused.contains("--force"), "{refused}");
-    fs::read_to_string(out.join("master.toml")).unwrap()
+    ["slaves.toml", "master.toml"]
+        .map(|name| fs::read_to_string(out.join(name)).unwrap())
+        .concat()
 }
 
 /// IMP-01, IMP-02, IMP-06, IMP-10 to IMP-13.
@@ -155,6 +161,7 @@ fn a_farm_of_buildbot_0814_is_carried_over() {
         "[\"import-question\", \"Judged\"], do_step_if = false",
         "[\"import-question\", \"jobs\"], do_step_if = false",
         "masterdest = \"up/%(prop:id)s\"",
+        "command = [\"make\", \"-j%(cpus)s\"]",
         "mode = 0o644",
         "builddir = \"deep/old\"",
         "password_file = \"secrets/slave-bot\"",
@@ -186,26 +193,97 @@ fn a_farm_of_buildbot_43_is_carried_over() {
     }
 }
 
+/// Has the rest of its arguments run as a Python script that may make no socket.
+const GUARD: &str = r#"
+import os, runpy, socket, ssl, sys
+
+class Refused(socket.socket):
+    def __init__(self, *args, **kw):
+        os.write(2, b"a socket was made\n")
+        os._exit(9)
+
+socket.socket = Refused
+sys.argv.pop(0)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"#;
+
+/// What makes the script stumble: a step that cannot be made, objects that answer to every name,
+/// texts that only warn.
+const STUMBLES: &str = r#"
+from buildbot.steps.master import SetProperty
+class Willing(object):
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return Willing()
+    __getitem__ = __getattr__
+f.addStep(SetProperty())
+c['willing'] = Willing()
+c['escape'] = "\d"
+"#;
+
+/// The script as a file, and a command that has the Python of a peer run it on `config`.
+fn script_run(sandbox: &Sandbox, python: &Path, before: &[&Path], config: &Path) -> Command {
+    let script = run(sandbox
+        .buildmaster()
+        .args(["import-config", "--print-script"]))
+    .ok();
+    assert!(script.lines().count() < 400);
+    let script = sandbox.file("dump.py", script);
+    let mut command = sandbox.command(python);
+    command.args(before).arg(script);
+    command
+        .arg("--out")
+        .arg(sandbox.path("farm.json"))
+        .arg(config);
+    command
+}
+
+/// IMP-02, IMP-04: it makes no socket, and a step that cannot be made does not end it.
+fn stumbles(name: &str, farm: &str) {
+    let Some(bin) = peer(name) else { return };
+    let sandbox = Sandbox::new();
+    let python = bin.join("python");
+    let guard = sandbox.file("guard.py", GUARD);
+    let config = sandbox.file("master.cfg", format!("{farm}{STUMBLES}"));
+    run(&mut script_run(&sandbox, &python, &[&guard], &config)).ok();
+    let mut import = sandbox.buildmaster();
+    let import = import.arg("import-config").arg(sandbox.path("farm.json"));
+    run(import.arg("--out").arg(sandbox.path("ci"))).fails_with(1);
+    let text = fs::read_to_string(sandbox.path("ci/master.toml")).unwrap();
+    assert!(text.contains("\"import-error\""), "{text}");
+    let report = fs::read_to_string(sandbox.path("ci/import-report.md")).unwrap();
+    assert!(
+        report.contains("a step that Buildbot could not make: TypeError"),
+        "{report}"
+    );
+    let asks = sandbox.file(
+        "asks.cfg",
+        format!("{farm}\nimport socket\nsocket.socket()\n"),
+    );
+    run(&mut script_run(&sandbox, &python, &[&guard], &asks)).fails_with(9);
+}
+
+#[test]
+fn the_script_stumbles_over_nothing_of_0814() {
+    stumbles("bb0814", &format!("print 'old Python'\n{OLD}"));
+}
+
+#[test]
+fn the_script_stumbles_over_nothing_of_43() {
+    stumbles("bb43", NEW);
+}
+
 /// IMP-03: a module that is not there.
 #[test]
 fn a_missing_module_is_named_with_the_option() {
     let Some(bin) = peer("bb0814") else { return };
     let sandbox = Sandbox::new();
-    let config = sandbox.file("master.cfg", format!("import nosuch\nnosuch.x(1)\n{OLD}"));
-    let script = run(sandbox
-        .buildmaster()
-        .args(["import-config", "--print-script"]))
-    .ok();
-    let script = sandbox.file("dump.py", script);
-    let dump = || {
-        let mut command = sandbox.command(bin.join("python"));
-        command
-            .arg(&script)
-            .arg("--out")
-            .arg(sandbox.path("farm.json"))
-            .arg(&config);
-        command
-    };
+    let config = sandbox.file(
+        "master.cfg",
+        format!("import nosuch.below\nnosuch.x(1)\n{OLD}"),
+    );
+    let dump = || script_run(&sandbox, &bin.join("python"), &[], &config);
     let refused = run(&mut dump()).fails_with(1);
     assert!(refused.contains("--stub nosuch"), "{refused}");
     run(dump().args(["--stub", "nosuch"])).ok();
