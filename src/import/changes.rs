@@ -4,11 +4,12 @@ use serde_json::Value as Json;
 
 use super::desk::Desk;
 use super::dump::{Args, Thing};
-use super::farm::{Plain, set};
+use super::farm::Plain;
 use super::item::{Item, Table};
 use super::questions::{Ask, is_function};
 use super::spot::Gap;
-use super::values::{is_secret_name, mark, part};
+use super::steps::with_arguments_of;
+use super::values::{has_marks, is_secret_name, mark, part, set};
 use crate::config::known::Family;
 
 impl Desk {
@@ -18,7 +19,8 @@ impl Desk {
         let answer = self.class_answer(Ask::SchedulerClass, thing);
         let class = thing.class.as_deref().unwrap_or_default();
         let Some(kind) = Family::Schedulers.kind(class) else {
-            self.misses(format!("the scheduler type `{class}`"));
+            let with = with_arguments_of(thing);
+            self.misses(format!("the scheduler type `{class}`{with}"));
             return;
         };
         if answer == Ok(None) {
@@ -49,9 +51,7 @@ impl Desk {
         let Some(class) = thing.own_code(true) else {
             return Ok(Some(Json::Object(serde_json::Map::new())));
         };
-        let place = thing.overrides.first();
-        let place = place.map_or_else(String::new, |o| format!("{}:{}", o.file, o.line));
-        self.ask_class(ask, class, place)
+        self.ask_class(ask, class, thing.own_place())
     }
 
     fn scheduler_setting(
@@ -63,6 +63,7 @@ impl Desk {
     ) {
         match key {
             "name" => {}
+            "buttonName" => set(table, "button", value),
             "change_filter" => self.filter(value, table),
             "fileIsImportant" => self.importance(value, table),
             "upstream" => {
@@ -111,7 +112,7 @@ impl Desk {
                 None
             }
             _ if has_marks(value) => {
-                self.misses(format!("`{key}` that is worked out"));
+                self.put_plain(ours, value, table);
                 None
             }
             _ => Item::plain(value),
@@ -123,6 +124,11 @@ impl Desk {
 
     /// A change filter.
     fn filter(&mut self, value: &Json, table: &mut Table) {
+        let own = value.pointer("/custom/0").and_then(Json::as_str);
+        if let Some(class) = own {
+            let answer = self.ask_class(Ask::Filter, class, String::new());
+            put_answer(answer, table);
+        }
         let args = value.get("args").and_then(Json::as_object);
         for (key, value) in args.into_iter().flatten() {
             if value.is_null() {
@@ -171,22 +177,8 @@ impl Desk {
     }
 
     fn filter_function(&mut self, function: &Json, table: &mut Table) {
-        match self.ask(Ask::Filter, function) {
-            Ok(Some(Json::Object(fields))) => {
-                for (key, value) in &fields {
-                    if let Some(item) = Item::plain(value) {
-                        put_filter(table, key, item);
-                    }
-                }
-            }
-            Ok(Some(answer)) => {
-                if let Some(item) = Item::plain(&answer) {
-                    put_filter(table, "when", item);
-                }
-            }
-            Ok(None) => {}
-            Err(_) => put_filter(table, "when", Item::text("false")),
-        }
+        let answer = self.ask(Ask::Filter, function);
+        put_answer(answer, table);
     }
 
     fn importance(&mut self, value: &Json, table: &mut Table) {
@@ -287,7 +279,8 @@ impl Desk {
             }
             (Ok(Some(answer)), _) if answer.get("type").is_some() => {}
             (Ok(_), _) => {
-                self.misses(format!("the change source `{class}`"));
+                let with = with_arguments_of(thing);
+                self.misses(format!("the change source `{class}`{with}"));
                 return;
             }
             (Err(_), _) => return,
@@ -303,6 +296,20 @@ impl Desk {
             table.set("password_file", Item::Text(file));
             self.look_at("the user `change` has the password that every Buildbot has");
         }
+        let name = |table: &Table| {
+            let name = table.get("name").or_else(|| table.get("repourl"))?;
+            Some(name.as_text()?.to_owned())
+        };
+        if let Some(wanted) = name(&table) {
+            let is_taken = |wanted: &str| {
+                let mut names = plain.change_sources.iter().filter_map(name);
+                names.any(|name| name == wanted)
+            };
+            let free = super::desk::unused(&wanted, is_taken);
+            if free != wanted {
+                table.set("name", Item::Text(free));
+            }
+        }
         plain.change_sources.push(table.in_order());
     }
 
@@ -317,31 +324,87 @@ impl Desk {
             if thing.args.contains_key("authz") {
                 self.look_at("who may do what on the pages: write [permissions] and [[people]]");
             }
+            for key in ["change_hook_dialects", "change_hook_auth"] {
+                if thing.args.get(key).is_some_and(|value| !value.is_null()) {
+                    self.misses(format!("`{key}` of the pages"));
+                }
+            }
             self.functions_among(&thing.args);
             return;
         }
         let answer = self.class_answer(Ask::StatusClass, thing);
         let Some(kind) = Family::Status.kind(class) else {
             self.functions_among(&thing.args);
-            self.misses(format!("the status target `{class}`"));
+            let with = with_arguments_of(thing);
+            self.misses(format!("the status target `{class}`{with}"));
             return;
         };
         let Ok(Some(answer)) = answer else {
             self.functions_among(&thing.args);
             return;
         };
-        let mut table = Table::default();
-        table.set("type", Item::text(kind));
-        self.target(Family::Status, kind, &thing.args, &mut table);
-        for (key, value) in answer.as_object().into_iter().flatten() {
-            set(&mut table, key, value);
+        for args in self.by_generator(&thing.args) {
+            let mut table = Table::default();
+            table.set("type", Item::text(kind));
+            self.target(Family::Status, kind, &args, &mut table);
+            for (key, value) in answer.as_object().into_iter().flatten() {
+                set(&mut table, key, value);
+            }
+            if !self.keep_known_builders(&mut table, plain) {
+                continue;
+            }
+            let same = |other: &&Table| other.get("type") == table.get("type");
+            let count = plain.status.iter().filter(same).count();
+            if count > 0 && table.get("name").is_none() {
+                table.set("name", Item::Text(format!("{kind}-{}", count + 1)));
+            }
+            plain.status.push(table.in_order());
         }
-        let same = |other: &&Table| other.get("type") == table.get("type");
-        let count = plain.status.iter().filter(same).count();
-        if count > 0 && table.get("name").is_none() {
-            table.set("name", Item::Text(format!("{kind}-{}", count + 1)));
+    }
+
+    /// Leaves out builders that the farm does not have, which Buildbot does not mind here; false if
+    /// no others are named.
+    fn keep_known_builders(&mut self, table: &mut Table, plain: &Plain) -> bool {
+        let Some(Item::List(named)) = table.get("builders") else {
+            return true;
+        };
+        let is_known = |name: &&Item| {
+            let mut builders = plain.builders.iter();
+            builders.any(|(builder, _)| builder.get("name") == Some(*name))
+        };
+        let known: Vec<Item> = named.iter().filter(is_known).cloned().collect();
+        if known.len() < named.len() {
+            self.look_at("a status target that names builders that are not there");
         }
-        plain.status.push(table.in_order());
+        let is_left = named.is_empty() || !known.is_empty();
+        table.set("builders", Item::List(known));
+        is_left
+    }
+
+    /// The arguments of a reporter of Buildbot 3 and later, once for each of its generators, which
+    /// have what older ones have themselves.
+    fn by_generator(&mut self, args: &Args) -> Vec<Args> {
+        let mut all = Vec::new();
+        let generators = args.get("generators").and_then(Json::as_array);
+        for generator in generators.into_iter().flatten() {
+            let class = part(generator, "class").to_owned();
+            let own = generator.get("args").and_then(Json::as_object);
+            let Some(own) = own.filter(|_| class.ends_with("StatusGenerator")) else {
+                self.misses(format!("the generator `{class}` of reports"));
+                continue;
+            };
+            let mut args = args.clone();
+            args.remove("generators");
+            args.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+            if class == "BuildSetStatusGenerator" {
+                args.insert("buildSetSummary".to_owned(), Json::Bool(true));
+            }
+            all.push(args);
+        }
+        match all.is_empty() {
+            true => vec![args.clone()],
+            false => all,
+        }
     }
 
     fn functions_among(&mut self, args: &Args) {
@@ -350,7 +413,7 @@ impl Desk {
         }
     }
 
-    fn functions_within(&mut self, value: &Json) {
+    pub(super) fn functions_within(&mut self, value: &Json) {
         if is_function(value) {
             drop(self.ask(Ask::Value, value));
             return;
@@ -458,18 +521,29 @@ impl Desk {
     }
 }
 
-/// Whether there is something else than data in it.
-fn has_marks(value: &Json) -> bool {
-    match value {
-        Json::Object(entries) => entries.contains_key("!") || entries.values().any(has_marks),
-        Json::Array(entries) => entries.iter().any(has_marks),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
-    }
-}
-
 fn has_branch_filter(table: &Table) -> bool {
     let filter = table.get("filter").and_then(Item::as_table);
     filter.is_some_and(|filter| filter.get("branch").is_some())
+}
+
+/// What is answered to a filter; an open one lets nothing through (IMP-13).
+fn put_answer(answer: Result<Option<Json>, Gap>, table: &mut Table) {
+    match answer {
+        Ok(Some(Json::Object(fields))) => {
+            for (key, value) in &fields {
+                if let Some(item) = Item::plain(value) {
+                    put_filter(table, key, item);
+                }
+            }
+        }
+        Ok(Some(answer)) => {
+            if let Some(item) = Item::plain(&answer) {
+                put_filter(table, "when", item);
+            }
+        }
+        Ok(None) => {}
+        Err(_) => put_filter(table, "when", Item::text("false")),
+    }
 }
 
 /// Sets a field of the filter.

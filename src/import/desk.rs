@@ -36,6 +36,12 @@ pub(super) struct Desk {
     pub(super) waiting: BTreeMap<usize, BTreeSet<String>>,
     /// Where it is.
     pub(super) spot: Spot,
+    /// Passwords that have to be made up: names below `secrets/`.
+    pub(super) made_up: BTreeSet<String>,
+    /// Where each slave was made.
+    pub(super) slave_places: BTreeMap<String, String>,
+    /// The function that chooses slaves for all builders that say nothing.
+    pub(super) choice: Option<Json>,
 }
 
 impl Desk {
@@ -81,18 +87,28 @@ impl Desk {
         self.questions.class(ask, class, place, &self.spot)
     }
 
+    /// The file of a password that nobody has: it is made up when the files are written.
+    pub(super) fn new_password(&mut self, wanted: &str) -> String {
+        let name = self.file_name(wanted);
+        self.made_up.insert(name.clone());
+        format!("secrets/{name}")
+    }
+
+    /// A free name below `secrets/`.
+    fn file_name(&self, wanted: &str) -> String {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let replaced = wanted.chars().map(|c| if is_plain(c) { c } else { '_' });
+        let is_taken = |name: &str| self.secrets.contains_key(name) || self.made_up.contains(name);
+        unused(&replaced.collect::<String>(), is_taken)
+    }
+
     /// The file of a secret, whose name begins as `wanted` if it is new.
     pub(super) fn secret(&mut self, wanted: &str, secret: &str) -> String {
         let known = self.secrets.iter().find(|(_, text)| *text == secret);
         if let Some((name, _)) = known {
             return format!("secrets/{name}");
         }
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let name: String = wanted
-            .chars()
-            .map(|c| if is_plain(c) { c } else { '_' })
-            .collect();
-        let name = unused(&name, |name| self.secrets.contains_key(name));
+        let name = self.file_name(wanted);
         self.secrets.insert(name.clone(), secret.to_owned());
         format!("secrets/{name}")
     }

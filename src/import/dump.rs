@@ -128,6 +128,12 @@ impl Thing {
         self.overrides.iter().any(counts).then_some(class.as_str())
     }
 
+    /// `file:line` of the code of its own classes.
+    pub(super) fn own_place(&self) -> String {
+        let first = self.overrides.first();
+        first.map_or_else(String::new, |o| format!("{}:{}", o.file, o.line))
+    }
+
     /// An argument, or the attribute of that name.
     pub(super) fn setting(&self, name: &str) -> Option<&Json> {
         self.args.get(name).or_else(|| self.attributes.get(name))

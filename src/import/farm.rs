@@ -10,6 +10,7 @@ use super::item::{Item, Table};
 use super::questions::{Ask, is_function};
 use super::spot::Spot;
 use super::steps::Step;
+use super::values::set;
 use crate::config::known::Family;
 
 /// A plain configuration before it is written.
@@ -71,6 +72,11 @@ pub(super) fn translate(farm: &Farm, desk: &mut Desk) -> Plain {
     desk.top(&farm.settings, &mut plain);
     for thing in &farm.slaves {
         desk.slave(thing, &mut plain);
+    }
+    if plain.top.get("slave_port").is_none() && plain.slaves.iter().any(needs_port) {
+        desk.spot = Spot::default();
+        desk.look_at("the port for slaves is not known: `slave_port` is the usual one");
+        plain.top.set("slave_port", Item::text("0.0.0.0:9989"));
     }
     desk.factories(farm, &mut plain);
     for (at, builder) in farm.builders.iter().enumerate() {
@@ -145,9 +151,10 @@ impl Desk {
                     }
                 }
                 "validation" => self.validation(value, plain),
-                "www" => {
-                    if let Some(port) = value.get("port") {
-                        self.web(port, plain);
+                "www" => self.www(value, plain),
+                "select_next_worker" if is_function(value) => {
+                    if let Ok(Some(_)) = self.ask(Ask::Choice, value) {
+                        self.choice = Some(value.clone());
                     }
                 }
                 "prioritizeBuilders" => {
@@ -172,11 +179,20 @@ impl Desk {
         match value {
             Json::String(text) => {
                 let number = text.trim_start_matches("ssl:");
-                let item = match number.parse::<u16>() {
-                    Ok(port) => Item::Text(format!("0.0.0.0:{port}")),
-                    Err(_) => Item::text(number),
+                let number = match number.strip_prefix("tcp:") {
+                    Some(port) if port.parse::<u16>().is_ok() => port,
+                    Some(_) | None => number,
                 };
-                plain.top.set("slave_port", item);
+                match number.parse::<u16>() {
+                    Ok(port) => {
+                        let port = Item::Text(format!("0.0.0.0:{port}"));
+                        plain.top.set("slave_port", port);
+                    }
+                    Err(_) if number.contains(':') => {
+                        plain.top.set("slave_port", Item::text(number));
+                    }
+                    Err(_) => drop(self.misses("a port for slaves that is not a number")),
+                }
             }
             // Buildbot listens on all addresses.
             Json::Number(port) => {
@@ -185,6 +201,24 @@ impl Desk {
                     .set("slave_port", Item::Text(format!("0.0.0.0:{port}")));
             }
             Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => {}
+        }
+    }
+
+    /// The pages of 0.9 and later.
+    fn www(&mut self, value: &Json, plain: &mut Plain) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            match key.as_str() {
+                "port" => self.web(value, plain),
+                "auth" | "authz" => {
+                    self.look_at(
+                        "who may do what on the pages: write [permissions] and [[people]]",
+                    );
+                }
+                "change_hook_dialects" | "change_hook_auth" => {
+                    self.misses(format!("`{key}` of the pages"));
+                }
+                _ => self.leave_out(format!("`{key}` of the pages")),
+            }
         }
     }
 
@@ -247,25 +281,37 @@ impl Desk {
         let name = thing.args.get("name").or_else(|| positional(0));
         let name = name.and_then(Json::as_str).or(thing.name.as_deref());
         let name = name.unwrap_or_default().to_owned();
-        let known = |table: &Table| table.get("name").and_then(Item::as_text) == Some(&name);
-        if plain.slaves.iter().any(known) {
-            let place = Place::show(thing.at.as_ref());
-            let fault = format!("the slave `{name}` is there twice ({place}); the first is kept");
-            self.look_at(fault.clone());
-            plain.faults.push(fault);
+        let place = Place::show(thing.at.as_ref());
+        if let Some(first) = self.slave_places.get(&name) {
+            plain.faults.push(format!(
+                "the slave `{name}` is there twice ({first} and {place}); the first is kept"
+            ));
             return;
         }
+        self.slave_places.insert(name.clone(), place);
         let class = thing.class.as_deref().unwrap_or("BuildSlave");
         let mut table = Table::default();
         table.set("name", Item::text(name.clone()));
-        let kind = slave_kind(class);
+        let kind = match slave_kind(class) {
+            // The image is chosen for each build.
+            "docker" if !thing.args.get("image").is_some_and(Json::is_string) => "command",
+            kind => kind,
+        };
         if kind != "slave" {
             table.set("type", Item::text(kind));
         }
         let password = thing.args.get("password").or_else(|| positional(1));
-        if let Some(password) = password.and_then(Json::as_str).filter(|_| kind != "local") {
-            let file = self.secret(&format!("slave-{name}"), password);
-            table.set("password_file", Item::Text(file));
+        match password.and_then(Json::as_str) {
+            _ if kind == "local" => {}
+            Some(password) => {
+                let file = self.secret(&format!("slave-{name}"), password);
+                table.set("password_file", Item::Text(file));
+            }
+            None => {
+                let file = self.new_password(&format!("slave-{name}"));
+                table.set("password_file", Item::Text(file));
+                self.look_at("a slave without a password, which got a new one");
+            }
         }
         if kind == "command" {
             table.set("start", Item::texts(["bin/start-instance", &name]));
@@ -277,7 +323,7 @@ impl Desk {
             ));
         }
         if let Some(class) = thing.own_code(true) {
-            let place = Place::show(thing.at.as_ref());
+            let place = thing.own_place();
             if let Ok(Some(Json::Object(answer))) = self.ask_class(Ask::Slave, class, place) {
                 for (key, value) in &answer {
                     set(&mut table, key, value);
@@ -299,11 +345,11 @@ impl Desk {
                 }
                 "defaultProperties" => {
                     self.look_at("`defaultProperties` of a slave, which go over those of requests");
-                    set(table, "properties", value);
+                    self.put_plain("properties", value, table);
                 }
                 _ if value.is_null() => {}
                 _ => match Family::Slaves.key(Some(kind), key) {
-                    Some(ours) => set(table, ours, value),
+                    Some(ours) => self.put_plain(ours, value, table),
                     None if kind == "command" => {}
                     None => drop(self.misses(format!("`{key}` of slaves"))),
                 },
@@ -318,11 +364,23 @@ impl Desk {
         }
         for (at, factory) in farm.factories.iter().enumerate() {
             let builders = users.remove(&at).unwrap_or_default();
+            self.spot = Spot {
+                what: "the work directory of a factory".to_owned(),
+                at: None,
+                builders: builders.clone(),
+            };
+            let workdir = factory.workdir.as_ref();
+            let workdir = workdir.filter(|dir| dir.as_str() != Some("build"));
+            let workdir = workdir.map_or(Ok(None), |dir| self.text(dir));
             let mut steps = Vec::new();
             for thing in &factory.steps {
                 self.go_to("step", thing);
                 self.spot.builders.clone_from(&builders);
-                steps.extend(self.step(thing));
+                let made = self.step(thing);
+                steps.extend(made.into_iter().map(|step| match workdir {
+                    Err(gap) if step.table.get("workdir").is_none() => self.waiting_step(step, gap),
+                    Ok(_) | Err(_) => step,
+                }));
             }
             for step in &steps {
                 for builder in builders.iter().filter(|_| step.waits_for.is_some()) {
@@ -330,12 +388,9 @@ impl Desk {
                     waits.extend(step.waits_for.clone());
                 }
             }
-            let workdir = factory.workdir.as_ref();
-            let workdir = workdir.filter(|dir| dir.as_str() != Some("build"));
-            let workdir = workdir.and_then(|dir| self.text(dir).ok().flatten());
             plain.factories.push(Factory {
                 name: format!("factory-{}", at + 1),
-                workdir,
+                workdir: workdir.ok().flatten(),
                 steps,
             });
         }
@@ -367,10 +422,10 @@ impl Desk {
                         table.set("locks", locks);
                     }
                 }
-                "properties" => set(&mut table, "properties", value),
+                "properties" => self.put_plain("properties", value, &mut table),
                 "defaultProperties" => {
                     self.look_at("`defaultProperties`, which go over those of requests here");
-                    set(&mut table, "properties", value);
+                    self.put_plain("properties", value, &mut table);
                 }
                 "mergeRequests" | "collapseRequests" => self.merging(value, &mut table),
                 "nextBuild" => self.decides(Ask::Order, value, &mut table),
@@ -378,12 +433,18 @@ impl Desk {
                 "canStartBuild" => self.decides(Ask::Veto, value, &mut table),
                 _ if value.is_null() => {}
                 _ => match Family::Builders.key(None, key) {
-                    Some(ours) => set(&mut table, ours, value),
+                    Some(ours) => self.put_plain(ours, value, &mut table),
                     None => drop(self.misses(format!("`{key}` of builders"))),
                 },
             }
         }
         let mut seen: Vec<String> = Vec::new();
+        let chooses = ["nextSlave", "nextWorker"];
+        let choice = self.choice.clone();
+        if let Some(choice) = choice.filter(|_| chooses.iter().all(|key| !args.contains_key(*key)))
+        {
+            self.decides(Ask::Choice, &choice, &mut table);
+        }
         tags.retain(|tag| {
             let is_new = !seen.contains(tag);
             seen.push(tag.clone());
@@ -449,6 +510,11 @@ impl Desk {
     }
 }
 
+/// Whether a slave connects to the port for slaves.
+fn needs_port(slave: &Table) -> bool {
+    slave.get("type").and_then(Item::as_text) != Some("local")
+}
+
 /// The kind of slave that a class becomes.
 fn slave_kind(class: &str) -> &'static str {
     match class {
@@ -491,12 +557,5 @@ fn directories(args: &Args, name: &str, table: &mut Table) {
     let there = text("slavebuilddir").or_else(|| text("workerbuilddir"));
     if let Some(there) = there.filter(|there| *there != here) {
         table.set("slavebuilddir", Item::text(there));
-    }
-}
-
-/// Sets a key to plain data.
-pub(super) fn set(table: &mut Table, key: &str, value: &Json) {
-    if let Some(item) = Item::plain(value) {
-        table.set(key, item);
     }
 }

@@ -4,21 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::unused;
-use super::item::{Item, Table, braced};
-
-/// Keys whose texts are expressions: there a value stands as it is.
-const EXPRESSIONS: [&str; 10] = [
-    "do_step_if",
-    "hide_step_if",
-    "set",
-    "result",
-    "when",
-    "important_if",
-    "slave_if",
-    "request_order",
-    "slave_order",
-    "merge_by",
-];
+use super::item::{Item, Table, braced, is_expression_key};
 
 /// What cannot be the name of an argument (CFL-10).
 const TAKEN: [&str; 26] = [
@@ -62,7 +48,7 @@ enum Piece {
 fn is_expression(keys: &[String]) -> bool {
     // Arguments are plain texts until they stand in a step.
     keys.first().is_none_or(|first| first != "with")
-        && keys.iter().any(|key| EXPRESSIONS.contains(&key.as_str()))
+        && keys.iter().any(|key| is_expression_key(key))
 }
 
 /// Folds lists of tables: those of one index have the same keys. `prefix` stands before the names

@@ -118,14 +118,49 @@ impl Item {
                 out.push_str("{ ");
                 for (at, (key, value)) in table.0.iter().enumerate() {
                     out.push_str(if at == 0 { "" } else { ", " });
-                    write_key(out, key);
-                    out.push_str(" = ");
-                    value.write(out);
+                    write_entry(out, key, value);
                 }
                 out.push_str(" }");
             }
         }
     }
+}
+
+impl Item {
+    /// The same, where texts are expressions: `{{` in them is not one of the file (CFL-30).
+    pub(super) fn as_expressions(&self) -> Self {
+        match self {
+            Self::Text(text) => Self::Form(text.replace("{{", "{\\u007b")),
+            Self::List(list) => Self::List(list.iter().map(Self::as_expressions).collect()),
+            Self::Table(table) => {
+                let entries = table.0.iter();
+                let entries = entries.map(|(key, value)| (key.clone(), value.as_expressions()));
+                Self::Table(Table(entries.collect()))
+            }
+            Self::Number(_) | Self::Mode(_) | Self::Flag(_) | Self::Form(_) | Self::Slot(_) => {
+                self.clone()
+            }
+        }
+    }
+}
+
+/// Keys whose texts are expressions: there a value stands as it is.
+const EXPRESSIONS: [&str; 10] = [
+    "do_step_if",
+    "hide_step_if",
+    "set",
+    "result",
+    "when",
+    "important_if",
+    "slave_if",
+    "request_order",
+    "slave_order",
+    "merge_by",
+];
+
+/// Whether the texts below this key are expressions.
+pub(super) fn is_expression_key(key: &str) -> bool {
+    EXPRESSIONS.contains(&key)
 }
 
 impl Table {
@@ -157,6 +192,17 @@ impl Table {
             _ => 2,
         });
         self
+    }
+}
+
+/// Writes a key and its value.
+pub(super) fn write_entry(out: &mut String, key: &str, value: &Item) {
+    write_key(out, key);
+    out.push_str(" = ");
+    if is_expression_key(key) {
+        value.as_expressions().write(out);
+    } else {
+        value.write(out);
     }
 }
 

@@ -11,10 +11,10 @@ use super::steps::placeholder;
 use crate::config::{ConfigError, MachineZone, parse};
 
 /// How often the checks are asked.
-const MOST_ROUNDS: usize = 12;
+const MOST_ROUNDS: usize = 40;
 
 /// Settings that refer to other things: what is wrong with them is a mistake of the farm.
-const REFERENCES: [&str; 5] = ["builders", "slaves", "factory", "upstream", "builddir"];
+const REFERENCES: [&str; 4] = ["builders", "slaves", "factory", "builddir"];
 
 /// Settings without which a step does nothing.
 const NEEDED: [&str; 9] = [
@@ -29,12 +29,13 @@ const NEEDED: [&str; 9] = [
     "commands",
 ];
 
-/// Takes out what the checks refuse, and notes it. What is left is a mistake of the farm.
-pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) {
+/// Takes out what the checks refuse, and notes it. What is left is a mistake of the farm; whether
+/// the checks have nothing against it.
+pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) -> bool {
     for _ in 0..MOST_ROUNDS {
         let emitted = flat(plain, &desk.values, &desk.locks);
         let Err(problems) = parse(&emitted.text, "master.toml", zone) else {
-            return;
+            return true;
         };
         let mut done = BTreeSet::new();
         let mut changed = false;
@@ -58,9 +59,13 @@ pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) {
         if !changed {
             faults.retain(|fault| !plain.faults.contains(fault));
             plain.faults.extend(faults);
-            return;
+            return false;
         }
     }
+    let what =
+        "this program cannot find out what is wrong with the configuration; please report this";
+    plain.faults.push(what.to_owned());
+    false
 }
 
 fn told(error: &ConfigError) -> String {
@@ -81,6 +86,7 @@ fn take_out(
     if key.is_some_and(|key| REFERENCES.contains(&key)) && !matches!(part, Part::Step(..)) {
         return false;
     }
+    let spot = spot_of(plain, part);
     let removed = match part {
         Part::Top => key.is_some_and(|key| plain.top.remove(key).is_some()),
         Part::Table(at) => {
@@ -90,8 +96,10 @@ fn take_out(
         Part::Slave(at) => remove_key(plain.slaves.get_mut(at), key),
         Part::Builder(at) => remove_key(plain.builders.get_mut(at).map(|(table, _)| table), key),
         Part::Step(factory, at) => return take_step(plain, desk, (factory, at), key, error),
-        // Without its filter it would build what it should not.
-        Part::Scheduler(at) if key == Some("filter") => remove(&mut plain.schedulers, at),
+        // Without its filter it would build what it should not; what it waits for is not there.
+        Part::Scheduler(at) if matches!(key, Some("filter" | "upstream")) => {
+            remove(&mut plain.schedulers, at)
+        }
         Part::Scheduler(at) => {
             remove_key(plain.schedulers.get_mut(at), key) || remove(&mut plain.schedulers, at)
         }
@@ -104,10 +112,34 @@ fn take_out(
         }
     };
     if removed {
-        desk.spot = super::spot::Spot::default();
-        desk.misses(told(error));
+        let what = told(error);
+        // One entry for all builders that have it.
+        let what = match spot.what.split_once(' ') {
+            Some((noun, _)) => what.replacen(&spot.what, &format!("{noun}s"), 1),
+            None => what,
+        };
+        desk.spot = spot;
+        desk.misses(what);
     }
     removed
+}
+
+/// What a part is, for people.
+fn spot_of(plain: &Plain, part: Part) -> super::spot::Spot {
+    let (noun, table, builders) = match part {
+        Part::Slave(at) => ("slave", plain.slaves.get(at), Vec::new()),
+        Part::Builder(at) => ("builder", plain.builders.get(at).map(|(t, _)| t), vec![at]),
+        Part::Scheduler(at) => ("scheduler", plain.schedulers.get(at), Vec::new()),
+        Part::Top | Part::Table(_) | Part::Step(..) | Part::ChangeSource(_) | Part::Status(_) => {
+            return super::spot::Spot::default();
+        }
+    };
+    let name = table.and_then(|table| table.get("name")?.as_text());
+    super::spot::Spot {
+        what: format!("{noun} `{}`", name.unwrap_or_default()),
+        at: None,
+        builders,
+    }
 }
 
 fn take_step(

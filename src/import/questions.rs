@@ -266,6 +266,24 @@ pub(super) fn is_function(value: &Json) -> bool {
     matches!(mark, Some("function" | "renderer"))
 }
 
+/// The function that an object such as a `Transform` calls; the other arguments are what it has
+/// caught.
+pub(super) fn inner_function(value: &Json) -> Option<Json> {
+    if value.get("!").and_then(Json::as_str) != Some("object") {
+        return None;
+    }
+    let args = value.get("args").and_then(Json::as_object)?;
+    let (key, function) = args.iter().find(|(_, arg)| is_function(arg))?;
+    let mut function = function.clone();
+    let given = function.as_object_mut()?.entry("given");
+    let given = given.or_insert_with(|| Json::Object(serde_json::Map::new()));
+    let others = args.iter().filter(|(name, _)| *name != key && *name != "*");
+    for (name, other) in others {
+        given.as_object_mut()?.insert(name.clone(), other.clone());
+    }
+    Some(function)
+}
+
 /// The names of all functions in `value`, each with its places.
 fn find_functions(value: &Json, found: &mut BTreeMap<String, BTreeSet<String>>) {
     if is_function(value) {

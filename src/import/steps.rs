@@ -21,6 +21,8 @@ pub(super) struct Step {
     pub(super) at: Option<Place>,
     /// Its class in Buildbot.
     pub(super) class: String,
+    /// Its name.
+    pub(super) name: String,
 }
 
 /// Attributes that tell nothing if they have these values.
@@ -41,6 +43,9 @@ const LEFT_OUT: [&str; 7] = [
     "parms",
     "renderables",
 ];
+
+/// Arguments that a type without such a key takes and does not use.
+const MEANS_NOTHING: [&str; 2] = ["lazylogfiles", "workdir"];
 
 /// Bases without a behaviour of their own.
 const BASES: [&str; 6] = [
@@ -80,6 +85,7 @@ impl Desk {
             waits_for,
             at: thing.at.clone(),
             class: class.clone(),
+            name: name.clone(),
         };
         if let Some(error) = &thing.error {
             self.look_at(format!("a step that Buildbot could not make: {error}"));
@@ -101,7 +107,8 @@ impl Desk {
             self.functions_of(thing, &mut draft);
             let planned = Family::Steps.planned(&class);
             let advice = planned.map_or_else(String::new, |advice| format!(": {advice}"));
-            draft.gap = Some(self.misses(format!("the step type `{class}`{advice}")));
+            let with = with_arguments_of(thing);
+            draft.gap = Some(self.misses(format!("the step type `{class}`{with}{advice}")));
         }
         let answer = match answer {
             Ok(answer) => answer,
@@ -114,18 +121,7 @@ impl Desk {
             return Vec::new();
         }
         if let Some(gap) = draft.gap {
-            let (words, waits_for) = match gap {
-                Gap::Open(at) => {
-                    let id = self.questions.id(at).to_owned();
-                    let waits_for = format!("question {id}");
-                    (placeholder(&name, "import-question", &id), waits_for)
-                }
-                Gap::Missing => {
-                    let waits_for = format!("`{class}`");
-                    (placeholder(&name, "import-missing", &class), waits_for)
-                }
-            };
-            return vec![step(words, Some(waits_for))];
+            return vec![self.waiting_step(step(draft.table, None), gap)];
         }
         let mut table = draft.table;
         table.set("type", Item::text(draft.kind));
@@ -140,9 +136,32 @@ impl Desk {
             .kind(kind)
             .is_some_and(|kind| usual_step(kind).0 != name)
         {
-            table.set("name", Item::Text(name));
+            table.set("name", Item::Text(name.clone()));
         }
         vec![step(table, None)]
+    }
+
+    /// The step as a skipped one, which stands in its place until there is no gap (IMP-13).
+    pub(super) fn waiting_step(&self, step: Step, gap: Gap) -> Step {
+        if step.waits_for.is_some() {
+            return step;
+        }
+        let (table, waits_for) = match gap {
+            Gap::Open(at) => {
+                let id = self.questions.id(at);
+                let waits_for = format!("question {id}");
+                (placeholder(&step.name, "import-question", id), waits_for)
+            }
+            Gap::Missing => {
+                let table = placeholder(&step.name, "import-missing", &step.class);
+                (table, format!("`{}`", step.class))
+            }
+        };
+        Step {
+            table,
+            waits_for: Some(waits_for),
+            ..step
+        }
     }
 
     /// The class that counts: an old `SetProperty` with a command is another one today.
@@ -165,9 +184,7 @@ impl Desk {
         let Some(class) = thing.own_code(false) else {
             return Ok(Some(Answered::Nothing));
         };
-        let place = thing.overrides.first();
-        let place = place.map_or_else(String::new, |o| format!("{}:{}", o.file, o.line));
-        match self.ask_class(Ask::StepClass, class, place)? {
+        match self.ask_class(Ask::StepClass, class, thing.own_place())? {
             None => Ok(Some(Answered::Skip)),
             Some(answer) => Ok(Some(Answered::Settings(answer))),
         }
@@ -305,7 +322,9 @@ impl Desk {
     /// A setting that has no rule of its own.
     fn other(&mut self, key: &str, value: &Json, is_argument: bool, draft: &mut Draft) {
         let Some(ours) = Family::Steps.key(Some(draft.kind), key) else {
-            if is_argument {
+            if is_argument && MEANS_NOTHING.contains(&key) {
+                self.leave_out(format!("`{key}` of the step type `{}`", draft.kind));
+            } else if is_argument {
                 self.functions_in(key, value, draft);
                 if !value.is_null() {
                     self.misses(format!("`{key}` of the step type `{}`", draft.kind));
@@ -352,6 +371,10 @@ impl Desk {
 
     /// The commands of a `ShellSequence`.
     fn sequence(&mut self, value: &Json) -> Got {
+        if is_function(value) {
+            self.ask(Ask::Value, value)?;
+            return Err(self.misses("the `commands` of a sequence that a function works out"));
+        }
         let mut commands = Vec::new();
         let mut gap = None;
         for entry in value.as_array().into_iter().flatten() {
@@ -386,20 +409,41 @@ impl Desk {
             let mut table = Table::default();
             table.set("type", Item::text(part(lock, "kind")));
             for key in ["max_count", "max_count_for_slave"] {
-                if let Some(item) = lock.get(key).and_then(Item::plain) {
+                // Buildbot's farms write the greatest number of the machine for "any number".
+                let count = lock.get(key).and_then(Json::as_u64);
+                let count = count.map(|count| Json::from(count.min(u64::from(u32::MAX))));
+                let mut item = count.as_ref().or(lock.get(key)).and_then(Item::plain);
+                if let Some(Item::Table(counts)) = &mut item {
+                    counts
+                        .0
+                        .retain(|(slave, _)| self.slave_places.contains_key(slave));
+                }
+                if let Some(item) = item {
                     table.set(key, item);
                 }
             }
-            self.locks.entry(name.to_owned()).or_insert(table);
+            // Another lock may have the same name.
+            let is_other = |name: &str| self.locks.get(name).is_some_and(|known| *known != table);
+            let name = super::desk::unused(name, is_other);
+            self.locks.insert(name.clone(), table);
             names.push(match part(lock, "mode") {
                 "exclusive" => Item::Table(Table(vec![
-                    ("name".to_owned(), Item::text(name)),
+                    ("name".to_owned(), Item::Text(name)),
                     ("mode".to_owned(), Item::text("exclusive")),
                 ])),
-                _ => Item::text(name),
+                _ => Item::Text(name),
             });
         }
         (!names.is_empty()).then_some(Item::List(names))
+    }
+}
+
+/// ` with NAME, NAME`: the names of the arguments of something that is not carried over.
+pub(super) fn with_arguments_of(thing: &Thing) -> String {
+    let names: Vec<&str> = thing.args.keys().map(String::as_str).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" with {}", names.join(", ")),
     }
 }
 

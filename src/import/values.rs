@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::desk::{Desk, Got};
 use super::item::{Item, Table};
-use super::questions::{Ask, is_function};
+use super::questions::{Ask, inner_function, is_function};
 use super::spot::Gap;
 
 /// The `!` of a value that is something else than data.
@@ -81,10 +81,13 @@ impl Desk {
             }
             Some("secret") => Ok(self.named_secret(part(value, "name"))),
             Some("function" | "renderer") => self.value_of(value, false),
-            Some("object") => {
-                let class = part(value, "class").to_owned();
-                Err(self.misses(format!("a value of the class `{class}`")))
-            }
+            Some("object") => match inner_function(value) {
+                Some(function) => self.value_of(&function, false),
+                None => {
+                    let class = part(value, "class").to_owned();
+                    Err(self.misses(format!("a value of the class `{class}`")))
+                }
+            },
             Some(other) => Err(self.misses(format!("a value of the kind `{other}`"))),
             None => Err(self.misses("a table where a text is wanted")),
         }
@@ -313,7 +316,12 @@ impl Desk {
                 return Ok(Some(Item::Text(format!("%(*prop:{name})s"))));
             }
             Some("function" | "renderer") => return self.value_of(value, true).map(Some),
-            Some(other) => return Err(self.misses(format!("an `env` of the kind `{other}`"))),
+            Some(other) => {
+                return match inner_function(value) {
+                    Some(function) => self.value_of(&function, true).map(Some),
+                    None => Err(self.misses(format!("an `env` of the kind `{other}`"))),
+                };
+            }
             None => {}
         }
         let mut table = Table::default();
@@ -415,10 +423,11 @@ impl Desk {
 
     /// A condition of a step: an expression, or false.
     pub(super) fn condition(&mut self, value: &Json) -> Got {
-        match value {
+        let function = inner_function(value);
+        match function.as_ref().unwrap_or(value) {
             Json::Bool(flag) => Ok(Some(Item::Flag(*flag))),
-            Json::Object(_) if is_function(value) => {
-                let answer = self.ask(Ask::Condition, value)?;
+            function @ Json::Object(_) if is_function(function) => {
+                let answer = self.ask(Ask::Condition, function)?;
                 Ok(answer.as_ref().and_then(Item::plain))
             }
             Json::Object(_) if mark(value) == Some("property") => {
@@ -433,6 +442,57 @@ impl Desk {
                 Err(self.misses("a condition that is neither a function nor a property"))
             }
         }
+    }
+
+    /// Sets a key to plain data. What is worked out while a build runs is left out, asked for and
+    /// told; the other entries of a table stay.
+    pub(super) fn put_plain(&mut self, key: &str, value: &Json, table: &mut Table) {
+        if !has_marks(value) {
+            // Properties may come from two arguments.
+            let item = match (table.remove(key), Item::plain(value)) {
+                (Some(Item::Table(mut both)), Some(Item::Table(new))) => {
+                    both.0.retain(|(name, _)| new.get(name).is_none());
+                    both.0.extend(new.0);
+                    Some(Item::Table(both))
+                }
+                (known, new) => new.or(known),
+            };
+            if let Some(item) = item {
+                table.set(key, item);
+            }
+            return;
+        }
+        self.functions_within(value);
+        let entries = value.as_object().filter(|_| mark(value).is_none());
+        let Some(entries) = entries else {
+            self.misses(format!("`{key}` that is worked out"));
+            return;
+        };
+        let mut plain = serde_json::Map::new();
+        for (name, value) in entries {
+            if has_marks(value) {
+                self.misses(format!("`{name}` of `{key}`, which is worked out"));
+            } else {
+                plain.insert(name.clone(), value.clone());
+            }
+        }
+        self.put_plain(key, &Json::Object(plain), table);
+    }
+}
+
+/// Sets a key to plain data.
+pub(super) fn set(table: &mut Table, key: &str, value: &Json) {
+    if let Some(item) = Item::plain(value) {
+        table.set(key, item);
+    }
+}
+
+/// Whether there is something else than data in it.
+pub(super) fn has_marks(value: &Json) -> bool {
+    match value {
+        Json::Object(entries) => entries.contains_key("!") || entries.values().any(has_marks),
+        Json::Array(entries) => entries.iter().any(has_marks),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
     }
 }
 
