@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::farm::Plain;
-use super::item::{Item, Table, write_key};
+use super::item::{Item, Table, write_entry, write_key};
 
 /// The first line of every file that the import writes.
 pub(super) const HEAD: &str = "# Written by `buildmaster import-config`.";
@@ -73,9 +73,7 @@ impl Emitted {
         }
         for (key, value) in &table.0 {
             let at = self.text.len();
-            write_key(&mut self.text, key);
-            self.text.push_str(" = ");
-            value.write(&mut self.text);
+            write_entry(&mut self.text, key, value);
             self.mark_from(at, part, Some(key.clone()));
             self.text.push('\n');
         }
@@ -96,9 +94,7 @@ impl Emitted {
         for (at, (key, value)) in table.0.iter().enumerate() {
             self.text.push_str(if at == 0 { "" } else { ", " });
             let from = self.text.len();
-            write_key(&mut self.text, key);
-            self.text.push_str(" = ");
-            value.write(&mut self.text);
+            write_entry(&mut self.text, key, value);
             self.mark_from(from, part, Some(key.clone()));
         }
         self.text.push_str(" }");
@@ -145,7 +141,7 @@ pub(super) fn flat(
         table.set("factory", Item::Text(name));
         out.table("[[builders]]", Part::Builder(at), &table);
     }
-    lists(&mut out, &plain.schedulers, plain);
+    lists(&mut out, &plain.schedulers, &plain.change_sources, plain);
     out
 }
 
@@ -157,7 +153,7 @@ pub(super) fn values_and_locks(
 ) {
     if !values.is_empty() {
         let values = values.iter();
-        let values = values.map(|(name, text)| (name.clone(), Item::text(text)));
+        let values = values.map(|(name, text)| (name.clone(), Item::text(text).as_expressions()));
         out.table("[values]", Part::Top, &Table(values.collect()));
     }
     for (name, lock) in locks {
@@ -169,11 +165,16 @@ pub(super) fn values_and_locks(
 }
 
 /// Schedulers, change sources and status targets.
-pub(super) fn lists(out: &mut Emitted, schedulers: &[Table], plain: &Plain) {
+pub(super) fn lists(
+    out: &mut Emitted,
+    schedulers: &[Table],
+    change_sources: &[Table],
+    plain: &Plain,
+) {
     for (at, table) in schedulers.iter().enumerate() {
         out.table("[[schedulers]]", Part::Scheduler(at), table);
     }
-    for (at, table) in plain.change_sources.iter().enumerate() {
+    for (at, table) in change_sources.iter().enumerate() {
         out.table("[[change_sources]]", Part::ChangeSource(at), table);
     }
     for (at, table) in plain.status.iter().enumerate() {

@@ -13,6 +13,10 @@ use super::item::{Item, Table};
 pub(super) struct Layout {
     /// `[vars]`.
     pub(super) vars: Vec<(String, Item)>,
+    /// `[vars]` of the slaves.
+    pub(super) slave_vars: Vec<(String, Item)>,
+    /// `[defaults]`: type, settings.
+    pub(super) defaults: Vec<(String, Table)>,
     /// `[[slaves]]`.
     pub(super) slaves: Vec<Table>,
     /// `[factories]`: name, work directory, steps.
@@ -21,6 +25,8 @@ pub(super) struct Layout {
     pub(super) builders: Vec<Table>,
     /// `[[schedulers]]`.
     pub(super) schedulers: Vec<Table>,
+    /// `[[change_sources]]`.
+    pub(super) change_sources: Vec<Table>,
 }
 
 /// The number of arguments that a factory has at most (IMP-34).
@@ -33,16 +39,45 @@ pub(super) fn layout(plain: &Plain) -> Layout {
     let mut layout = Layout {
         slaves: plain.slaves.clone(),
         schedulers: plain.schedulers.clone(),
+        change_sources: plain.change_sources.clone(),
         ..Layout::default()
     };
     factories(plain, &mut layout);
     select_slaves(&mut layout);
     select_builders(&mut layout);
     let slaves = std::mem::take(&mut layout.slaves);
-    layout.slaves = rows(slaves, "s", "slave_rows", &mut layout.vars);
+    layout.slaves = rows(slaves, "s", "slave_rows", &mut layout.slave_vars);
     let builders = std::mem::take(&mut layout.builders);
     layout.builders = rows(builders, "b", "builder_rows", &mut layout.vars);
+    let schedulers = std::mem::take(&mut layout.schedulers);
+    layout.schedulers = rows(schedulers, "s", "scheduler_rows", &mut layout.vars);
+    let sources = std::mem::take(&mut layout.change_sources);
+    layout.change_sources = rows(sources, "c", "change_source_rows", &mut layout.vars);
+    layout.defaults = super::defaults::take_out(&mut layout.factories);
     layout
+}
+
+/// A plain configuration as it is.
+pub(super) fn unfolded(plain: &Plain) -> Layout {
+    let factory = |(at, factory): (usize, &Factory)| {
+        let steps = tables(plain, at);
+        (factory.name.clone(), factory.workdir.clone(), steps)
+    };
+    let builder = |(table, factory): &(Table, usize)| {
+        let mut table = table.clone();
+        let name = plain.factories.get(*factory);
+        let name = name.map_or_else(String::new, |factory| factory.name.clone());
+        table.set("factory", Item::Text(name));
+        table
+    };
+    Layout {
+        slaves: plain.slaves.clone(),
+        factories: plain.factories.iter().enumerate().map(factory).collect(),
+        builders: plain.builders.iter().map(builder).collect(),
+        schedulers: plain.schedulers.clone(),
+        change_sources: plain.change_sources.clone(),
+        ..Layout::default()
+    }
 }
 
 /// What factories that can be folded have in common.
@@ -314,19 +349,18 @@ fn select_builders(layout: &mut Layout) {
     }
 }
 
-/// Runs of entries with the same keys as one entry with a row for each (IMP-37).
+/// Entries with the same keys as one entry with a row for each, in the place of the first (IMP-37).
 fn rows(entries: Vec<Table>, row: &str, noun: &str, vars: &mut Vec<(String, Item)>) -> Vec<Table> {
-    let mut runs: Vec<Vec<Table>> = Vec::new();
+    let mut runs: Vec<(String, Vec<Table>)> = Vec::new();
     for entry in entries {
-        match runs.last_mut() {
-            Some(run) if run.first().is_some_and(|first| goes_with(first, &entry)) => {
-                run.push(entry);
-            }
-            Some(_) | None => runs.push(vec![entry]),
+        let form = form_of(&entry);
+        match runs.iter_mut().find(|(known, _)| *known == form) {
+            Some((_, run)) => run.push(entry),
+            None => runs.push((form, vec![entry])),
         }
     }
     let mut out = Vec::new();
-    for run in runs {
+    for (_, run) in runs {
         if run.len() < FEWEST_ROWS {
             out.extend(run);
             continue;
@@ -358,17 +392,17 @@ fn rows(entries: Vec<Table>, row: &str, noun: &str, vars: &mut Vec<(String, Item
     out
 }
 
-/// Whether two entries have the same keys and the same factory with the same arguments.
-fn goes_with(one: &Table, other: &Table) -> bool {
-    let keys = |table: &Table| -> BTreeSet<String> {
-        table.0.iter().map(|(key, _)| key.clone()).collect()
+/// What entries that can be rows of one have in common: the keys, the type, and the factory with
+/// the names of its arguments.
+fn form_of(table: &Table) -> String {
+    let keys = |table: &Table| -> String {
+        let mut keys: Vec<&str> = table.0.iter().map(|(key, _)| key.as_str()).collect();
+        keys.sort_unstable();
+        keys.join(" ")
     };
-    let arguments = |table: &Table| -> BTreeSet<String> {
-        let with = table.get("with").and_then(Item::as_table);
-        with.map(&keys).unwrap_or_default()
-    };
-    keys(one) == keys(other)
-        && one.get("factory") == other.get("factory")
-        && one.get("type") == other.get("type")
-        && arguments(one) == arguments(other)
+    let text = |key: &str| table.get(key).and_then(Item::as_text).unwrap_or_default();
+    let with = table.get("with").and_then(Item::as_table);
+    let with = with.map(keys).unwrap_or_default();
+    let (kind, factory) = (text("type"), text("factory"));
+    format!("{}\n{kind}\n{factory}\n{with}", keys(table))
 }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod changes;
+mod defaults;
 mod desk;
 mod dump;
 mod emit;
@@ -28,7 +29,7 @@ mod steps;
 mod tests;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -64,6 +65,8 @@ pub struct Import {
     pub files: BTreeMap<String, String>,
     /// Files with secrets, by name below `secrets/`.
     pub secrets: BTreeMap<String, String>,
+    /// Files of passwords that have to be made up, by name below `secrets/`.
+    pub made_up: BTreeSet<String>,
     /// The text of `answers.toml`.
     pub answers: String,
     /// The text of `import-report.md`.
@@ -98,18 +101,18 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         let line = answers::line_of(request.answers.unwrap_or_default(), id);
         return Err(format!("answers.toml:{line}: the answer to {id}: {wrong}"));
     }
-    judge::judge(&mut plain, &mut desk, request.zone);
-    let (text, written) = written(&mut plain, &desk, request);
+    let is_good = judge::judge(&mut plain, &mut desk, request.zone);
+    let written = written(&mut plain, &desk, request, is_good);
     let outcome = report::Outcome {
         plain: &plain,
         desk: &desk,
-        written,
+        written: (written.factories, written.steps),
         dir: request.dir,
         file: request.file,
         farm: &farm,
     };
     Ok(Import {
-        files: BTreeMap::from([("master.toml".to_owned(), text)]),
+        files: written.files,
         answers: answers::write(request.answers, &desk),
         report: format!("<!-- {HEAD} -->\n{}", outcome.markdown()),
         sentence: outcome.sentence(),
@@ -117,26 +120,27 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         is_partial: desk.questions.open().next().is_some() || !desk.missing.is_empty(),
         faults: plain.faults.clone(),
         secrets: desk.secrets,
+        made_up: desk.made_up,
     })
 }
 
-/// The text of the configuration; how many factories, and entries of steps, it has. A folded
-/// configuration that does not mean the same is a mistake of this program, and is told (IMP-38).
+/// The configuration as it is written. A folded one that does not mean the same is a mistake of
+/// this program, and is told (IMP-38). One that the checks refuse cannot be compared, and stays as
+/// it is.
 fn written(
     plain: &mut farm::Plain,
     desk: &desk::Desk,
     request: &Request<'_>,
-) -> (String, (usize, usize)) {
-    if !request.flat && plain.faults.is_empty() {
+    is_good: bool,
+) -> folded::Written {
+    if !request.flat && is_good {
         match folded::folded(plain, desk, request.zone) {
             Ok(written) => return written,
             Err(what) => plain.faults.push(format!(
-                "this program has folded the configuration wrongly, and has written it unfolded;                  please report this: {what}"
+                "this program has folded the configuration wrongly, and has written it unfolded; \
+                 please report this: {what}"
             )),
         }
     }
-    let steps = plain.factories.iter().map(|factory| factory.steps.len());
-    let written = (plain.factories.len(), steps.sum());
-    let text = emit::flat(plain, &desk.values, &desk.locks).text;
-    (text, written)
+    folded::plainly(plain, desk)
 }

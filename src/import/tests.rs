@@ -1,12 +1,14 @@
 //! Tests of the import on a small farm of our own.
 
+mod kinds;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
 use super::item::Item;
 use super::{Import, Request, import};
-use crate::config::{Config, MachineZone, parse};
+use crate::config::{Class, Config, Files, MachineZone, read};
 use crate::model::Zone;
 
 const FARM: &str = include_str!("../../tests/data/import-farm.json");
@@ -30,10 +32,29 @@ fn imported(answers: Option<&str>) -> Import {
     run(FARM, answers).expect("a good dump")
 }
 
+/// The files of an import.
+struct Imported<'i>(&'i Import);
+
+impl Files for Imported<'_> {
+    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.0.files.get(path).map(|text| text.clone().into_bytes()))
+    }
+
+    fn list(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+}
+
+/// The configuration, which must have no mistakes, and nothing that is not used.
 fn config(import: &Import) -> Config {
     let text = import.files.get("master.toml").expect("a master.toml");
-    let (config, _) =
-        parse(text, "master.toml", &zone()).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let reading = read(text, "master.toml", &Imported(import), &zone());
+    let (config, problems) = reading
+        .into_result()
+        .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    let mut warnings = problems.warnings.iter();
+    let unused = warnings.find(|warning| warning.class == Class::Unused);
+    assert!(unused.is_none(), "{problems}\n{text}");
     config
 }
 
@@ -187,12 +208,10 @@ fn a_slave_that_is_there_twice_is_told() {
     });
     let import = run(&farm, None).expect("a good dump");
     assert_eq!(import.faults.len(), 1);
-    assert!(
-        import
-            .faults
-            .iter()
-            .all(|fault| fault.contains("`bot1` is there twice"))
-    );
+    let is_told = |fault: &String| fault.starts_with("the slave `bot1` is there twice (");
+    assert!(import.faults.iter().all(is_told), "{:?}", import.faults);
+    assert_eq!(import.report.matches("is there twice").count(), 1);
+    config(&import);
 }
 
 /// What this program does not have is a skipped step, and is told.
@@ -318,8 +337,8 @@ fn import_flat(dump: &str) -> String {
         flat: true,
         zone: &zone(),
     });
-    let mut import = import.expect("a good dump");
-    import.files.remove("master.toml").expect("a master.toml")
+    let import = import.expect("a good dump");
+    import.files.into_values().collect()
 }
 
 /// The `master.toml` of the farm with one more step, and with answers.

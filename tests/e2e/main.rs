@@ -30,6 +30,7 @@ mod hook_programs;
 mod hook_rounds;
 mod hook_scripts;
 mod hooks;
+mod import_files;
 mod importing;
 mod irc_networks;
 mod jobdir;

@@ -13,11 +13,14 @@ use super::{complain, say, write_out};
 use crate::daemon::machine_zone;
 use crate::import::{HEAD, Import, Request, SCRIPT, import};
 
+/// How many mistakes of a farm are printed; the report has all.
+const MOST_FAULTS: usize = 20;
+
 /// Carry the configuration of a Buildbot master over
 ///
 /// Print the script with --print-script and run it with the Python of the old master. Give its
-/// output to import-config, which writes master.toml, answers.toml, import-report.md and secrets/.
-/// Answer the questions in answers.toml and run import-config again with --force.
+/// output to import-config, which writes master.toml, slaves.toml, answers.toml, import-report.md
+/// and secrets/. Answer the questions in answers.toml and run import-config again with --force.
 ///
 /// Exit code: 0 if everything is carried over, 1 if questions are open or this version lacks
 /// something, 2 if nothing was written, 3 if checkconfig refuses the result.
@@ -63,8 +66,16 @@ impl ImportConfig {
             say(&done.json.to_string());
         } else {
             say(&done.sentence);
-            for fault in &done.faults {
+            for fault in done.faults.iter().take(MOST_FAULTS) {
                 complain(&format!("buildmaster: error: {fault}"));
+            }
+            if let Some(more) = done
+                .faults
+                .len()
+                .checked_sub(MOST_FAULTS)
+                .filter(|n| *n > 0)
+            {
+                complain(&format!("buildmaster: error: {more} more: see the report"));
             }
             say(&format!("See {}.", out.join("import-report.md").display()));
         }
@@ -128,6 +139,12 @@ fn write(out: &Path, done: &Import) -> anyhow::Result<()> {
     write_file(&out.join("answers.toml"), &done.answers)?;
     for (name, text) in &done.secrets {
         write_file(&secrets.join(name), text)?;
+    }
+    for name in &done.made_up {
+        let path = secrets.join(name);
+        if !path.exists() {
+            write_file(&path, &format!("{:032x}", rand::random::<u128>()))?;
+        }
     }
     Ok(())
 }
