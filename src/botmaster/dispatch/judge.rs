@@ -174,10 +174,10 @@ impl Judge {
     /// The slave that requests of the class with this scope name, if they name one.
     fn named_slave(&self, scope: &Scope) -> Option<String> {
         let property = self.slaves.slave_property.as_ref()?;
-        match scope.get("prop")?.get(property)? {
-            Json::Null => None,
-            Json::String(name) => Some(name.clone()).filter(|name| !name.is_empty()),
-            other => Some(other.to_string()),
+        let named = scope.get("prop")?.get(property)?;
+        match named.as_str() {
+            Some(name) => Some(name.to_owned()).filter(|name| !name.is_empty()),
+            None => Some(named.to_string()).filter(|_| !named.is_null()),
         }
     }
 

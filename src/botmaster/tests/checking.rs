@@ -61,8 +61,7 @@ fn a_slave_is_asked_about_when_requests_wait_and_takes_a_build_after_a_yes() {
     let since = "1970-01-12T13:46:40.000Z";
     let said = format!("slave s is asked about by the slave_check of builder b since {since}");
     assert!(
-        h.blockers(1)
-            .contains(&(BlockerKind::SlaveCheck, said.clone())),
+        h.blockers(1).contains(&(BlockerKind::SlaveCheck, said)),
         "{:?}",
         h.blockers(1)
     );

@@ -221,14 +221,9 @@ fn draft(
             return Ok(Err(Failure::Never("it is not about a build".to_owned())));
         }
     };
-    let mut told = Vec::new();
+    let (mut told, modes) = (Vec::new(), &notifier.telling.modes);
     for one in facts {
-        told.extend(objects::of_build(
-            state,
-            config,
-            one,
-            &notifier.telling.modes,
-        )?);
+        told.extend(objects::of_build(state, config, one, modes)?);
     }
     let (Some(first), Some(of_first)) = (told.first(), facts.first()) else {
         let why = format!("{}, and was pruned", letter.facts);
@@ -265,8 +260,10 @@ fn draft(
         Err(why) => return Ok(Err(Failure::Never(why))),
     };
     let of_result = (result.as_str(), builder.as_str());
-    let users = told.iter().flat_map(|one| &one.build.interested_users);
-    let users: BTreeSet<_> = users.cloned().collect();
+    let users = told
+        .iter()
+        .flat_map(|one| one.build.interested_users.clone());
+    let users: BTreeSet<_> = users.collect();
     let is_try = told.iter().all(|one| one.build.is_try);
     let parts = Parts {
         from: notifier.from.clone(),
