@@ -120,7 +120,10 @@ mod tests {
         let form = ("timeout", Item::Form("{{ timeout }}".to_owned()));
         for steps in [
             vec![step("Test", &[timeout(5)]), step("Test", &[])],
-            vec![step("Test", &[form.clone()]), step("Test", &[form])],
+            vec![
+                step("Test", std::slice::from_ref(&form)),
+                step("Test", &[form]),
+            ],
             vec![step("Test", &[timeout(5)]), step("Compile", &[timeout(5)])],
         ] {
             assert_eq!(taken(steps.clone()), (Vec::new(), steps));

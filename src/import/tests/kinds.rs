@@ -158,6 +158,7 @@ fn slaves_without_a_password_get_one() {
             "class": "DockerLatentWorker", "name": "d", "at": null,
             "args": {"name": "d", "password": null, "image": image},
         }));
+        farm["builders"][1]["args"]["slavename"] = Json::from("d");
     });
     let import = run(&farm, None).expect("a good dump");
     config(&import);
