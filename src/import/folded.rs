@@ -8,9 +8,7 @@ use super::emit::{Emitted, Part, lists, values_and_locks};
 use super::farm::Plain;
 use super::item::{Item, Table, write_key};
 use super::layout::{Layout, layout, unfolded};
-use crate::config::{
-    BuilderConfig, Config, Files, MachineZone, SchedulerConfig, SlaveConfig, read,
-};
+use crate::config::{BuilderConfig, Config, MachineZone, SchedulerConfig, SlaveConfig, read};
 
 /// The file with all but the slaves.
 const MASTER: &str = "master.toml";
@@ -49,19 +47,9 @@ pub(super) struct Written {
 impl Written {
     fn config(&self, zone: &MachineZone) -> Result<Config, String> {
         let text = self.files.get(MASTER).map_or("", String::as_str);
-        let read = read(text, MASTER, self, zone).into_result();
+        let read = read(text, MASTER, &self.files, zone).into_result();
         let (config, _) = read.map_err(|errors| errors.to_string())?;
         Ok(config)
-    }
-}
-
-impl Files for Written {
-    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.files.get(path).map(|text| text.clone().into_bytes()))
-    }
-
-    fn list(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::item::Item;
 use super::{Import, Request, import};
-use crate::config::{Class, Config, Files, MachineZone, read};
+use crate::config::{Class, Config, MachineZone, read};
 use crate::model::Zone;
 
 const FARM: &str = include_str!("../../tests/data/import-farm.json");
@@ -32,23 +32,10 @@ fn imported(answers: Option<&str>) -> Import {
     run(FARM, answers).expect("a good dump")
 }
 
-/// The files of an import.
-struct Imported<'i>(&'i Import);
-
-impl Files for Imported<'_> {
-    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.files.get(path).map(|text| text.clone().into_bytes()))
-    }
-
-    fn list(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
-    }
-}
-
 /// The configuration, which must have no mistakes, and nothing that is not used.
 fn config(import: &Import) -> Config {
     let text = import.files.get("master.toml").expect("a master.toml");
-    let reading = read(text, "master.toml", &Imported(import), &zone());
+    let reading = read(text, "master.toml", &import.files, &zone());
     let (config, problems) = reading
         .into_result()
         .unwrap_or_else(|problems| panic!("{problems}\n{text}"));

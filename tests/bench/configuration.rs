@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use buildmaster::config::{Config, Files, read};
+use buildmaster::config::{Config, read};
 use buildmaster::model::Zone;
 use divan::Bencher;
 
@@ -15,20 +15,19 @@ fn main() {
 /// The farm of the examples: 300 builders in three files.
 #[divan::bench]
 fn example_farm(bencher: Bencher<'_, '_>) {
-    let files = InMemory(BTreeMap::from([
+    let files = [
         (
             "machines.toml",
-            include_str!("../../examples/farm/machines.toml").to_owned(),
+            include_str!("../../examples/farm/machines.toml"),
         ),
         (
             "builders/boards.toml",
-            include_str!("../../examples/farm/builders/boards.toml").to_owned(),
+            include_str!("../../examples/farm/builders/boards.toml"),
         ),
-        (
-            "boards.txt",
-            include_str!("../../examples/farm/boards.txt").to_owned(),
-        ),
-    ]));
+        ("boards.txt", include_str!("../../examples/farm/boards.txt")),
+    ];
+    let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    let files = BTreeMap::from(files);
     let text = include_str!("../../examples/farm/master.toml");
     assert_eq!(config(text, &files).builders.len(), 300);
     bencher.bench(|| config(text, &files));
@@ -37,27 +36,14 @@ fn example_farm(bencher: Bencher<'_, '_>) {
 /// 1 000 builders with 500 factories of 7 steps, which may take 200 ms.
 #[divan::bench(max_time = 10)]
 fn thousand_builders(bencher: Bencher<'_, '_>) {
-    let files = InMemory(BTreeMap::new());
+    let files = BTreeMap::new();
     assert_eq!(config(FARM, &files).builders.len(), 1000);
     bencher.bench(|| config(FARM, &files));
 }
 
-fn config(text: &str, files: &InMemory) -> Config {
+fn config(text: &str, files: &BTreeMap<String, String>) -> Config {
     let reading = read(text, "master.toml", files, &Ok(Zone::UTC));
     reading.into_result().unwrap().0
-}
-
-struct InMemory(BTreeMap<&'static str, String>);
-
-impl Files for InMemory {
-    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
-    }
-
-    fn list(&self, dir: &str, _: usize) -> Result<Vec<String>, String> {
-        let inside = self.0.keys().filter(|path| path.starts_with(dir));
-        Ok(inside.map(|path| (*path).to_owned()).collect())
-    }
 }
 
 const FARM: &str = r#"

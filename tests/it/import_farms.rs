@@ -6,8 +6,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use buildmaster::config::{Files, read};
-use buildmaster::import::{Import, Request, import};
+use buildmaster::config::read;
+use buildmaster::import::{Request, import};
 use buildmaster::model::Zone;
 use serde_json::Value as Json;
 
@@ -23,19 +23,6 @@ fn public_farms_are_carried_over() {
     let expected: Json = serde_json::from_str(&expected).unwrap();
     for (farm, counts) in expected.as_object().unwrap() {
         carry_over(&dir.join(format!("{farm}.json.gz")), farm, counts);
-    }
-}
-
-/// The files of an import.
-struct Imported<'i>(&'i Import);
-
-impl Files for Imported<'_> {
-    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.files.get(path).map(|text| text.clone().into_bytes()))
-    }
-
-    fn list(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
-        Ok(Vec::new())
     }
 }
 
@@ -58,7 +45,7 @@ fn carry_over(file: &Path, farm: &str, counts: &Json) {
     })
     .unwrap();
     let text = import.files.get("master.toml").unwrap();
-    let read = read(text, "master.toml", &Imported(&import), &zone).into_result();
+    let read = read(text, "master.toml", &import.files, &zone).into_result();
     assert!(read.is_ok(), "{farm}: {}", read.unwrap_err());
     let ours = |key: &str| import.json.get(key).and_then(Json::as_u64);
     let theirs = |key: &str| counts.get(key).and_then(Json::as_u64);

@@ -1,6 +1,6 @@
 //! The files of a configuration, put together (CFL-04 to CFL-07).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -39,6 +39,23 @@ impl Files for NoFiles {
 
     fn list(&self, _: &str, _: usize) -> Result<Vec<String>, String> {
         Ok(Vec::new())
+    }
+}
+
+/// Texts in memory, by path.
+impl Files for BTreeMap<String, String> {
+    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
+        Ok(self.get(path).map(|text| text.clone().into_bytes()))
+    }
+
+    fn list(&self, dir: &str, depth: usize) -> Result<Vec<String>, String> {
+        let dir = match dir {
+            "" => String::new(),
+            _ => format!("{dir}/"),
+        };
+        let inside = self.keys().filter_map(|path| path.strip_prefix(&dir));
+        let near = inside.filter(|path| path.matches('/').count() <= depth);
+        Ok(near.map(|path| format!("{dir}{path}")).collect())
     }
 }
 

@@ -11,27 +11,6 @@ use super::*;
 use crate::config::{Reading, read_and_print};
 use crate::model::Zone;
 
-/// Files in memory.
-#[derive(Default)]
-struct InMemory(BTreeMap<String, String>);
-
-impl Files for InMemory {
-    fn read(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>, String> {
-        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
-    }
-
-    fn list(&self, dir: &str, depth: usize) -> Result<Vec<String>, String> {
-        let dir = if dir.is_empty() {
-            String::new()
-        } else {
-            format!("{dir}/")
-        };
-        let inside = self.0.keys().filter_map(|path| path.strip_prefix(&dir));
-        let near = inside.filter(|path| path.matches('/').count() <= depth);
-        Ok(near.map(|path| format!("{dir}{path}")).collect())
-    }
-}
-
 #[derive(Deserialize)]
 struct Cases {
     expansion: Vec<Case>,
@@ -78,21 +57,12 @@ fn cases() -> Cases {
 }
 
 fn expand_case(files: &BTreeMap<String, String>) -> Expanded {
-    expand(
-        &files["master.toml"],
-        "master.toml",
-        &InMemory(files.clone()),
-    )
+    expand(&files["master.toml"], "master.toml", files)
 }
 
 fn read_case(files: &BTreeMap<String, String>) -> Reading {
-    let files = InMemory(files.clone());
-    read_and_print(
-        &files.0["master.toml"],
-        "master.toml",
-        &files,
-        &Ok(Zone::UTC),
-    )
+    let text = &files["master.toml"];
+    read_and_print(text, "master.toml", files, &Ok(Zone::UTC))
 }
 
 /// The files of a small configuration with these lines in front.
