@@ -1,6 +1,7 @@
 //! Moving over from a real Buildbot: its configuration, and the numbers of its builds.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -109,9 +110,9 @@ c['protocols'] = {'pb': {'port': 9989}}
 c['title'] = 'Widget'
 ";
 
-/// Prints the script, has the Python of `name` run it on `config`, and imports the dump; the text
-/// of the configuration.
-fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, out: &str) -> String {
+/// Prints the script, has the Python of `name` run it on `config`, which has `counts`, and imports
+/// the dump; the text of the configuration.
+fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, counts: &str) -> String {
     let script = run(sandbox
         .buildmaster()
         .args(["import-config", "--print-script"]))
@@ -120,13 +121,18 @@ fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, out: &str) -> Str
     let dumps = ["farm.json", "again.json"].map(|name| {
         let dump = sandbox.path(name);
         let mut command = sandbox.command(python);
-        run(command.arg(&script).arg("--out").arg(&dump).arg(config)).ok();
+        let said = run(command.arg(&script).arg("--out").arg(&dump).arg(config)).fails_with(0);
+        let last = said.lines().last().unwrap();
+        let end = format!("farm (mode 0600): {counts}");
+        assert!(last.ends_with(&end), "{said}");
+        let mode = fs::metadata(&dump).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
         dump
     });
     let [dump, again] = dumps.each_ref().map(|dump| fs::read(dump).unwrap());
     assert_eq!(dump, again, "twice the same bytes");
     let [dump, _] = dumps;
-    let out = sandbox.path(out);
+    let out = sandbox.path("ci");
     let mut import = sandbox.buildmaster();
     let said = run(import
         .arg("import-config")
@@ -147,14 +153,15 @@ fn carry_over(sandbox: &Sandbox, python: &Path, config: &Path, out: &str) -> Str
         .concat()
 }
 
-/// IMP-01, IMP-02, IMP-06, IMP-10 to IMP-13.
+/// IMP-01, IMP-02, IMP-05, IMP-06, IMP-10 to IMP-13.
 #[test]
 fn a_farm_of_buildbot_0814_is_carried_over() {
     let Some(bin) = peer("bb0814") else { return };
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("old")).unwrap();
     let config = sandbox.file("old/master.cfg", OLD);
-    let text = carry_over(&sandbox, &bin.join("python"), &config, "ci");
+    let counts = "2 slaves, 2 builders, 1 factories, 11 steps (22 as run), 4 schedulers";
+    let text = carry_over(&sandbox, &bin.join("python"), &config, counts);
     for expected in [
         "method = \"clobber\", mode = \"full\", repourl = \"git://example.org/x\"",
         "command = [\"make\", \"all\"], env = { CC = \"%(cc)s\", PATH = [\"/a\", \"${PATH}\"] }, halt_on_failure = true",
@@ -173,14 +180,15 @@ fn a_farm_of_buildbot_0814_is_carried_over() {
     assert_eq!(secret, "sesame-1");
 }
 
-/// IMP-01, IMP-06: the same for 4.x.
+/// IMP-01, IMP-05, IMP-06: the same for 4.x.
 #[test]
 fn a_farm_of_buildbot_43_is_carried_over() {
     let Some(bin) = peer("bb43") else { return };
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("old")).unwrap();
     let config = sandbox.file("old/master.cfg", NEW);
-    let text = carry_over(&sandbox, &bin.join("python"), &config, "ci");
+    let counts = "2 slaves, 1 builders, 1 factories, 6 steps (6 as run), 2 schedulers";
+    let text = carry_over(&sandbox, &bin.join("python"), &config, counts);
     for expected in [
         "command = [\"make\", \"-j%(prop:n:-2)s\"]",
         "type = \"ShellSequence\"",

@@ -25,6 +25,7 @@ import gzip
 import itertools
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -40,6 +41,7 @@ SLAVE_ARGS = ("name", "password", "max_builds", "properties", "locks")
 DECIDING = ("nextBuild", "nextSlave", "nextWorker", "canStartBuild", "mergeRequests",
             "collapseRequests")
 PATIENCE = 240
+FORMS = 20
 
 
 def tame(dump, port):
@@ -340,8 +342,19 @@ class Comparison:
         return report(ours, real)
 
 
+def requests_of_forms(dump):
+    """Builds of the builder `forms`, each with other properties."""
+    draw = random.Random(4)
+    values = [None, "", "0", "x", "a b", "50%", "%(prop:a)s", "{{ x }}", "'q\" \\", "grün"]
+    for at in range(FORMS if any(b["args"]["name"] == "forms" for b in dump["builders"]) else 0):
+        properties = {name: draw.choice(values) for name in "abc"}
+        yield {"builder": "forms", "branch": [None, "release-1"][at % 2], "revision": None,
+               "properties": {k: v for k, v in properties.items() if v is not None}}
+
+
 def all_requests(dump):
     """Builds of all builders, again and again, each time with another kind of request."""
+    yield from requests_of_forms(dump)
     kinds = [
         {"branch": None, "revision": None, "properties": {}},
         {"branch": "release-1", "revision": None, "properties": {"clean": "yes"}},
@@ -460,6 +473,9 @@ def is_decided(name, key, mine, theirs):
     """Whether a difference is one that we decided on."""
     if key == "logEnviron":  # ours is off unless the step says otherwise
         return not mine and theirs in (True, 1, "absent")
+    if key == "command" and isinstance(theirs, list):
+        # Buildbot sends None for a property that is not set, which no slave can run.
+        theirs = ["" if word is None else word for word in theirs]
     if key in ("env", "command"):
         return in_texts(mine) == in_texts(theirs)
     if key == "blocksize":  # ours is what a message can hold
