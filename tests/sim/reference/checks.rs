@@ -17,8 +17,8 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    /// A question about a pair takes the place of an older one, whose answer does not count any more:
-    /// the check or the slave is another one.
+    /// A question about a pair takes the place of an older one, whose answer does not count any
+    /// more: the check or the slave is another one.
     pub(super) fn ask(&mut self, check: CheckId, what: &CheckWanted) {
         let pair = (what.builder.clone(), what.slave.clone());
         self.asked.retain(|_, older| *older != pair);
