@@ -230,7 +230,7 @@ fn together(items: &[&Item]) -> Option<String> {
     Some(format!("{} {plural}: {said} ({names}, …)", items.len()))
 }
 
-/// So many things of which the same is said share a line.
+/// From this number of items with the same change on, one line shows them all.
 const ENOUGH: usize = 5;
 
 /// With what the paths of settings of steps begin.

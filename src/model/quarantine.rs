@@ -32,7 +32,7 @@ pub struct Quarantine {
 impl Quarantine {
     /// How long it may be there: 90 days.
     pub const LONGEST: Duration = Duration::from_secs(90 * 86_400);
-    /// How long before its end the owner is told of it: a day.
+    /// How long before a quarantine ends the owner gets a reminder: one day.
     pub const NOTICE: Duration = Duration::from_secs(86_400);
     /// Most tests in quarantine.
     pub const MOST: usize = 10_000;
@@ -51,7 +51,7 @@ pub enum QuarantineOp {
         /// The only builder where it was.
         builder: Option<BuilderName>,
     },
-    /// Its owner is told that it ends soon; the letter is in the same transaction.
+    /// The owner was reminded that it ends soon; the same transaction writes the letter.
     Told {
         /// The test.
         test: TestName,

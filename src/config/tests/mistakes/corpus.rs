@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The mistakes, one a block. `#!` lines say what is told of the next line.
+/// Configurations with mistakes, in blocks. A `#!` line is the expected error of the next line.
 const CORPUS: &str = include_str!("../../../../tests/data/mistakes.txt");
 
 /// What follows each block.
@@ -25,7 +25,7 @@ name = "quick"
 builders = ["full"]
 "#;
 
-/// The lines of a block, and what is told of them: the number of the line and the text.
+/// The configuration of a block, and its expected errors: line numbers and texts.
 fn read_block(block: &str) -> (Vec<&str>, Vec<(usize, String)>) {
     let (mut lines, mut told) = (Vec::new(), Vec::new());
     for line in block.trim_end().lines() {
@@ -37,7 +37,7 @@ fn read_block(block: &str) -> (Vec<&str>, Vec<(usize, String)>) {
     (lines, told)
 }
 
-/// What is told of the lines of a configuration that begins with `lines`.
+/// The errors of a configuration that begins with `lines`: line numbers and texts.
 fn tell(lines: &[&str]) -> Vec<(usize, String)> {
     let has_port = lines
         .first()
