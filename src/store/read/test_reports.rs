@@ -218,7 +218,7 @@ impl State {
             let mut lines = conn.prepare_cached(LINES)?;
             let mut changes = conn.prepare_cached(CHANGES)?;
             let mut found = Vec::new();
-            let mut rows = lines.query([])?;
+            let mut rows = lines.query([test.signed()])?;
             while let Some(row) = rows.next()? {
                 let line: i64 = row.get(0)?;
                 let builder: BuilderName = row.get::<_, Col<_>>(1)?.0;
@@ -307,7 +307,8 @@ pub(super) const REPORTS: &str =
     WHERE b.id = ?1 ORDER BY t.step";
 pub(super) const SINCE: &str = "SELECT number FROM test_change
     WHERE line = ?1 AND hash = ?2 AND number <= ?3 ORDER BY number DESC LIMIT 1";
-/// There are some lines for each builder.
-pub(super) const LINES: &str = "SELECT id, builder, step, tree ->> 0 FROM test_line";
+/// The lines that have had a test, however many there are of others.
+pub(super) const LINES: &str = "SELECT id, builder, step, tree ->> 0 FROM test_line
+    WHERE id IN (SELECT line FROM test_last WHERE hash = ?1)";
 pub(super) const CHANGES: &str = "SELECT number, outcome FROM test_change
     WHERE line = ?1 AND hash = ?2 ORDER BY number DESC LIMIT ?3";

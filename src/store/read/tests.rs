@@ -247,3 +247,19 @@ fn every_query_has_its_index() {
         }
     }
 }
+
+#[test]
+fn tst_10_the_history_of_a_test_is_read_by_its_index_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    Store::open(dir.path()).unwrap();
+    let conn = schema::open_for_reading(dir.path()).unwrap();
+    let lines = plan(&conn, TEST_LINES);
+    assert!(
+        lines.iter().any(|line| line.contains("test_last_hash")),
+        "{lines:?}"
+    );
+    assert_eq!(
+        plan(&conn, TEST_CHANGES),
+        ["SEARCH test_change USING PRIMARY KEY (line=? AND hash=?)"]
+    );
+}
