@@ -5,17 +5,20 @@
 mod builds;
 
 use std::path::Path;
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use buildmaster::model::journal::StepStart;
 use buildmaster::model::{
-    BuildId, ComparedTests, Op, SourceStamp, TestCounts, TestFormat, TestName, TestOutcome,
-    TestRow, TestTable, TestsReport, Timestamp,
+    BuildId, BuilderName, ComparedTests, Op, SourceStamp, TestCounts, TestFormat, TestName,
+    TestOutcome, TestRow, TestTable, TestsReport, Timestamp,
 };
 use buildmaster::protocol::report::{Reading, Report};
 use buildmaster::store::{State, Store};
+use buildmaster::view::{Flakiness, TestStory};
 use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher};
+use tempfile::TempDir;
 
 /// Measures the memory that readers use.
 #[global_allocator]
@@ -23,11 +26,12 @@ static MEMORY: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();
+    FILLED.lock().unwrap().take();
 }
 
 /// The tests of a report.
 const TESTS: u32 = 20_000;
-/// The builds of a history. Every third changes the outcome of the test.
+/// The builds of a history.
 const BUILDS: u64 = 100_000;
 
 /// Reading a report of 20 000 results, and making the table of them.
@@ -119,35 +123,86 @@ fn comparing_20_000_results(bencher: Bencher<'_, '_>) {
     bencher.bench_local(compare);
 }
 
-/// The history of one test over 100 000 builds, all of it, and its newest 100 changes.
-#[divan::bench(args = [100, 100_000], sample_count = 10, sample_size = 1)]
-fn the_history_of_a_test(bencher: Bencher<'_, '_>, changes: u32) {
+/// What is asked about the history of a test.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// The newest 100 changes.
+    Newest,
+    /// All changes.
+    All,
+    /// What the API answers.
+    Api,
+    /// What the page shows besides: where the test is flaky.
+    Flaky,
+}
+
+/// The history of one test over 100 000 builds, one of three with another outcome. Their store is
+/// filled once.
+#[divan::bench(
+    args = [Asked::Newest, Asked::All, Asked::Api, Asked::Flaky],
+    sample_count = 10,
+    sample_size = 1
+)]
+fn the_history_of_a_test(bencher: Bencher<'_, '_>, asked: Asked) {
+    let mut filled = FILLED.lock().unwrap();
+    let dir = filled.get_or_insert_with(history);
+    let state = State::open_readonly(dir.path()).unwrap();
+    let (hash, builder) = (name(1).hash(), BuilderName::from("quick"));
+    let most = match asked {
+        Asked::All => u32::MAX,
+        Asked::Newest | Asked::Api | Asked::Flaky => 100,
+    };
+    bencher.bench_local(|| match asked {
+        Asked::Newest | Asked::All => {
+            let found = state.test_history(hash, most).unwrap();
+            assert!(found.len() >= 100);
+        }
+        Asked::Api => {
+            let story = TestStory::find(&state, (hash, &builder), Timestamp(0), most);
+            assert_eq!(story.unwrap().unwrap().changes.len(), 100);
+        }
+        Asked::Flaky => {
+            Flakiness::of(&state, &builder, None, name(1).as_stored()).unwrap();
+        }
+    });
+}
+
+/// The state with the history; removed at the end of the program.
+static FILLED: Mutex<Option<TempDir>> = Mutex::new(None);
+
+fn history() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let test = name(1);
-    let builds: Vec<u64> = (1..=BUILDS).filter(|number| number % 3 == 0).collect();
-    let reports = |(at, number): (u64, u64)| {
-        let outcome = [TestOutcome::Passed, TestOutcome::Failed][usize::try_from(at % 2).unwrap()];
+    let outcome = |build: u64| match (build / 3).is_multiple_of(2) {
+        true => TestOutcome::Passed,
+        false => TestOutcome::Failed,
+    };
+    let reports = |number: u64| {
+        let now = outcome(number);
+        let has_changed = number == 1 || now != outcome(number - 1);
         let row = TestRow {
             hash: test.hash(),
-            outcome,
+            outcome: now,
             millis: None,
         };
         let compared = ComparedTests {
-            reports: at,
-            changes: vec![(test.hash(), Some(outcome))],
+            reports: number - 1,
+            changes: has_changed
+                .then_some((test.hash(), Some(now)))
+                .into_iter()
+                .collect(),
+        };
+        let names = if number == 1 {
+            vec![test.clone()]
+        } else {
+            Vec::new()
         };
         let table = TestTable::new(vec![row]);
-        (number, report(number, table, vec![test.clone()], compared))
+        (number, report(number, table, names, compared))
     };
-    let all: Vec<_> = (0..).zip(builds).map(reports).collect();
-    let parts = all.chunks(1000).map(<[_]>::to_vec).collect();
-    write(dir.path(), parts);
-    let state = State::open_readonly(dir.path()).unwrap();
-    bencher.bench_local(|| {
-        let found = state.test_history(test.hash(), changes).unwrap();
-        assert!(found.len() >= 100);
-        found
-    });
+    let all: Vec<_> = (1..=BUILDS).map(reports).collect();
+    write(dir.path(), all.chunks(1000).map(<[_]>::to_vec).collect());
+    dir
 }
 
 fn name(number: u32) -> TestName {
