@@ -17,6 +17,7 @@ mod pb_transcripts;
 #[path = "../programs.rs"]
 mod programs;
 mod readme;
+mod report_memory;
 mod sendchange;
 mod status_client;
 mod tidy;
