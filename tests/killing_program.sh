@@ -1,10 +1,12 @@
 #!/bin/sh
-# killing_program.sh DIRECTORY: takes letters, for tests that kill the master meanwhile.
+# killing_program.sh DIRECTORY [NAME]: takes letters, for tests that kill the master meanwhile.
 #
 # While the file `victim` in the directory has a line `PID STEP MILLISECONDS`, the process is killed
 # so long after that step, once. Each letter that was taken, and each kill, is a line of the file
-# `log`: `command KEY` or `kill STEP`.
+# `log`: `NAME KEY` or `kill STEP`. The name, with which the steps begin, is `command` unless
+# another one is given.
 dir=$1
+name=${2:-command}
 
 is_due() {
     [ -f "$dir/victim" ] && read -r pid wanted milliseconds < "$dir/victim" && [ "$wanted" = "$1" ]
@@ -21,12 +23,12 @@ reached() {
     if is_due "$1"; then end; fi
 }
 
-reached command-started
+reached "$name-started"
 cat > /dev/null
-reached command-read
-echo "command $BUILDMASTER_LETTER" >> "$dir/log"
-reached command-kept
-if is_due command-taken; then
+reached "$name-read"
+echo "$name $BUILDMASTER_LETTER" >> "$dir/log"
+reached "$name-kept"
+if is_due "$name-taken"; then
     # The master hears that this program has ended before it is killed.
     export pid wanted milliseconds dir
     setsid sh -c 'while kill -0 '$$' 2> /dev/null; do :; done

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::harness::{
 };
 
 /// The steps of a conversation after which the master is killed, each once in a round.
-const STEPS: [&str; 20] = [
+const STEPS: [&str; 24] = [
     "ehlo",
     "ehlo-answered",
     "mail",
@@ -32,9 +33,14 @@ const STEPS: [&str; 20] = [
     "command-read",
     "command-kept",
     "command-taken",
+    "ssh-started",
+    "ssh-read",
+    "ssh-kept",
+    "ssh-taken",
 ];
 
-/// A master with a mail target, a webhook and a command, and what takes their letters.
+/// A master with a mail target, a webhook, a command and one for Gerrit, which sends by ssh, and
+/// what takes their letters.
 struct Scene<'a> {
     master: Master<'a>,
     dir: PathBuf,
@@ -57,15 +63,26 @@ impl<'a> Scene<'a> {
         let targets = Process::start("targets", &mut command);
         wait_until("the targets", || targets.printed().contains("ready"));
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/killing_program.sh");
+        let script = format!("#!/bin/sh\nexec {program:?} {dir:?} ssh\n");
+        let ssh = sandbox.file("targets/ssh", script);
+        fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
         let tables = format!(
             "[[status]]\ntype = \"MailNotifier\"\nfrom = \"ci@example.org\"\n\
              relayhost = \"127.0.0.1\"\nsmtp_port = {mail}\nlookup = \"example.org\"\n\
              [[status]]\ntype = \"webhook\"\nurl = \"http://127.0.0.1:{http}/\"\n\
              allow_private = true\n\
-             [[status]]\ntype = \"command\"\ncommand = [{program:?}, {dir:?}]\n"
+             [[status]]\ntype = \"command\"\ncommand = [{program:?}, {dir:?}]\n\
+             [[status]]\ntype = \"GerritStatusPush\"\nserver = \"review.example.org\"\n\
+             username = \"ci\"\nssh = {ssh:?}\nbuild_set_summary = false\n"
         );
+        // Reviews are about patch sets.
         let setup = Setup::new(&[shell("make", "true", "")])
             .local_slave("here")
+            .schedulers(
+                "[[schedulers]]\ntype = \"Scheduler\"\nname = \"quick\"\nbuilders = [\"full\"]\n\
+                 properties = { \"event.change.project\" = \"widget\", \
+                 \"event.patchSet.revision\" = \"c0ffee\" }\n",
+            )
             .tables(&tables);
         let master = Master::start(sandbox, &setup);
         Some(Self {
@@ -180,12 +197,14 @@ fn out_03_out_04_out_18_kills_at_each_step_lose_nothing_and_double_only_what_was
     let (mails, doubled_mails) = scene.check("MailNotifier", "mail");
     let (posts, doubled_posts) = scene.check("webhook", "http");
     let (runs, doubled_runs) = scene.check("command", "command");
+    let (reviews, doubled_reviews) = scene.check("GerritStatusPush", "ssh");
     let builds: Vec<Value> = scene.master.show(&["builds", "full"]);
     let ended = builds.iter().filter(|build| build["result"] != "retry");
     let count = ended.count();
-    assert_eq!((mails, posts, runs), (count, count, count));
+    assert_eq!([mails, posts, runs, reviews], [count; 4]);
     eprintln!(
         "{kills} kills: {mails} mails, {doubled_mails} came again; {posts} posts, {doubled_posts} \
-         came again; {runs} programs, {doubled_runs} came again"
+         came again; {runs} programs, {doubled_runs} came again; {reviews} reviews, \
+         {doubled_reviews} came again"
     );
 }
