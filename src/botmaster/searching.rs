@@ -22,7 +22,7 @@ impl BotMaster {
             scheduler: None,
             builders: vec![probe.builder],
             stamps: Arc::new(probe.stamps),
-            reason: format!("culprit search {}", probe.search),
+            reason: probe.search.reason(),
             properties: Properties::of_search(probe.step.as_deref()),
             external_id: None,
             priority: 0,
@@ -102,7 +102,8 @@ impl BotMaster {
         }
     }
 
-    fn may_interrupt(&self, attempt: &Attempt) -> bool {
+    /// Whether a build of a search may be interrupted: it is not past half of its expected time.
+    pub(super) fn may_interrupt(&self, attempt: &Attempt) -> bool {
         let (Stage::Running(..), Some(started)) = (attempt.stage, attempt.started) else {
             return false;
         };

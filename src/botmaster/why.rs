@@ -6,6 +6,7 @@
 //! slaves.
 
 mod absent;
+mod searches;
 mod slaves;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::absent::{Refused, told};
+use self::searches::why_of_search;
 use super::attempt::{Attempt, Stage};
 use super::buildset::Place;
 use super::holding::held;
 use super::ids::BuilderIx;
 use super::stopping::Phase;
 use super::{AttemptId, BotMaster};
-use crate::model::{BuildRequest, BuilderName, Refusal, RequestId, SlaveName, Timestamp};
+use crate::model::{
+    BuildRequest, BuilderName, Refusal, RequestId, SearchNumber, SlaveName, Timestamp,
+};
 use crate::text::and_more;
 
 /// Most names that a sentence gives; the data has all.
@@ -41,6 +45,8 @@ pub struct Blocker {
     pub slaves: Vec<SlaveName>,
     /// Who is in the way: builds, requests, people.
     pub who: Vec<String>,
+    /// The culprit search that it is about, or null.
+    pub search: Option<SearchNumber>,
     /// All of it in a sentence.
     pub text: String,
 }
@@ -61,7 +67,8 @@ pub enum BlockerKind {
     BuilderRemoved,
     /// Its builder is paused.
     BuilderPaused,
-    /// It is of a culprit search, which stands behind all others.
+    /// A culprit search: the request is of one, which stands behind all others, or one has a slave
+    /// that the request could start on.
     Search,
     /// A window in which its builder, or a slave, takes no builds (CFL-133).
     Hold,
@@ -141,6 +148,7 @@ impl Blocker {
             until: None,
             slaves: Vec::new(),
             who: Vec::new(),
+            search: None,
             text,
         }
     }
@@ -159,6 +167,15 @@ impl Blocker {
     #[must_use]
     pub fn finished(at: Option<Timestamp>, text: String) -> Self {
         Self::new(BlockerKind::Finished, at, text)
+    }
+
+    /// What a culprit search that a blocker names does and costs, for those who find it on record.
+    #[must_use]
+    pub fn of_search(search: SearchNumber, began_at: Timestamp, text: String) -> Self {
+        Self {
+            search: Some(search),
+            ..Self::new(BlockerKind::Search, began_at, text)
+        }
     }
 
     /// That the build `who` has triggered a request, for those who find it on record.
@@ -244,18 +261,7 @@ impl BotMaster {
             blocker.until = until;
             all.push(blocker);
         }
-        if request.is_of_search() {
-            let text = format!(
-                "{} asks for it: it starts only on a slave on which no other request could start, \
-                 with its locks free",
-                request.reason
-            );
-            all.push(Blocker::new(
-                BlockerKind::Search,
-                request.submitted_at,
-                text,
-            ));
-        }
+        all.extend(why_of_search(request));
         all.extend(self.why_full(builder));
         all.extend(self.why_behind(builder, request));
         if placed.slaves.is_empty() {
@@ -263,6 +269,9 @@ impl BotMaster {
             all.push(Blocker::new(BlockerKind::NoSlave, None, text));
         }
         all.extend(self.why_slaves(builder, request, refused));
+        if !request.is_of_search() {
+            all.extend(self.why_searched(builder));
+        }
         all
     }
 
@@ -404,6 +413,7 @@ impl BotMaster {
                     until: obstacle.until,
                     slaves,
                     who: obstacle.who,
+                    search: None,
                     text,
                 }
             })
@@ -419,7 +429,10 @@ impl BotMaster {
         let Some(attempt) = self.builds.get(id) else {
             return Vec::new();
         };
-        let mut all = vec![self.describe_attempt(request, attempt, refused)];
+        let mut described = self.describe_attempt(request, attempt, refused);
+        let open = self.intake.request(request);
+        described.search = open.and_then(|open| open.request.search());
+        let mut all = vec![described];
         if let Some(wait) = self.lock_wait_of(id) {
             for block in &wait.blocks {
                 let text = format!("its build waits for {block}, since {}", at(wait.since));

@@ -1,12 +1,16 @@
 //! Why a request does not run: the answer of the core, or the record of a request that has ended
 //! (MAS-10).
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 
 use super::{Control, Question, stopping};
 use crate::botmaster::Blocker;
-use crate::model::RequestId;
+use crate::config::Config;
+use crate::model::{RequestId, SearchNumber, Timestamp};
 use crate::store::State;
+use crate::view::search_in_words;
 
 impl Control {
     /// Every blocker of a request, or what has become of it.
@@ -25,8 +29,29 @@ impl Control {
         };
         let trigger = self.reader().read(move |state| trigger(state, request));
         found.extend(trigger.await?);
+        let named: BTreeSet<_> = found.iter().filter_map(|blocker| blocker.search).collect();
+        if !named.is_empty() {
+            let (config, now) = (self.config(), self.clock().wall());
+            let look = move |state: &State| searches(state, &config, (named, now));
+            found.extend(self.reader().read(look).await?);
+        }
         Ok(found)
     }
+}
+
+/// What these searches do and cost (SRH-10).
+fn searches(
+    state: &State,
+    config: &Config,
+    (named, now): (BTreeSet<SearchNumber>, Timestamp),
+) -> Result<Vec<Blocker>, String> {
+    let mut told = Vec::new();
+    for number in named {
+        if let Some((began_at, text)) = search_in_words(state, config, (number, now))? {
+            told.push(Blocker::of_search(number, began_at, text));
+        }
+    }
+    Ok(told)
 }
 
 /// The build that has triggered a request, if one has.

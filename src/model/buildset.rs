@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildId, BuildNumber, BuilderName, Properties, RequestId, SchedulerName, SetId, SourceStamps,
-    Timestamp,
+    BuildId, BuildNumber, BuilderName, Properties, RequestId, SchedulerName, SearchNumber, SetId,
+    SourceStamps, Timestamp,
 };
 
 /// A set of requests for the same source stamps on several builders (BST-01).
@@ -90,5 +90,12 @@ impl BuildRequest {
     #[must_use]
     pub fn is_of_search(&self) -> bool {
         self.properties.are_of_search()
+    }
+
+    /// The culprit search that it is of.
+    #[must_use]
+    pub fn search(&self) -> Option<SearchNumber> {
+        let search = SearchNumber::of_reason(&self.reason);
+        search.filter(|_| self.is_of_search())
     }
 }

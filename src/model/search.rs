@@ -17,6 +17,9 @@ const SEARCH: &str = "search";
 /// The property that names the last step of a build of a search.
 const LAST_STEP: &str = "search_step";
 
+/// How the reasons of the builds of searches begin; the number of the search follows.
+const REASON: &str = "culprit search ";
+
 /// Most points that a search asks at once (SRH-08).
 pub const MOST_WIDTH: u32 = 16;
 
@@ -168,6 +171,20 @@ pub enum SearchOp {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+impl SearchNumber {
+    /// The reason of the builds of a search.
+    #[must_use]
+    pub fn reason(self) -> String {
+        format!("{REASON}{self}")
+    }
+
+    /// The search that has this reason, if it is the reason of one.
+    #[must_use]
+    pub fn of_reason(reason: &str) -> Option<Self> {
+        reason.strip_prefix(REASON)?.parse().ok().map(Self)
+    }
 }
 
 impl SearchRecord {

@@ -31,7 +31,7 @@ pub use reading::{Doubt, Found, Reading, read, read_test};
 pub use runs::End;
 pub use search::{
     Candidate, Choice, Chosen, Limits, Next, Past, Risk, Search, Underway, Waits, choose, go_on,
-    is_same_failure, risk, stopped,
+    is_same_failure, most_builds, risk, stopped,
 };
 pub use steady::{Scope, scope};
 pub use telling::{Affair, Due, Reminders, Standing, causes, due};

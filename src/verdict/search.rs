@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::choosing::{
     Candidate, Choice, Chosen, Limits, Underway, Waits, choose, is_same_failure,
 };
-pub use self::going::{Risk, go_on, risk, stopped};
+pub use self::going::{Risk, go_on, most_builds, risk, stopped};
 pub use self::past::Past;
 use self::seen::Seen;
 use crate::model::{Said, Verdict};

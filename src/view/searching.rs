@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::config::{Config, SearchConfig};
-use crate::model::{ChangeNumber, ProblemNumber, SearchNumber, SearchRecord, Timestamp};
+use crate::model::{
+    BuilderName, ChangeNumber, ProblemNumber, SearchNumber, SearchRecord, Timestamp,
+};
 use crate::store::read::{ProblemFilter, ProblemRow, SearchRow};
 use crate::store::{State, StoreError};
 use crate::verdict::{Candidate, Limits, Underway, Waits, choose};
 
 /// Open problems and searches that are looked at, the newest.
-const LOOKED_AT: u32 = 200;
+pub(super) const LOOKED_AT: u32 = 200;
 
 /// Over this time the slave time of searches is limited.
 const DAY: Duration = Duration::from_secs(86_400);
@@ -46,7 +48,7 @@ impl Searching {
             let Some(one) = candidate(state, config, row)? else {
                 continue;
             };
-            match spent(&searches, row, now) < daily {
+            match spent(&searches, &row.builder, now) < daily {
                 true => candidates.push(one),
                 false => waiting.push((one.problem, Waits::DailyTime(daily))),
             }
@@ -113,11 +115,11 @@ impl Searching {
     }
 }
 
-/// The time that builds of searches took on the builder of a problem within a day.
-fn spent(searches: &[SearchRow], row: &ProblemRow, now: Timestamp) -> Duration {
+/// The time that builds of searches took on a builder within a day.
+pub(super) fn spent(searches: &[SearchRow], builder: &BuilderName, now: Timestamp) -> Duration {
     let its = searches
         .iter()
-        .filter(|search| search.record.builder == row.builder && search.record.at + DAY > now);
+        .filter(|search| search.record.builder == *builder && search.record.at + DAY > now);
     Duration::from_secs(
         its.flat_map(|search| &search.asks)
             .map(|ask| ask.took_secs)

@@ -270,7 +270,35 @@ fn srh_20_why_says_that_it_is_of_a_search_and_what_it_waits_for() {
     let why = h.core.why(RequestId(1), &[]).unwrap();
     assert_eq!(why[0].kind, BlockerKind::Search);
     assert!(why[0].text.contains("culprit search 7"), "{}", why[0].text);
+    assert_eq!(why[0].search, Some(SearchNumber(7)));
     assert!(why.len() > 1, "the slave is not connected");
+}
+
+#[test]
+fn srh_10_why_names_the_search_that_has_the_slave_and_whether_it_makes_way() {
+    let told = |h: &Harness| {
+        let why = h.core.why(RequestId(2), &[]).unwrap();
+        let its = why.iter().filter(|one| one.kind == BlockerKind::Search);
+        let its: Vec<_> = its.map(|one| (one.search, one.text.clone())).collect();
+        its
+    };
+    let said = |text: &str| {
+        let text = format!("build a/0 of culprit search 7 on slave s {text}");
+        [(Some(SearchNumber(7)), text)]
+    };
+    let (mut h, _) = probing();
+    h.pass(301);
+    h.change("b");
+    assert_eq!(
+        told(&h),
+        said("goes on, as it is past half of its expected time")
+    );
+    let own = h.core.why(RequestId(1), &[]).unwrap();
+    assert_eq!(own[0].kind, BlockerKind::Building);
+    assert_eq!(own[0].search, Some(SearchNumber(7)));
+    let (mut h, _) = probing();
+    h.change("b");
+    assert_eq!(told(&h), said("is being stopped"));
 }
 
 #[test]

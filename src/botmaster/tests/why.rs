@@ -424,6 +424,7 @@ fn the_data_is_spelled_for_programs() {
             "until": null,
             "slaves": ["s"],
             "who": ["b/0"],
+            "search": null,
             "text": "slave s is busy with b/0 since 1970-01-12T13:46:40.000Z",
         }])
     );

@@ -38,6 +38,19 @@ pub fn stopped(
     Verdict::Stopped { good, bad }
 }
 
+/// How many builds a search asks for at most, after these answers (SRH-10).
+#[must_use]
+pub fn most_builds(
+    record: &SearchRecord,
+    known: &BTreeMap<usize, Said>,
+    asks: &[(usize, Option<Said>)],
+) -> usize {
+    let (search, answers, _) = so_far(record, known, asks, 1);
+    let points = search.most(&Seen::new(&search, &answers));
+    let runs = usize::try_from(record.runs).unwrap_or(1).max(1);
+    points.saturating_mul(runs)
+}
+
 /// The search, its answers, and the points that need more builds for one (SRH-19). The search for a
 /// fix is one for a culprit with pass and failure exchanged (SRH-18).
 fn so_far(
@@ -225,6 +238,22 @@ mod tests {
         ];
         let verdict = stopped(&record(8), &BTreeMap::new(), &asks);
         assert_eq!(verdict, Verdict::Stopped { good: 0, bad: 4 });
+    }
+
+    #[test]
+    fn srh_10_a_search_says_how_many_builds_it_may_ask_for() {
+        let most = |record: &SearchRecord| most_builds(record, &BTreeMap::new(), &[]);
+        assert_eq!(most(&record(8)), 2 + 3 + 3);
+        let thrice = SearchRecord {
+            runs: 3,
+            ..record(8)
+        };
+        assert_eq!(most(&thrice), 3 * most(&record(8)));
+        let limited = SearchRecord {
+            max_builds: Some(1),
+            ..record(8)
+        };
+        assert_eq!(most(&limited), 1);
     }
 
     #[test]
