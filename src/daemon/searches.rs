@@ -84,7 +84,10 @@ impl Searcher {
         self.followed.clear();
         for mut search in searches {
             self.hear(&mut search).await?;
-            if search.verdict.is_none() && !self.end_with_problem(&mut search).await? {
+            if search.verdict.is_none()
+                && !self.end_with_problem(&mut search).await?
+                && !self.end_with_builder(&mut search).await?
+            {
                 self.go_on(&mut search).await?;
             }
             let open = search.asks.iter().filter(|ask| ask.said.is_none());

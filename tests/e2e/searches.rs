@@ -213,6 +213,54 @@ fn srh_14_a_search_outlives_a_kill_of_the_master() {
 }
 
 #[test]
+fn srh_10_why_says_what_a_search_does_and_costs() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let test = format!(
+        "if test $(cat text) = 5; then ( {} ); fi; {TEST}",
+        gate.command()
+    );
+    let broken = Broken::new(&sandbox, &GIT, Kind::Native, &test).unwrap();
+    run(&mut broken.bisect(&["full", "#0", "#1", "--step", "test"])).ok();
+    gate.wait_until_reached(1);
+    let search = broken.search();
+    let builds = search["builds"].as_array().unwrap();
+    let request = builds.last().unwrap()["request"].to_string();
+    let why = run(&mut program(&broken.master, &["why", &request])).ok();
+    let cost = "culprit search 1 looks for the change that broke test of builder full, one of 9 \
+                changes after 1 up to 10: 3 of at most";
+    assert!(why.contains(cost), "{why}");
+    assert!(why.contains("of slave time; in 24 hours"), "{why}");
+    gate.open();
+}
+
+#[test]
+fn srh_13_a_search_ends_with_its_builder_and_keeps_no_other_from_going_on() {
+    let sandbox = Sandbox::new();
+    let other = "[[builders]]\nname = \"other\"\nslaves = [\"bot\"]\nfactory = \"steps\"\n";
+    let mut broken = Broken::with(&sandbox, &GIT, Kind::Native, (TEST, "", other)).unwrap();
+    run(&mut program(&broken.master, &["pause-builder", "other"])).ok();
+    run(&mut broken.bisect(&["other", "1", "10", "--step", "test"])).ok();
+    let toml = broken.master.dir().join("master.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    std::fs::write(&toml, text.replace(other, "")).unwrap();
+    run(broken
+        .master
+        .program()
+        .arg("reconfig")
+        .arg(broken.master.dir()))
+    .ok();
+    let is_over = || {
+        let shown = run(&mut broken.bisect(&["show", "1"])).ok();
+        shown.contains("builder other was removed from the configuration")
+    };
+    wait_until("the end of the search", is_over);
+    let told = run(&mut broken.bisect(&["full", "1", "10", "--step", "test", "--wait"])).ok();
+    assert!(told.contains("found: change 7 fails"), "{told}");
+    broken.master.terminate();
+}
+
+#[test]
 fn srh_16_what_cannot_be_searched_is_refused_with_its_exit_code() {
     let sandbox = Sandbox::new();
     let broken = Broken::new(&sandbox, &GIT, Kind::Native, TEST).unwrap();

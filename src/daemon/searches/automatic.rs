@@ -4,8 +4,8 @@ use tokio::time::Instant;
 
 use super::{LATER, Searcher};
 use crate::model::Verdict;
+use crate::store::State;
 use crate::store::read::SearchRow;
-use crate::store::{State, StoreError};
 use crate::verdict::{Hands, ProblemState, stopped};
 use crate::view::Searching;
 
@@ -36,13 +36,9 @@ impl Searcher {
         let (Some(problem), true) = (search.record.problem, search.record.who.is_empty()) else {
             return Ok(false);
         };
-        let record = search.record.clone();
-        let look = move |state: &State| {
-            let row = state.problem(problem)?;
-            Ok::<_, StoreError>((row, state.known_points(&record)?))
-        };
-        let found = self.control.reader().read(look).await;
-        let (row, known) = found.map_err(|error| error.to_string())?;
+        let look = move |state: &State| state.problem(problem);
+        let row = self.control.reader().read(look).await;
+        let row = row.map_err(|error| error.to_string())?;
         let now = self.control.clock().wall();
         let state = row.map(|row| match Hands::at(now, &row.remarks).dismissal {
             Some(_) if row.problem.state == ProblemState::Open => ProblemState::Dismissed,
@@ -51,13 +47,33 @@ impl Searcher {
         if state == Some(ProblemState::Open) {
             return Ok(false);
         }
-        let verdict: Verdict = stopped(&search.record, &known, &search.points());
         let state = state.map_or("gone", ProblemState::as_str);
-        let why = Some(format!("its problem is {state}"));
+        self.stop(search, format!("its problem is {state}")).await?;
+        Ok(true)
+    }
+
+    /// A search ends when its builder leaves the configuration: nothing can be built for it any
+    /// more. Answers whether it has ended.
+    pub(super) async fn end_with_builder(&self, search: &mut SearchRow) -> Result<bool, String> {
+        let builder = search.record.builder.clone();
+        if self.control.config().builder(builder.as_str()).is_some() {
+            return Ok(false);
+        }
+        let why = format!("builder {builder} was removed from the configuration");
+        self.stop(search, why).await?;
+        Ok(true)
+    }
+
+    async fn stop(&self, search: &mut SearchRow, why: String) -> Result<(), String> {
+        let record = search.record.clone();
+        let look = move |state: &State| state.known_points(&record);
+        let known = self.control.reader().read(look).await;
+        let known = known.map_err(|error| error.to_string())?;
+        let verdict: Verdict = stopped(&search.record, &known, &search.points());
         self.control
-            .end_search(search.record.number, verdict, why)
+            .end_search(search.record.number, verdict, Some(why))
             .await;
         search.verdict = Some(verdict);
-        Ok(true)
+        Ok(())
     }
 }
