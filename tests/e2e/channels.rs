@@ -313,3 +313,46 @@ fn irc_10_announcements_survive_the_server_and_a_kill_and_come_once() {
         !scene.outbox().contains("waiting")
     });
 }
+
+#[test]
+fn msg_05_a_preview_has_what_a_bot_on_irc_would_say() {
+    let sandbox = Sandbox::new();
+    let tables = format!(
+        "[[status]]\ntype = \"IRC\"\nhost = \"127.0.0.1\"\nport = {}\ntls = false\nnick = \"bb\"\n\
+         channels = [\"#widget\"]\npm_to_nicks = [\"ann_\"]\nnotify_events = [\"failure\"]\n\
+         notice_on_channel = true\nproblems = true\n\
+         [problems]\ngather = \"0s\"\n",
+        free_port()
+    );
+    let broken = sandbox.path("broken");
+    let line = format!("test ! -e {}", broken.display());
+    let setup = Setup::new(&[shell("make", &line, "")])
+        .local_slave("here")
+        .tables(&tables);
+    let master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    let preview = |words: &[&str]| {
+        let mut command = master.program();
+        command.arg("preview").args(words).arg("--basedir");
+        run(command.arg(master.dir())).ok()
+    };
+    let good = preview(&["build"]);
+    assert!(good.contains("(Nothing is said: no channel"), "{good}");
+    fs::write(&broken, "").unwrap();
+    master.send_change("r2");
+    master.finished_build("full", 1);
+    let bad = preview(&["build"]);
+    for part in [
+        "=== IRC: build full/1 ended with failure\n",
+        "NOTICE #widget :build 1 of full ended: failure [failed make]\n",
+        "PRIVMSG ann_ :build 1 of full ended: failure [failed make]\n",
+    ] {
+        assert!(bad.contains(part), "{part}: {bad}");
+    }
+    let problem = preview(&["problem", "--to", "ann"]);
+    assert!(
+        problem.contains("(It is said only while ann is likely to see it.)\nPRIVMSG ann :"),
+        "{problem}"
+    );
+}

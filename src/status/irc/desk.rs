@@ -10,9 +10,10 @@ use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::chat::{Act, Chat, Done, Kind, Order, Reply, Said, Settings, lines};
+use super::chat::{Act, Chat, Done, Kind, Order, Reply, Said};
 use super::link::{FromLink, ToLink};
 use super::looking;
+use super::saying::{settings, spoken};
 use super::{Announcement, Question, Says};
 use crate::botmaster::{Ask, BuildEvent, Event};
 use crate::config::IrcConfig;
@@ -59,19 +60,7 @@ impl Desk {
         control: Control,
         says: mpsc::Sender<ToLink>,
     ) -> Self {
-        let chat = Chat::new(Settings {
-            nick: config.nick.clone(),
-            channels: config
-                .channels
-                .iter()
-                .map(|channel| channel.name.clone())
-                .collect(),
-            pm_to_nicks: config.pm_to_nicks.clone(),
-            events: config.notify_events.clone(),
-            use_revisions: config.use_revisions,
-            show_blame_list: config.show_blame_list,
-            use_colors: config.use_colors,
-        });
+        let chat = Chat::new(settings(&config));
         Self {
             config,
             control,
@@ -207,14 +196,8 @@ impl Desk {
 
     /// Says replies. What the connection does not take is lost, as on a connection that breaks.
     fn say(&self, replies: &[Reply]) {
-        for (to, kind, text) in lines(replies, &self.control.config().buildbot_url) {
-            let is_told = matches!(kind, Kind::BuildStarted | Kind::BuildEnded);
-            let is_notice = is_told && self.config.notice_on_channel && to.starts_with(['#', '&']);
-            let command = if is_notice { "NOTICE" } else { "PRIVMSG" };
-            let text = match kind == Kind::Action {
-                true => format!("\u{1}ACTION {text}\u{1}"),
-                false => text,
-            };
+        let url = &self.control.config().buildbot_url;
+        for (command, to, text) in spoken(&self.config, url, replies) {
             self.pass(ToLink::Say { to, command, text });
         }
     }
@@ -510,8 +493,7 @@ impl Desk {
                 let replies = ended.map_or_else(Vec::new, |ended| self.chat.letter(&ended));
                 let is_said = !replies.is_empty();
                 for reply in replies {
-                    let text = text.as_deref();
-                    self.say(&text.map_or_else(|| vec![reply.clone()], |text| reply.lines(text)));
+                    self.say(&reply.worded(text.as_deref()));
                 }
                 is_said
             }

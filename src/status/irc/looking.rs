@@ -314,30 +314,43 @@ pub(super) async fn ended(
     build: BuildId,
     ending: Option<Ending>,
 ) -> Option<Ended> {
-    let previous = irc.telling.previous;
-    let looking = control.reader().read(move |state| {
-        let ending = match ending {
-            Some(ending) => Some(ending),
-            None => state.ending(build, previous)?,
-        };
-        let moment = Moment {
-            is_running: true,
-            now: Timestamp(0),
-        };
-        Ok::<_, StoreError>((view::Build::of_id(state, build, moment)?, ending))
-    });
-    let (Some(build), Some(ending)) = looking.await.ok()? else {
-        return None;
+    let (of_target, config) = (irc.clone(), control.config());
+    let looking = control
+        .reader()
+        .read(move |state| end(state, (&of_target, &config.buildbot_url), build, ending));
+    let ended = looking.await.ok()??;
+    let is_told = ended.is_told && is_told(control, irc, &ended.builder).await;
+    Some(Ended { is_told, ..ended })
+}
+
+/// The same from the state, with the address of the pages. All but the builds of searches are told.
+pub(super) fn end(
+    state: &State,
+    (irc, url): (&IrcConfig, &str),
+    build: BuildId,
+    ending: Option<Ending>,
+) -> Result<Option<Ended>, StoreError> {
+    let ending = match ending {
+        Some(ending) => Some(ending),
+        None => state.ending(build, irc.telling.previous)?,
     };
-    Some(Ended {
+    let moment = Moment {
+        is_running: true,
+        now: Timestamp(0),
+    };
+    let build = view::Build::of_id(state, build, moment)?;
+    let (Some(build), Some(ending)) = (build, ending) else {
+        return Ok(None);
+    };
+    Ok(Some(Ended {
         build: build.id,
         number: build.number,
         ending,
         text: build.text,
         revisions: build.revision.into_iter().collect(),
         blamelist: build.blamelist,
-        url: build_url(&control.config().buildbot_url, &build.builder, build.number),
-        is_told: !build.properties.are_of_search() && is_told(control, irc, &build.builder).await,
+        url: build_url(url, &build.builder, build.number),
+        is_told: !build.properties.are_of_search(),
         builder: build.builder,
-    })
+    }))
 }

@@ -12,6 +12,7 @@ mod chat;
 mod desk;
 mod link;
 mod looking;
+mod saying;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::config::IrcConfig;
 use crate::control::Control;
 use crate::model::{BuildFacts, Unseen};
 use crate::net::Tasks;
+
+pub use self::saying::{said_of_build, said_to};
 
 /// Letters that wait for a desk.
 const LETTERS: usize = 16;

@@ -90,7 +90,7 @@ impl Post {
     }
 
     /// What the template of a target makes of a build, if it has one (MSG-01).
-    async fn words_of_build(
+    pub(super) async fn words_of_build(
         &self,
         facts: &BuildFacts,
         irc: &IrcConfig,
@@ -114,7 +114,7 @@ impl Post {
     }
 
     /// A message about the problems that pass `has`, a line each.
-    fn brief(
+    pub(super) fn brief(
         &self,
         told: &ProblemsTold,
         has: impl Fn(&ProblemFacts) -> bool,

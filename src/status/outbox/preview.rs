@@ -1,5 +1,6 @@
 //! What letters would say, and to whom, without sending them (MSG-05).
 
+mod bots;
 mod statuses;
 
 use std::path::Path;
@@ -89,7 +90,7 @@ impl Preview {
         for target in &config.status {
             let takes = match self.kind {
                 PreviewKind::Problem => target.mail().is_some_and(|mail| mail.problems),
-                // What a bot says, it says in the words of its channel.
+                // What a bot says is in lines.
                 PreviewKind::Build | PreviewKind::BuildSet | PreviewKind::MissingSlave => {
                     target.irc().is_none()
                 }
@@ -98,6 +99,9 @@ impl Preview {
                 && self.kind == PreviewKind::Build
             {
                 shown.extend(self.statuses(&post, status).await?);
+            }
+            if let Some(irc) = target.irc() {
+                shown.extend(self.said(&post, irc).await?);
             }
             if let Some(telling) = target.telling().filter(|_| takes) {
                 let case = self.case(&post, telling).await?;

@@ -26,6 +26,11 @@ pub(in crate::status::irc) fn lines_to(to: &str, text: &str) -> Vec<Reply> {
 }
 
 impl Reply {
+    /// This reply, or in its place the lines of a text that a template has made.
+    pub(in crate::status::irc) fn worded(&self, text: Option<&str>) -> Vec<Self> {
+        text.map_or_else(|| vec![self.clone()], |text| self.lines(text))
+    }
+
     /// The lines of a text, as such replies.
     pub(in crate::status::irc) fn lines(&self, text: &str) -> Vec<Self> {
         let lines = text.lines().filter(|line| !line.is_empty());
