@@ -65,8 +65,8 @@ pub(super) fn running(
 }
 
 /// What code hosts are told of the commits in `stamps` (PSH-04): the state that `builder` gives
-/// them. Commits of repositories that are not registered with a code host and a token are not told,
-/// and tries are not either.
+/// them. Commits of repositories that are not registered with a code host and a token are told to a
+/// target with a server of its own only; tries are never told.
 pub(super) fn commits<'s>(
     config: &Config,
     builder: &BuilderConfig,
@@ -81,7 +81,8 @@ pub(super) fn commits<'s>(
         for stamp in stamps.clone().flat_map(SourceStamps::iter) {
             let known = config.repository(&stamp.repository);
             let host = known.and_then(|known| known.host.as_ref());
-            let is_told = host.is_some_and(|host| host.token.is_some()) && stamp.patch.is_none();
+            let has_host = host.is_some_and(|host| host.token.is_some());
+            let is_told = (has_host || target.stash.is_some()) && stamp.patch.is_none();
             let Some(revision) = stamp.revision_to_build().filter(|_| is_told) else {
                 continue;
             };

@@ -287,7 +287,7 @@ const GONE: &[Row] = &[
         "remove it: certificates are always checked, with `ca_file` for those of your own",
         &["verify"],
     ),
-    ("status", LOG_FILE, &["debug"]),
+    ("status", LOG_FILE, &["debug", "verbose"]),
 ];
 
 const LOG_FILE: &str = "remove it: the log file of the master has what it did";

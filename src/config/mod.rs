@@ -145,7 +145,7 @@ pub(crate) use spelling::nearest;
 pub use status::{
     AttachedLogs, CommandConfig, CommitStatusConfig, EndedBuild, GerritStatusPushConfig,
     HttpStatusPushConfig, IrcChannel, IrcConfig, MailLookup, MailNotifierConfig, PbListenerConfig,
-    StatusConfig, Telling, WebhookConfig,
+    StashServer, StatusConfig, Telling, WebhookConfig,
 };
 #[cfg(test)]
 pub(crate) use steps::kinds_of_step;

@@ -54,7 +54,6 @@ const PLANNED: &[Row] = &[
         &[
             "GitHubStatus",
             "GitHubStatusPush",
-            "StashStatusPush",
             "BitbucketServerStatusPush",
         ],
     ),

@@ -298,6 +298,16 @@ const HINTS: &[(&str, &str, &str)] = &[
     ("schedulers", "separate", ONLY_IF_CHANGED),
     ("status.IRC", "server", "it is called `host` here"),
     (
+        "status.StashStatusPush",
+        "key",
+        "it is called `key_format` here",
+    ),
+    (
+        "status.StashStatusPush",
+        "statusName",
+        "it is called `name_format` here",
+    ),
+    (
         "login.oidc",
         "client_secret",
         "secrets are not in this file: write `client_secret_file = \"FILE\"` or \

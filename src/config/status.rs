@@ -7,6 +7,7 @@ pub(super) mod http_status_push;
 pub(super) mod irc;
 pub(super) mod mail_notifier;
 pub(super) mod pb_listener;
+pub(super) mod stash_status_push;
 pub(super) mod telling;
 pub(super) mod webhook;
 
@@ -21,7 +22,7 @@ use super::secret::Secret;
 use super::shape::{KindShape, Shape};
 
 pub use self::command::CommandConfig;
-pub use self::commit_status::CommitStatusConfig;
+pub use self::commit_status::{CommitStatusConfig, StashServer};
 pub use self::gerrit_status_push::GerritStatusPushConfig;
 pub use self::http_status_push::HttpStatusPushConfig;
 pub use self::irc::{IrcChannel, IrcConfig};
@@ -49,6 +50,9 @@ pub enum StatusConfig {
     /// `commit-status`: code hosts are told what builds make of commits.
     #[serde(rename = "commit-status")]
     CommitStatus(Box<CommitStatusConfig>),
+    /// `StashStatusPush`: a Bitbucket Server is told what builds make of commits.
+    #[serde(rename = "StashStatusPush")]
+    Stash(Box<CommitStatusConfig>),
     /// `GerritStatusPush`: reviews of changes at Gerrit.
     #[serde(rename = "GerritStatusPush")]
     Gerrit(Box<GerritStatusPushConfig>),
@@ -68,7 +72,7 @@ struct Kind {
 }
 
 /// The kinds of status target.
-static KINDS: [Kind; 8] = [
+static KINDS: [Kind; 9] = [
     Kind {
         shape: KindShape {
             name: "PBListener",
@@ -103,6 +107,13 @@ static KINDS: [Kind; 8] = [
             keys: &[commit_status::KEYS],
         },
         usual: || StatusConfig::CommitStatus(Box::default()),
+    },
+    Kind {
+        shape: KindShape {
+            name: "StashStatusPush",
+            keys: &[stash_status_push::KEYS],
+        },
+        usual: || StatusConfig::Stash(Box::new(stash_status_push::usual())),
     },
     Kind {
         shape: KindShape {
@@ -154,6 +165,7 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::CommitStatus(_)
+            | Self::Stash(_)
             | Self::Irc(_) => self.target().unwrap_or_default().to_owned(),
         }
     }
@@ -169,6 +181,7 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::CommitStatus(_)
+            | Self::Stash(_)
             | Self::Irc(_) => None,
         }
     }
@@ -184,6 +197,7 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::CommitStatus(_)
+            | Self::Stash(_)
             | Self::Irc(_) => None,
         }
     }
@@ -199,6 +213,7 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::CommitStatus(_)
+            | Self::Stash(_)
             | Self::Irc(_) => None,
         }
     }
@@ -207,7 +222,7 @@ impl StatusConfig {
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         match self {
-            Self::CommitStatus(status) => Some(&status.telling.name),
+            Self::CommitStatus(status) | Self::Stash(status) => Some(&status.telling.name),
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
@@ -222,7 +237,7 @@ impl StatusConfig {
     #[must_use]
     pub fn commit_status(&self) -> Option<&CommitStatusConfig> {
         match self {
-            Self::CommitStatus(status) => Some(status),
+            Self::CommitStatus(status) | Self::Stash(status) => Some(status),
             Self::Mail(_)
             | Self::Webhook(_)
             | Self::Command(_)
@@ -244,7 +259,8 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::PbListener(_)
-            | Self::CommitStatus(_) => None,
+            | Self::CommitStatus(_)
+            | Self::Stash(_) => None,
         }
     }
 
@@ -259,7 +275,8 @@ impl StatusConfig {
             | Self::Gerrit(_)
             | Self::HttpPush(_)
             | Self::PbListener(_)
-            | Self::CommitStatus(_) => None,
+            | Self::CommitStatus(_)
+            | Self::Stash(_) => None,
         }
     }
 
@@ -273,7 +290,7 @@ impl StatusConfig {
             Self::Gerrit(gerrit) => Some(&gerrit.telling),
             Self::HttpPush(push) => Some(&push.telling),
             Self::Irc(irc) => Some(&irc.telling),
-            Self::PbListener(_) | Self::CommitStatus(_) => None,
+            Self::PbListener(_) | Self::CommitStatus(_) | Self::Stash(_) => None,
         }
     }
 }
@@ -312,6 +329,9 @@ pub(super) fn read(
             StatusConfig::HttpPush(push) => push.read(&mut table, &around),
             StatusConfig::CommitStatus(status) => {
                 status.read(&mut table, &around, repositories);
+            }
+            StatusConfig::Stash(status) => {
+                stash_status_push::read(status, &mut table, &around);
             }
             StatusConfig::Irc(irc) => irc.read(&mut table, &around),
         }

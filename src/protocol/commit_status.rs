@@ -13,6 +13,8 @@ pub struct CommitStatus<'s> {
     pub revision: &'s str,
     /// What the state is called.
     pub context: &'s str,
+    /// What people see as its name where that is another text: what it is called.
+    pub name: &'s str,
     /// The state.
     pub state: CommitState,
     /// The state in words.
@@ -33,11 +35,7 @@ impl PullSite {
     pub fn status(&self, status: &CommitStatus<'_>) -> (String, Value) {
         let revision = utf8_percent_encode(status.revision, NON_ALPHANUMERIC);
         let place = self.place();
-        let description: String = status
-            .description
-            .chars()
-            .take(LONGEST_DESCRIPTION)
-            .collect();
+        let description = short(status.description);
         let state = state_at(self.host, status.state);
         let (context, url) = (status.context, status.url);
         match self.host {
@@ -55,27 +53,39 @@ impl PullSite {
                 });
                 (format!("{place}/statuses/{revision}"), body)
             }
-            PullHost::BitbucketCloud | PullHost::BitbucketServer => {
-                let body = json!({
-                    "key": key(context), "state": state, "name": context,
-                    "description": description, "url": url,
-                });
-                let at = match self.host {
-                    PullHost::BitbucketServer => {
-                        let server = self.api.trim_end_matches("/rest/api/1.0");
-                        format!("{server}/rest/build-status/1.0/commits/{revision}")
-                    }
-                    PullHost::GitHub
-                    | PullHost::GitLab
-                    | PullHost::Gitea
-                    | PullHost::BitbucketCloud => {
-                        format!("{place}/commit/{revision}/statuses/build")
-                    }
-                };
-                (at, body)
+            PullHost::BitbucketServer => {
+                let server = self.api.trim_end_matches("/rest/api/1.0");
+                status_at_server(server, status)
+            }
+            PullHost::BitbucketCloud => {
+                let at = format!("{place}/commit/{revision}/statuses/build");
+                (at, bitbucket(self.host, status))
             }
         }
     }
+}
+
+/// Where the state of a commit is posted at the Bitbucket Server with this address, and what.
+#[must_use]
+pub fn status_at_server(server: &str, status: &CommitStatus<'_>) -> (String, Value) {
+    let revision = utf8_percent_encode(status.revision, NON_ALPHANUMERIC);
+    let server = server.trim_end_matches('/');
+    let at = format!("{server}/rest/build-status/1.0/commits/{revision}");
+    (at, bitbucket(PullHost::BitbucketServer, status))
+}
+
+fn bitbucket(host: PullHost, status: &CommitStatus<'_>) -> Value {
+    json!({
+        "key": key(status.context),
+        "state": state_at(host, status.state),
+        "name": status.name,
+        "description": short(status.description),
+        "url": status.url,
+    })
+}
+
+fn short(description: &str) -> String {
+    description.chars().take(LONGEST_DESCRIPTION).collect()
 }
 
 /// A context as a key: what is too long is cut in the middle, where names are most alike.
@@ -128,6 +138,7 @@ mod tests {
             let (url, body) = site.status(&CommitStatus {
                 revision: "c0ffee",
                 context,
+                name: context,
                 state,
                 description: "failed test",
                 url: "https://ci.example.org/b",
@@ -174,5 +185,29 @@ mod tests {
             "https://bb.example/rest/build-status/1.0/commits/c0ffee"
         );
         assert_eq!(state, "INPROGRESS");
+    }
+
+    #[test]
+    fn psh_05_a_stash_is_told_by_its_own_address_key_and_name() {
+        let (url, body) = status_at_server(
+            "https://stash.example.org/",
+            &CommitStatus {
+                revision: "c0ffee",
+                context: "full",
+                name: "The full build",
+                state: CommitState::Running,
+                description: "running",
+                url: "https://ci.example.org/b",
+            },
+        );
+        assert_eq!(
+            url,
+            "https://stash.example.org/rest/build-status/1.0/commits/c0ffee"
+        );
+        let expected = json!({
+            "key": "full", "state": "INPROGRESS", "name": "The full build",
+            "description": "running", "url": "https://ci.example.org/b",
+        });
+        assert_eq!(body, expected);
     }
 }

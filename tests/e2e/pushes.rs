@@ -245,6 +245,45 @@ fn psh_04_a_code_host_is_told_of_a_commit_from_the_queue_to_the_end() {
 }
 
 #[test]
+fn psh_05_a_stash_is_told_of_commits_of_any_repository() {
+    let sandbox = Sandbox::new();
+    let dir = sandbox.private_dir("posted");
+    let port = free_port();
+    let Some(_server) = serve(&sandbox, port, &dir) else {
+        return;
+    };
+    let password = sandbox.file("password", "s3cret\n");
+    let target = format!(
+        "[[status]]\ntype = \"StashStatusPush\"\nbase_url = \"http://127.0.0.1:{port}/\"\n\
+         user = \"ci\"\npassword_file = {password:?}\nkey_format = \"%(prop:builderName)s\"\n\
+         name_format = \"build of %(builder)s\"\n"
+    );
+    let setup = Setup::new(&[shell("make", "exit 1", "")])
+        .local_slave("here")
+        .tables(&target);
+    let master = Master::start(&sandbox, &setup);
+    send_commit(&sandbox, &master);
+    master.finished_build("full", 0);
+    let last = || posted(&dir).last().map(|one| one["body"]["state"].clone());
+    wait_until("the end", || last() == Some("FAILED".into()));
+    let posted = posted(&dir);
+    let last = posted.last().unwrap();
+    assert_eq!(last["path"], "/rest/build-status/1.0/commits/c0ffee");
+    assert_eq!(last["headers"]["Authorization"], "Basic Y2k6czNjcmV0");
+    assert_eq!(last["body"]["key"], "full");
+    assert_eq!(last["body"]["name"], "build of full");
+    assert_eq!(
+        last["body"]["url"],
+        "http://localhost/builders/full/builds/0"
+    );
+    let mut preview = master.program();
+    preview.args(["preview", "build", "--basedir"]);
+    let shown = run(preview.arg(master.dir())).ok();
+    assert!(shown.contains("/rest/build-status/1.0/"), "{shown}");
+    assert!(!shown.contains("Y2k6czNjcmV0"), "{shown}");
+}
+
+#[test]
 fn psh_05_a_patch_set_is_reviewed_once_by_all_builds_of_its_set() {
     let sandbox = Sandbox::new();
     let dir = sandbox.private_dir("gerrit");

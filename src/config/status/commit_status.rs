@@ -6,6 +6,7 @@ use super::Around;
 use super::telling::Telling;
 use crate::config::reader::Table;
 use crate::config::repositories::RepositoryConfig;
+use crate::config::secret::Secret;
 
 /// Settings of `commit-status`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +16,22 @@ pub struct CommitStatusConfig {
     pub telling: Telling,
     /// What the state is called at the code host; `%(builder)s` is the name of the builder.
     pub context: String,
+    /// The server that is told of all commits; absent: the code hosts of the repositories.
+    #[serde(flatten)]
+    pub stash: Option<StashServer>,
+}
+
+/// The server of a `StashStatusPush`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StashServer {
+    /// Its address.
+    pub base_url: String,
+    /// The user there.
+    pub user: String,
+    /// The password of the user.
+    pub password: Secret,
+    /// What people see as the name of the state: the key.
+    pub name_format: Option<String>,
 }
 
 /// The keys that only these status targets have.
@@ -25,6 +42,7 @@ impl Default for CommitStatusConfig {
         Self {
             telling: Telling::default(),
             context: "buildmaster/%(builder)s".to_owned(),
+            stash: None,
         }
     }
 }
@@ -55,6 +73,27 @@ impl CommitStatusConfig {
     /// What the state of a builder is called.
     #[must_use]
     pub fn context_of(&self, builder: &str) -> String {
-        self.context.replace("%(builder)s", builder)
+        of_builder(&self.context, builder)
     }
+
+    /// The name of a state beside what it is called.
+    #[must_use]
+    pub fn name_of(&self, builder: &str) -> Option<String> {
+        let name = self.stash.as_ref()?.name_format.as_ref()?;
+        Some(of_builder(name, builder))
+    }
+}
+
+/// A text with the name of the builder, which the configuration of Buildbot calls a property.
+fn of_builder(text: &str, builder: &str) -> String {
+    let places = [
+        "%(builder)s",
+        "%(prop:builderName)s",
+        "%(prop:buildername)s",
+    ];
+    let mut text = text.to_owned();
+    for place in places {
+        text = text.replace(place, builder);
+    }
+    text
 }

@@ -1,5 +1,7 @@
 //! Letters to programs: webhooks and commands get the facts as one JSON object (PSH-01, PSH-06).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use super::mail::Post;
@@ -8,11 +10,11 @@ use super::turns::{Failure, Refused};
 use super::webhook::{self, Request, signature};
 use super::wording::Templates;
 use super::{command, gerrit, objects, packets};
-use crate::config::{Config, Secret, StatusConfig, Telling};
+use crate::config::{CommitStatusConfig, Config, Secret, StatusConfig, Telling};
 use crate::control::read_password;
 use crate::model::{BuildNumber, CommitFacts, CommitState, LetterFacts, Timestamp, build_url};
 use crate::net::is_public;
-use crate::protocol::commit_status::CommitStatus;
+use crate::protocol::commit_status::{CommitStatus, status_at_server};
 use crate::protocol::pulls::{PullHost, PullSite};
 use crate::store::read::LetterRow;
 use crate::store::{State, StoreError};
@@ -112,7 +114,9 @@ pub(super) fn prepare(
     let unfit = || Failure::Never(format!("`{}` does not take such letters", letter.target));
     let target = target.ok_or_else(unfit)?;
     if let LetterFacts::Commit(facts) = &letter.facts {
-        return commit(state, config, (facts, waits), key(identity, letter));
+        let status = target.commit_status().ok_or_else(unfit)?;
+        let key = key(identity, letter);
+        return commit(state, (config, status), (facts, waits), key);
     }
     if let StatusConfig::Gerrit(gerrit) = target {
         let (builds, more) = builds(state, config, letter, &gerrit.telling)?;
@@ -180,17 +184,54 @@ pub(super) fn prepare(
         | StatusConfig::HttpPush(_)
         | StatusConfig::Mail(_)
         | StatusConfig::CommitStatus(_)
+        | StatusConfig::Stash(_)
         | StatusConfig::Irc(_) => Err(unfit()),
     }
 }
 
-/// The request that tells a code host the state of a commit (PSH-04).
+/// The request that tells a code host the state of a commit (PSH-04, PSH-05).
 fn commit(
     state: &State,
-    config: &Config,
+    (config, target): (&Config, &CommitStatusConfig),
     (facts, waits): (&CommitFacts, Option<&str>),
     key: String,
 ) -> Result<Push, Failure> {
+    let (page, description) = about_commit(state, config, (facts, waits))?;
+    let name = target.name_of(facts.builder.as_str());
+    let status = CommitStatus {
+        revision: &facts.revision,
+        context: &facts.context,
+        name: name.as_deref().unwrap_or(&facts.context),
+        state: facts.state,
+        description: &description,
+        url: &page,
+    };
+    let ((url, body), authorization) = match &target.stash {
+        Some(stash) => {
+            let password = text(state, &stash.password, "password")?;
+            let login = STANDARD.encode(format!("{}:{password}", stash.user));
+            let posted = status_at_server(&stash.base_url, &status);
+            (posted, format!("Basic {login}"))
+        }
+        None => at_host_of_repository(state, config, facts, &status)?,
+    };
+    Ok(Push::Webhook(Request {
+        url,
+        allow_private: true,
+        key,
+        kind: webhook::JSON,
+        headers: vec![("Authorization", authorization)],
+        body: body.to_string(),
+    }))
+}
+
+/// What is posted at the code host of a repository, where, and the header that says who posts it.
+fn at_host_of_repository(
+    state: &State,
+    config: &Config,
+    facts: &CommitFacts,
+    status: &CommitStatus<'_>,
+) -> Result<((String, Json), String), Failure> {
     let known = config.repository(&facts.repository);
     let unknown = || {
         let name = &facts.repository;
@@ -203,10 +244,17 @@ fn commit(
     let kind = PullHost::named(host.kind).ok_or_else(unknown)?;
     let url = known.url().ok_or_else(unknown)?;
     let site = PullSite::of(kind, host.api.as_deref(), url).ok_or_else(unknown)?;
-    let token = host.token.as_ref().ok_or_else(unknown)?;
-    let token = String::from_utf8(read(state, token)?);
-    let token = token.map_err(|_| Failure::Later("the token is not UTF-8".to_owned()))?;
-    let (page, description) = match facts.build {
+    let token = text(state, host.token.as_ref().ok_or_else(unknown)?, "token")?;
+    Ok((site.status(status), kind.authorization(&token)))
+}
+
+/// The page about a commit, and its state in words.
+fn about_commit(
+    state: &State,
+    config: &Config,
+    (facts, waits): (&CommitFacts, Option<&str>),
+) -> Result<(String, String), Failure> {
+    Ok(match facts.build {
         None => {
             let page = build_url(&config.buildbot_url, &facts.builder, BuildNumber(0));
             let page = page.split("/builds/").next().unwrap_or_default().to_owned();
@@ -238,22 +286,13 @@ fn commit(
             let page = build_url(&config.buildbot_url, &facts.builder, number);
             (page, description)
         }
-    };
-    let (url, body) = site.status(&CommitStatus {
-        revision: &facts.revision,
-        context: &facts.context,
-        state: facts.state,
-        description: &description,
-        url: &page,
-    });
-    Ok(Push::Webhook(Request {
-        url,
-        allow_private: true,
-        key,
-        kind: webhook::JSON,
-        headers: vec![("Authorization", kind.authorization(&token))],
-        body: body.to_string(),
-    }))
+    })
+}
+
+/// A secret that is text.
+fn text(state: &State, secret: &Secret, noun: &str) -> Result<String, Failure> {
+    String::from_utf8(read(state, secret)?)
+        .map_err(|_| Failure::Later(format!("the {noun} is not UTF-8")))
 }
 
 fn read(state: &State, secret: &Secret) -> Result<Vec<u8>, Failure> {
