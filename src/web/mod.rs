@@ -78,6 +78,7 @@ mod page;
 mod pages;
 pub mod parts;
 mod passing;
+mod patient;
 mod place;
 mod provider;
 mod rate;

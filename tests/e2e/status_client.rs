@@ -356,6 +356,36 @@ fn liv_02_builders_of_a_new_configuration_are_told() {
 }
 
 #[test]
+fn liv_04_a_client_that_asks_and_does_not_read_is_disconnected() {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let line = "head -c 500000 /dev/zero | tr '\\0' x";
+    let setup = Setup::new(&[shell("talk", line, "")])
+        .local_slave("here")
+        .tables(&listener(port));
+    let master = Master::start(&sandbox, &setup);
+    master.send_change("r1");
+    master.finished_build("full", 0);
+    let (mut client, avatar) = connect(port);
+    let full = object(&ask(
+        &mut client,
+        avatar,
+        "getBuilder",
+        &[Value::text("full")],
+    ));
+    let build = object(&ask(&mut client, full, "getBuild", &[Value::Int(0)]));
+    let logs = ask(&mut client, build, "getLogs", &[]);
+    let log = object(logs.get("talk.stdio").unwrap());
+    // A long log is cut.
+    assert!(text(&ask(&mut client, log, "getText", &[])).len() > 100_000);
+    // The buffers of the system take some MiB, and the master keeps 4 MiB.
+    let asked = (0..10_000).find(|_| client.ask_blindly(log, "getText").is_err());
+    assert!(asked.is_some(), "it was never disconnected");
+    let (mut other, avatar) = connect(port);
+    assert_eq!(text(&ask(&mut other, avatar, "ping", &[])), "pong");
+}
+
+#[test]
 fn liv_05_psh_07_a_person_is_told_of_problems_at_their_desktop() {
     let sandbox = Sandbox::new();
     let port = free_port();

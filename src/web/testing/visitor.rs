@@ -206,6 +206,11 @@ impl Visitor {
         self.control.pokes().listen(&SourceName::from(name))
     }
 
+    /// The routes of the site.
+    pub(in crate::web) fn routes(&self) -> Router {
+        self.routes.clone()
+    }
+
     /// Where the news of the master are told.
     pub(in crate::web) fn newsroom(&self) -> &Newsroom {
         self.control.newsroom()

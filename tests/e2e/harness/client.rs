@@ -84,6 +84,11 @@ impl Client {
         self.answer_to(request).unwrap()
     }
 
+    /// Calls an object of the master, and does not wait for the answer.
+    pub(crate) fn ask_blindly(&mut self, object: Luid, method: &str) -> io::Result<()> {
+        self.call(Target::Object(object), method, &[]).map(drop)
+    }
+
     /// Subscribes to a request, and waits for the build that it is told of.
     pub(crate) fn first_build(&mut self, request: Luid) -> Luid {
         let observer = Luid(1);
