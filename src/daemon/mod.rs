@@ -28,6 +28,7 @@ mod people;
 pub mod preflight;
 mod pruning;
 mod reconfigure;
+mod runners;
 mod searches;
 mod sessions;
 mod signals;

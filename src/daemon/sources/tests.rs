@@ -78,12 +78,7 @@ async fn int_01_drivers_are_started_stopped_and_restarted_by_a_reconfigure() {
         let user = config.pb()?.user.clone();
         Some(Box::new(Recorder { user }))
     };
-    let mut sources = Sources {
-        running: BTreeMap::new(),
-        control: control.clone(),
-        tasks: tasks.clone(),
-        maker,
-    };
+    let mut sources = Sources::new(control.clone(), tasks.clone(), maker);
     sources.set(&config(&[("one", "a"), ("two", "b")]));
     assert_eq!(done().await, ["one (a) begins", "two (b) begins"]);
     assert!(control.pokes().poke(&"two".into()));
