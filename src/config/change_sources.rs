@@ -210,54 +210,30 @@ impl ChangeSourceConfig {
     /// Its settings, if it takes changes over the wire.
     #[must_use]
     pub const fn pb(&self) -> Option<&PbSourceConfig> {
-        match &self.kind {
-            ChangeSourceKind::Pb(pb) => Some(pb),
-            ChangeSourceKind::ChangeHook(_)
-            | ChangeSourceKind::Maildir(_)
-            | ChangeSourceKind::Git(_)
-            | ChangeSourceKind::Svn(_)
-            | ChangeSourceKind::Hg(_)
-            | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_)
-            | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_)
-            | ChangeSourceKind::Gerrit(_) => None,
+        if let ChangeSourceKind::Pb(pb) = &self.kind {
+            Some(pb)
+        } else {
+            None
         }
     }
 
     /// Its settings, if it takes hooks over HTTP.
     #[must_use]
     pub fn change_hook(&self) -> Option<&ChangeHookConfig> {
-        match &self.kind {
-            ChangeSourceKind::ChangeHook(hook) => Some(hook),
-            ChangeSourceKind::Pb(_)
-            | ChangeSourceKind::Maildir(_)
-            | ChangeSourceKind::Git(_)
-            | ChangeSourceKind::Svn(_)
-            | ChangeSourceKind::Hg(_)
-            | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_)
-            | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_)
-            | ChangeSourceKind::Gerrit(_) => None,
+        if let ChangeSourceKind::ChangeHook(hook) = &self.kind {
+            Some(hook)
+        } else {
+            None
         }
     }
 
     /// Its settings, if it takes mails.
     #[must_use]
     pub fn maildir(&self) -> Option<&MaildirConfig> {
-        match &self.kind {
-            ChangeSourceKind::Maildir(maildir) => Some(maildir),
-            ChangeSourceKind::Pb(_)
-            | ChangeSourceKind::ChangeHook(_)
-            | ChangeSourceKind::Git(_)
-            | ChangeSourceKind::Svn(_)
-            | ChangeSourceKind::Hg(_)
-            | ChangeSourceKind::Bzr(_)
-            | ChangeSourceKind::Cvs(_)
-            | ChangeSourceKind::P4(_)
-            | ChangeSourceKind::Pulls(_)
-            | ChangeSourceKind::Gerrit(_) => None,
+        if let ChangeSourceKind::Maildir(maildir) = &self.kind {
+            Some(maildir)
+        } else {
+            None
         }
     }
 }

@@ -173,48 +173,30 @@ impl StatusConfig {
     /// The password of its clients, if they log in.
     #[must_use]
     pub const fn password(&self) -> Option<&Secret> {
-        match self {
-            Self::PbListener(listener) => Some(&listener.password),
-            Self::Mail(_)
-            | Self::Webhook(_)
-            | Self::Command(_)
-            | Self::Gerrit(_)
-            | Self::HttpPush(_)
-            | Self::CommitStatus(_)
-            | Self::Stash(_)
-            | Self::Irc(_) => None,
+        if let Self::PbListener(listener) = self {
+            Some(&listener.password)
+        } else {
+            None
         }
     }
 
     /// Its settings, if status clients connect to it.
     #[must_use]
     pub const fn pb_listener(&self) -> Option<&PbListenerConfig> {
-        match self {
-            Self::PbListener(listener) => Some(listener),
-            Self::Mail(_)
-            | Self::Webhook(_)
-            | Self::Command(_)
-            | Self::Gerrit(_)
-            | Self::HttpPush(_)
-            | Self::CommitStatus(_)
-            | Self::Stash(_)
-            | Self::Irc(_) => None,
+        if let Self::PbListener(listener) = self {
+            Some(listener)
+        } else {
+            None
         }
     }
 
     /// Its settings, if it mails.
     #[must_use]
     pub fn mail(&self) -> Option<&MailNotifierConfig> {
-        match self {
-            Self::Mail(mail) => Some(mail),
-            Self::PbListener(_)
-            | Self::Webhook(_)
-            | Self::Command(_)
-            | Self::Gerrit(_)
-            | Self::HttpPush(_)
-            | Self::CommitStatus(_)
-            | Self::Stash(_)
-            | Self::Irc(_) => None,
+        if let Self::Mail(mail) = self {
+            Some(mail)
+        } else {
+            None
         }
     }
 
@@ -251,16 +233,10 @@ impl StatusConfig {
     /// Its settings, if it is a bot on IRC.
     #[must_use]
     pub fn irc(&self) -> Option<&IrcConfig> {
-        match self {
-            Self::Irc(irc) => Some(irc),
-            Self::Mail(_)
-            | Self::Webhook(_)
-            | Self::Command(_)
-            | Self::Gerrit(_)
-            | Self::HttpPush(_)
-            | Self::PbListener(_)
-            | Self::CommitStatus(_)
-            | Self::Stash(_) => None,
+        if let Self::Irc(irc) = self {
+            Some(irc)
+        } else {
+            None
         }
     }
 

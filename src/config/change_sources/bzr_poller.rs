@@ -33,10 +33,6 @@ impl SourceSettings for BzrPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
-    fn polls(&self) -> Option<String> {
-        Some(self.poller.repository_at(&self.repourl))
-    }
-
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

@@ -95,10 +95,6 @@ impl SourceSettings for GitPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
-    fn polls(&self) -> Option<String> {
-        Some(self.poller.repository_at(&self.repourl))
-    }
-
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

@@ -56,10 +56,6 @@ impl SourceSettings for HgPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
-    fn polls(&self) -> Option<String> {
-        Some(self.poller.repository_at(&self.repourl))
-    }
-
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

@@ -23,7 +23,7 @@ pub(super) trait SourceSettings {
 
     /// The repository whose commits it looks for, by name or address, if it looks for commits.
     fn polls(&self) -> Option<String> {
-        None
+        self.poller().map(|_| self.usual_name())
     }
 
     /// What it has in common with all sources that look for changes themselves, if it does.

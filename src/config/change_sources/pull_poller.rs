@@ -58,6 +58,10 @@ impl SourceSettings for PullPollerConfig {
         )
     }
 
+    fn polls(&self) -> Option<String> {
+        None
+    }
+
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }

@@ -118,10 +118,6 @@ impl SourceSettings for SvnPollerConfig {
         self.poller.repository_at(&self.repourl)
     }
 
-    fn polls(&self) -> Option<String> {
-        Some(self.poller.repository_at(&self.repourl))
-    }
-
     fn poller(&self) -> Option<&PollerConfig> {
         Some(&self.poller)
     }
