@@ -3,14 +3,13 @@
     OLD/bin/python dump.py --out farm.json [--basedir DIR] [--stub NAME] master.cfg
 
 Run it with the Python and in the environment of the old master: Buildbot 0.8 on Python 2.7, 0.9
-and later on Python 3. It executes the configuration once, as the master does when it starts. It
-starts no service, opens no port and loads no database. What the configuration itself does when it
-is executed (reading files, running commands) it does as always.
+and later on Python 3. It executes the configuration once, as the master does when it starts, with
+all that it does then (reading files, running commands). It starts no service and opens no port.
 """
 from __future__ import print_function
 
-import argparse, base64, functools, importlib, inspect, json, os, pkgutil  # noqa: E401
-import re, sys, traceback, types  # noqa: E401
+import argparse, base64, functools, importlib, inspect, json, os, pkgutil, re, sys  # noqa: E401
+import traceback, types  # noqa: E401
 
 PY2 = sys.version_info[0] == 2
 TEXT = type(u"")
@@ -23,7 +22,7 @@ LISTS = "slaves workers bots builders schedulers change_source sources status se
 OF_STEPS = ("haltOnFailure flunkOnWarnings flunkOnFailure warnOnWarnings warnOnFailure alwaysRun "
             "description descriptionDone descriptionSuffix logfiles").split()
 UNSEEN = ("buildbot.test", "buildbot.scripts", "buildbot.db", "buildbot.data", "buildbot.mq")
-PLAIN = ("buildbot.plugins", "buildbot.process.remotecommand", "buildbot.util")
+PLAIN = r"buildbot[.](plugins|process[.]remotecommand|util(?![.]service))"
 
 made = {}      # id of a thing -> (thing, class that took the arguments, arguments, place)
 makers = {}    # id of what makes a step -> (it, place of the step)
@@ -57,19 +56,18 @@ def place_of(thing):
         if not building and not library and names is not globals():
             return {"file": short(code.co_filename), "line": frame.f_lineno}
         frame = frame.f_back
-    return None
 
 def wrap(cls):
     """Has the constructor of `cls` tell with which arguments it is called first for a thing."""
     constructor = cls.__dict__["__init__"]
-    names = (getattr(inspect, "getfullargspec", None) or inspect.getargspec)(constructor).args[1:]
+    signature = getattr(inspect, "getfullargspec", None) or inspect.getargspec
     @functools.wraps(constructor)
     def __init__(self, *args, **kw):
         if id(self) not in made:
-            given = dict(zip(names, args))
-            if len(args) > len(names):
-                given["*"] = list(args[len(names):])
-            given.update(kw)
+            service = getattr(type(self), "checkConfig", constructor)  # takes the same
+            names = signature(constructor).args[1:] or signature(service).args[1:]
+            rest = {"*": list(args[len(names):])} if len(args) > len(names) else {}
+            given = dict(dict(zip(names, args), **kw), **rest)
             place = place_of(self)
             made[id(self)] = (self, cls, given, place)
             maker = getattr(self, "__dict__", {}).get("_factory")
@@ -103,7 +101,7 @@ def load_buildbot():
         if module is not None and name.startswith("buildbot."):
             classes.update(cls for cls in vars(module).values() if inspect.isclass(cls))
     for cls in classes:  # Buildbot looks at the signatures of some of them
-        looked_at = not is_own(cls) or cls.__module__.startswith(PLAIN)
+        looked_at = not is_own(cls) or re.match(PLAIN, cls.__module__)
         if not looked_at and isinstance(cls.__dict__.get("__init__"), types.FunctionType):
             wrap(cls)
     collect_complaints()
@@ -114,20 +112,21 @@ def collect_complaints():
     error = lambda text, *args, **kw: notes.append(TEXT(text))  # noqa: E731
     for name, module in list(sys.modules.items()):
         if original and module is not None and name.startswith("buildbot"):
-            for key in [k for k, v in vars(module).items() if v is original]:
-                setattr(module, key, error)
+            vars(module).update((k, error) for k, v in list(vars(module).items()) if v is original)
 
-class Nothing(object):
-    """Stands for everything in a module that cannot be had; its calls give nothing."""
-    __init__ = __call__ = lambda self, *args, **kw: None
+def nothing(self, name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Nothing
 
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Nothing()
+GIVES = {"__getattr__": nothing, "__getitem__": lambda self, key: Nothing,
+         "__iter__": lambda self: iter(()), "__len__": lambda self: 0, "__repr__": lambda self: "?"}
+# Stands for everything in a module that cannot be had, and for all that such a thing gives.
+Nothing = type("Stand", (type,), GIVES)("Nothing", (object,), dict(
+    GIVES, __init__=lambda self, *args, **kw: None, __call__=lambda self, *args, **kw: Nothing()))
 
 class Stub(types.ModuleType):
-    __path__ = []
+    __path__ = __all__ = []
     __getattr__ = lambda self, name: Nothing  # noqa: E731
 
 class Stubs(object):
@@ -137,6 +136,11 @@ class Stubs(object):
         self.create_module = lambda spec: Stub(spec.name)
         self.exec_module = lambda module: None
         self.load_module = lambda name: sys.modules.setdefault(name, Stub(name))
+        for name in [name[:dot.start()] for name in names for dot in re.finditer("[.]", name)]:
+            try:
+                __import__(name)
+            except ImportError:  # what it is in cannot be had, either
+                names.append(name)
 
     def find_module(self, name, path=None):
         return self if any((name + ".").startswith(stub + ".") for stub in self.names) else None
@@ -187,11 +191,10 @@ def caught(names, depth):
     return dict((k, plain(v, depth + 1)) for k, v in names.items() if is_plain(v))
 
 def is_plain(value, depth=0):
-    if value is None or isinstance(value, (bool, TEXT, str, bytes) + NUMBERS):
-        return True
-    values = value.values() if isinstance(value, dict) else value
+    is_simple = value is None or isinstance(value, (bool, TEXT, str, bytes) + NUMBERS)
     is_data = depth <= 3 and isinstance(value, (dict, list, tuple))
-    return is_data and all(is_plain(v, depth + 1) for v in values)
+    values = value.values() if isinstance(value, dict) else value
+    return is_simple or is_data and all(is_plain(v, depth + 1) for v in values)
 
 def lock_value(access):
     access = access.defaultAccess() if access.__class__.__name__ in LOCKS else access
@@ -203,8 +206,7 @@ def lock_value(access):
     return dict(value, max_count_for_slave=plain(single)) if single else value
 
 def special(value, depth):
-    """What is neither plain data nor a function. Classes decide, for a farm may have objects that
-    answer to every name."""
+    """What is neither plain data nor a function. Classes decide: objects may have every name."""
     def form(mark, **parts):
         return dict([(k, plain(v, depth + 1)) for k, v in parts.items()], **{"!": mark})
     if isinstance(value, type(re.compile(""))):
@@ -234,15 +236,16 @@ def special(value, depth):
         return lock_value(value)
     if "Obfuscated" in kinds:
         return form("hidden", real=value.real, shown=value.fake)
-    known = made.get(id(value))
-    args = known[2] if known else {}
+    args = made.get(id(value), (None, None, {}))[2]
     if "ChangeFilter" in kinds:
         own = vars(custom[0]).get("filter_change") if custom else None
         return form("change_filter", args=dict(args, filter_fn=own) if own else args)
-    if custom and hasattr(value.__class__, "getRenderingFor"):
-        renderer = function_value("renderer", value.__class__.getRenderingFor, depth)
-        renderer.update(name=kind, given=caught(vars(value), depth))
-        return dict((k, v) for k, v in renderer.items() if v != {})
+    for mark, method in (("renderer", "getRenderingFor"), ("function", "__call__")):
+        has_it = any(method in vars(cls) for cls in inspect.getmro(value.__class__))
+        if custom and has_it and value.__class__ is not Nothing:
+            function = function_value(mark, getattr(value.__class__, method), depth)
+            function.update(name=kind, given=caught(vars(value), depth))
+            return dict((k, v) for k, v in function.items() if v != {})
     return form("object", custom=[c.__name__ for c in custom], args=args,
                 **{"class": base.__name__ if base else None})
 
@@ -292,12 +295,11 @@ def thing_value(thing, place=None, of_steps=False):
     if isinstance(thing, (list, tuple)):  # a slave as name and password
         return {"class": None, "args": dict(zip(("name", "password"), plain(list(thing)))),
                 "name": plain(thing[0]), "at": None}
-    _, _, given, made_at = made.get(id(thing)) or (None, None, {}, None)
+    _, _, given, made_at = made.get(id(thing), (None, None, {}, None))
     base, custom = nearest(thing.__class__)
     name = getattr(thing, "slavename", None) or getattr(thing, "name", None)
-    value = {"class": base.__name__ if base else None, "args": plain(given),
-             "name": plain(name) if isinstance(name, (str, TEXT)) else None,
-             "at": place or made_at}
+    value = {"class": base.__name__ if base else None, "args": plain(given), "at": place or made_at,
+             "name": plain(name) if isinstance(name, (str, TEXT)) else None}
     if custom:
         value["custom"] = [cls.__name__ for cls in custom]
         value["overrides"] = overrides_of(custom)
@@ -348,11 +350,9 @@ def farm(config, name, version):
         "format": "buildmaster farm", "version": 1, "notes": notes, "builders": builders,
         "made": {"buildbot": version, "python": sys.version.split()[0], "config": name},
         "settings": dict((key, plain(v)) for key, v in config.items() if key not in LISTS),
-        "slaves": things("slaves", "workers", "bots"),
-        "factories": [factory_value(f) for f in factories],
-        "schedulers": things("schedulers"),
+        "slaves": things("slaves", "workers", "bots"), "schedulers": things("schedulers"),
+        "factories": [factory_value(f) for f in factories], "status": things("status", "services"),
         "change_sources": things("change_source", "sources"),
-        "status": things("status", "services"),
     }
 
 def main():
@@ -385,8 +385,8 @@ def main():
         return 1
     with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         os.chmod(out, 0o600)
-        text = json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": ")) + "\n"
-        file.write(text.encode("ascii"))
+        text = json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": "))
+        file.write(text.encode("ascii") + b"\n")
     lengths = [len(factory["steps"]) for factory in dump["factories"]]
     counts = tuple(len(dump[key]) for key in ("slaves", "builders", "factories")) + (
         sum(lengths), sum(lengths[b["factory"]] for b in dump["builders"]), len(dump["schedulers"]))

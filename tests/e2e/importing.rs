@@ -289,12 +289,60 @@ fn a_missing_module_is_named_with_the_option() {
     let sandbox = Sandbox::new();
     let config = sandbox.file(
         "master.cfg",
-        format!("import nosuch.below\nnosuch.x(1)\n{OLD}"),
+        format!("import nosuch.below\nnosuch.x(1)\n{USES}\n{OLD}"),
     );
     let dump = || script_run(&sandbox, &bin.join("python"), &[], &config);
     let refused = run(&mut dump()).fails_with(1);
     assert!(refused.contains("--stub nosuch"), "{refused}");
     run(dump().args(["--stub", "nosuch"])).ok();
+    let below = ["--stub", "nosuch.below", "--stub", "nosuch.names"];
+    run(dump().args(below)).ok();
+}
+
+/// What configurations do with what they import.
+const USES: &str = r#"
+from nosuch.names import *
+from nosuch.names import words, host
+for word in words:
+    raise ValueError(word)
+assert len(words["a"].all("b")) == 0
+BASE = "http://%s/" % host(1)
+assert "0x" not in BASE
+"#;
+
+/// Services without a constructor of their own, and objects that Buildbot calls.
+const CALLED: &str = r#"
+from buildbot.plugins import reporters
+class Exists(object):
+    def __init__(self, path):
+        self.path = path
+    def __call__(self, step):
+        return True
+f.addStep(steps.ShellCommand(command=['a'], doStepIf=Exists('Makefile')))
+f.addStep(steps.ShellCommand(command=['b'], doStepIf=util.Property('os') == 'mac'))
+c['services'] = [reporters.IRC('irc.example.org', 'builds', channels=['#widget'])]
+"#;
+
+#[test]
+fn services_and_objects_that_are_called_are_in_the_dump() {
+    let Some(bin) = peer("bb43") else { return };
+    let sandbox = Sandbox::new();
+    let config = sandbox.file("master.cfg", format!("{NEW}{CALLED}"));
+    run(&mut script_run(&sandbox, &bin.join("python"), &[], &config)).ok();
+    let mut import = sandbox.buildmaster();
+    let import = import.arg("import-config").arg(sandbox.path("farm.json"));
+    run(import.arg("--out").arg(sandbox.path("ci"))).fails_with(1);
+    let read = |name: &str| fs::read_to_string(sandbox.path("ci").join(name)).unwrap();
+    let (text, answers) = (read("master.toml"), read("answers.toml"));
+    for expected in [
+        "channels = [\"#widget\"]",
+        "do_step_if = \"prop['os'] == 'mac'\"",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    for expected in ["id = \"Exists\"", "path = \"Makefile\""] {
+        assert!(answers.contains(expected), "{expected} in {answers}");
+    }
 }
 
 #[test]
