@@ -435,37 +435,42 @@ impl Desk {
             match (kind, key.as_str(), value) {
                 ("GitPoller" | "HgPoller", "branch", Json::String(branch)) => {
                     table.set("branches", Item::texts([branch]));
-                    continue;
+                }
+                // All branches, as here if nothing is said.
+                ("GitPoller" | "HgPoller", "branches", Json::Bool(true)) => {}
+                // Not the category of a builder, which is a tag.
+                (_, "category", Json::String(name)) if family == Family::ChangeSources => {
+                    table.set("category", Item::text(name));
                 }
                 ("GitPoller" | "HgPoller", "workdir", _) => {
                     self.leave_out("`workdir` of pollers");
-                    continue;
                 }
-                ("SVNPoller", "histmax", _) => {
-                    self.leave_out("`histmax` of pollers");
-                    continue;
-                }
+                ("SVNPoller", "histmax", _) => self.leave_out("`histmax` of pollers"),
                 ("IRC", "channels", Json::Array(channels)) => {
                     let name = |v: &Json| {
-                        v.get("channel")
-                            .or(Some(v))
-                            .and_then(Json::as_str)
-                            .map(str::to_owned)
+                        let name = v.get("channel").or(Some(v)).and_then(Json::as_str);
+                        name.map(str::to_owned)
                     };
                     table.set("channels", Item::texts(channels.iter().filter_map(name)));
-                    continue;
                 }
                 ("IRC", "notify_events", Json::Object(events)) => {
                     table.set("notify_events", Item::texts(events.keys()));
-                    continue;
                 }
                 ("MailNotifier", "lookup", Json::String(domain)) => {
                     table.set("lookup", Item::text(domain));
-                    continue;
                 }
-                _ => {}
+                ("MailNotifier", "useTls" | "useSmtps", Json::Bool(is_wanted)) => {
+                    let kind = if key == "useTls" {
+                        "starttls"
+                    } else {
+                        "implicit"
+                    };
+                    if *is_wanted {
+                        table.set("tls", Item::text(kind));
+                    }
+                }
+                _ => self.target_other(family, kind, (key, value), table),
             }
-            self.target_other(family, kind, (key, value), table);
         }
         if kind == "IRC" && table.get("tls").is_none() {
             table.set("tls", Item::Flag(false));

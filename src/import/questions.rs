@@ -269,7 +269,7 @@ pub(super) fn is_function(value: &Json) -> bool {
 /// The function that an object such as a `Transform` calls; the other arguments are what it has
 /// caught.
 pub(super) fn inner_function(value: &Json) -> Option<Json> {
-    if value.get("!").and_then(Json::as_str) != Some("object") {
+    if value.get("!").and_then(Json::as_str) != Some("object") || operands(value).is_some() {
         return None;
     }
     let args = value.get("args").and_then(Json::as_object)?;
@@ -282,6 +282,19 @@ pub(super) fn inner_function(value: &Json) -> Option<Json> {
         given.as_object_mut()?.insert(name.clone(), other.clone());
     }
     Some(function)
+}
+
+/// Both sides of a comparison or calculation such as `Property("x") == "y"`, and its operator.
+pub(super) fn operands(value: &Json) -> Option<(&Json, &str, &Json)> {
+    if value.get("class").and_then(Json::as_str) != Some("_OperatorRenderer") {
+        return None;
+    }
+    let args = value.get("args")?;
+    Some((
+        args.get("v1")?,
+        args.get("cstr")?.as_str()?,
+        args.get("v2")?,
+    ))
 }
 
 /// The names of all functions in `value`, each with its places.

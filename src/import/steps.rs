@@ -244,6 +244,11 @@ impl Desk {
             }
             self.setting(key, value, is_argument, draft);
         }
+        let has_modes = Family::Steps.key(Some(draft.kind), "mode").is_some();
+        let mode = draft.table.get("mode").and_then(Item::as_text);
+        if has_modes && mode != Some("full") && draft.table.remove("method").is_some() {
+            self.leave_out("`method` of a source step whose `mode` is not full");
+        }
     }
 
     /// An address in the old form: what those of all branches start with, and the default branch.

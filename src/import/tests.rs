@@ -273,6 +273,51 @@ fn values_keep_their_meaning() {
     }
 }
 
+/// Conditions that compare properties, which Buildbot 4 has, are expressions.
+#[test]
+fn comparisons_of_properties_are_expressions() {
+    let property = r#"{"!": "property", "name": "os", "default": null}"#;
+    let compare = |left: &str, operator: &str, right: &str| {
+        format!(
+            r#"{{"!": "object", "class": "_OperatorRenderer", "custom": [], "args": {{"v1": {left},
+            "cstr": "{operator}", "v2": {right}, "comparator": {{"!": "function", "name": "f"}}}}}}"#
+        )
+    };
+    let cases = [
+        (property.to_owned(), "prop['os']"),
+        (compare(property, "==", "\"mac\""), "prop['os'] == 'mac'"),
+        (
+            compare(property, "in", "[1, null]"),
+            "prop['os'] in [1, none]",
+        ),
+        (
+            compare(&compare(property, "+", "2"), ">=", property),
+            "(prop['os'] + 2) >= prop['os']",
+        ),
+        (
+            compare(
+                r#"{"!": "property", "name": "workername", "default": "a"}"#,
+                "!=",
+                "true",
+            ),
+            "(prop['slavename'] | default('a')) != true",
+        ),
+    ];
+    for (value, expected) in cases {
+        let value: Json = serde_json::from_str(&value).expect("JSON");
+        let mut desk = super::desk::Desk::default();
+        assert_eq!(
+            desk.condition(&value),
+            Ok(Some(Item::text(expected))),
+            "{value}"
+        );
+    }
+    let stamp = compare(property, "==", r#"{"!": "deep"}"#);
+    let mut desk = super::desk::Desk::default();
+    let stamp = serde_json::from_str(&stamp).expect("JSON");
+    desk.condition(&stamp).expect_err("no expression");
+}
+
 /// IMP-30 to IMP-38: factories of one shape become one, and mean the same.
 #[test]
 fn factories_of_one_shape_become_one() {

@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 
 use super::desk::{Desk, Got};
 use super::item::{Item, Table};
-use super::questions::{Ask, inner_function, is_function};
+use super::questions::{Ask, inner_function, is_function, operands};
 use super::spot::Gap;
+use crate::config::expression::literal;
 
 /// The `!` of a value that is something else than data.
 pub(super) fn mark(value: &Json) -> Option<&str> {
@@ -129,10 +130,7 @@ impl Desk {
     }
 
     fn property(&mut self, value: &Json) -> String {
-        let name = match part(value, "name") {
-            "workername" => "slavename",
-            name => name,
-        };
+        let name = property_name(value);
         let sign = match value.get("default_when_false").and_then(Json::as_bool) {
             Some(false) => '-',
             Some(true) | None => '~',
@@ -430,16 +428,11 @@ impl Desk {
                 let answer = self.ask(Ask::Condition, function)?;
                 Ok(answer.as_ref().and_then(Item::plain))
             }
-            Json::Object(_) if mark(value) == Some("property") => {
-                let name = crate::config::expression::literal(&Json::from(part(value, "name")));
-                let default = value.get("default").filter(|default| !default.is_null());
-                let default = default.map(crate::config::expression::literal);
-                let default = default.map_or_else(String::new, |d| format!(" | default({d})"));
-                Ok(Some(Item::Text(format!("prop[{name}]{default}"))))
-            }
             Json::Null => Ok(None),
             Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => {
-                Err(self.misses("a condition that is neither a function nor a property"))
+                let expression = mark(value).and_then(|_| expression(value));
+                let missing = "a condition that is neither a function nor made of properties";
+                expression.map_or_else(|| Err(self.misses(missing)), |e| Ok(Some(Item::Text(e))))
             }
         }
     }
@@ -535,4 +528,32 @@ fn of_slaves(text: &str) -> String {
         NAMES.iter().fold(text.to_owned(), rename)
     });
     plain.collect::<Vec<_>>().join("%%")
+}
+
+/// What a property is called here.
+fn property_name(value: &Json) -> &str {
+    match part(value, "name") {
+        "workername" => "slavename",
+        name => name,
+    }
+}
+
+/// The expression for a property, for what is compared or calculated with properties, and for plain
+/// data.
+fn expression(value: &Json) -> Option<String> {
+    if let Some((left, operator, right)) = operands(value) {
+        let side = |value: &Json| {
+            let text = expression(value)?;
+            let is_simple = operands(value).is_none() && !text.contains('|');
+            Some(if is_simple { text } else { format!("({text})") })
+        };
+        return Some(format!("{} {operator} {}", side(left)?, side(right)?));
+    }
+    if mark(value) == Some("property") {
+        let name = literal(&Json::from(property_name(value)));
+        let default = value.get("default").filter(|default| !default.is_null());
+        let default = default.map_or_else(String::new, |d| format!(" | default({})", literal(d)));
+        return Some(format!("prop[{name}]{default}"));
+    }
+    (!has_marks(value)).then(|| literal(value))
 }

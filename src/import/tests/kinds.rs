@@ -199,6 +199,46 @@ fn each_generator_is_a_status_target() {
     );
 }
 
+/// What Buildbot takes as true or false, does without, or calls as something else is called here.
+#[test]
+fn settings_of_other_forms_keep_their_meaning() {
+    let farm = farm_with(|farm| {
+        let poller = |name: &str, branches: Json| {
+            json!({"class": "GitPoller", "at": null, "name": name, "args": {
+                "name": name, "repourl": format!("https://example.org/{name}.git"),
+                "branches": branches, "category": "quick"}})
+        };
+        farm["change_sources"] = json!([poller("a", json!(true)), poller("b", json!(["main"]))]);
+        let mails = |name: &str, key: &str| {
+            json!({"class": "MailNotifier", "at": null, "args": {
+                "name": name, "fromaddr": "ci@example.org", "relayhost": "mail.example.org", key: true}})
+        };
+        farm["status"] = json!([mails("m", "useTls"), mails("n", "useSmtps")]);
+        let steps = farm.pointer_mut("/factories/0/steps");
+        let git = json!({"class": "Git", "name": "git", "at": null, "args": {
+            "repourl": "https://example.org/a.git", "mode": "incremental", "method": "clobber"}});
+        let steps = steps.and_then(Json::as_array_mut);
+        steps.expect("steps").push(git);
+    });
+    let import = run(&farm, None).expect("a good dump");
+    let config = config(&import);
+    let text = text(&import);
+    assert_eq!(text.matches("category = \"quick\"").count(), 2, "{text}");
+    assert_eq!(text.matches("branches = [\"main\"]").count(), 1, "{text}");
+    let mails = config.status.iter().filter_map(|target| target.mail());
+    assert_eq!(mails.count(), 2);
+    for tls in ["tls = \"starttls\"", "tls = \"implicit\""] {
+        assert!(text.contains(tls), "{tls} in {text}");
+    }
+    let left_out = "`method` of a source step whose `mode` is not full";
+    assert!(import.report.contains(left_out), "{}", import.report);
+    assert!(
+        !import.report.contains("no effect here"),
+        "{}",
+        import.report
+    );
+}
+
 /// IMP-11: the same dump with the answers that were written gives the same files.
 #[test]
 fn importing_again_changes_nothing() {
