@@ -10,10 +10,12 @@ use buildmaster::model::journal::{
 use buildmaster::model::{
     BuildId, BuildNumber, BuildRequest, BuildSet, BuilderName, Change, ChangeNumber, Decision,
     Expectations, InstanceRecord, Op, PatchBody, Pause, Recovered, RequestId, Results,
-    SchedulerName, SetId, SlaveName,
+    SchedulerName, SearchNumber, SearchOp, SetId, SlaveName,
 };
 use bytes::Bytes;
 use serde_json::Value;
+
+use crate::world::Search;
 
 /// Everything that is on disk.
 #[derive(Debug, Default)]
@@ -29,6 +31,10 @@ pub struct Journal {
     pub diffs: BTreeMap<SetId, Bytes>,
     /// Instances of latent slaves that may be there.
     pub instances: BTreeMap<SlaveName, InstanceRecord>,
+    /// The culprit searches.
+    pub searches: BTreeMap<SearchNumber, Search>,
+    /// What they have asked for: the search, and the point.
+    pub asks: BTreeMap<RequestId, (SearchNumber, usize)>,
     schedulers: BTreeMap<SchedulerName, Value>,
     /// Slaves that are paused.
     pub paused: BTreeMap<SlaveName, Pause>,
@@ -110,6 +116,16 @@ impl Journal {
             }
             Op::SchedulerWaits { scheduler, waits } => {
                 waits.add_to(self.schedulers.get_mut(&scheduler).unwrap());
+            }
+            Op::Search(SearchOp::Asked {
+                search,
+                point,
+                request,
+            }) => {
+                assert!(self.requests.contains_key(&request), "asked for nothing");
+                let point = usize::try_from(point).unwrap();
+                let old = self.asks.insert(request, (search, point));
+                assert_eq!(old, None, "request {request} is asked for twice");
             }
             Op::SlavePaused { slave, pause } => self.pause(slave, pause),
             Op::SlaveInstance { slave, instance } => match instance {

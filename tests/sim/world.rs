@@ -9,6 +9,7 @@ mod order;
 mod reconfiguring;
 mod rest;
 pub mod rows;
+mod searching;
 mod shell;
 mod timed;
 mod triggering;
@@ -39,6 +40,8 @@ use asking::Asked;
 use cloud::Cloud;
 use locks::{Hold, LockSide};
 use reconfiguring::Quiet;
+pub use searching::Search;
+use searching::Searching;
 use timed::Clocks;
 use triggering::TriggerSide;
 use trying::Tried;
@@ -88,6 +91,9 @@ pub struct World {
     tried: BTreeMap<ReplyId, Tried>,
     /// Try jobs whose senders were told of their set.
     taken: BTreeSet<String>,
+    searching: Searching,
+    /// Whether the last input was of a slave or the disk, or the end of a build.
+    hears_slaves: bool,
     exited: bool,
     /// How much more may happen after the history.
     disturbances: u32,
@@ -150,6 +156,8 @@ impl World {
             checks: Vec::new(),
             tried: BTreeMap::new(),
             taken: BTreeSet::new(),
+            searching: Searching::default(),
+            hears_slaves: false,
             exited: false,
             disturbances: 0,
             last_id: 0,
@@ -175,7 +183,7 @@ impl World {
         if !self.checks.is_empty() && self.rng.random_bool(0.3) {
             self.answer_of_check();
         }
-        match self.rng.random_range(0..113) {
+        match self.rng.random_range(0..121) {
             0..26 => self.answer(),
             26..30 => self.answer_of_cloud(),
             30..35 => self.move_locks(),
@@ -199,6 +207,9 @@ impl World {
             102..104 => self.move_people(),
             106..112 => self.trigger(),
             112..113 => self.end_related(),
+            113..115 => self.begin_search(),
+            115..120 => drop(self.move_searches()),
+            120..121 => self.stop_search(),
             _ => self.force(),
         }
         if self.exited && self.rng.random_bool(0.2) {
@@ -325,7 +336,7 @@ impl World {
         let result = match (&it.interrupted, it.lost) {
             (_, true) => Results::Retry,
             (Some(_), false) => Results::Exception,
-            (None, false) => result,
+            (None, false) => self.truth(build, result),
         };
         let outcome = BuildOutcome {
             result,
@@ -417,6 +428,7 @@ impl World {
         self.substantiating.clear();
         self.substantiated.clear();
         self.asked.clear();
+        self.searching.begin();
         self.core = BotMaster::new(config, self.disk.recover(), seed, self.now);
         self.clocks.begin(self.now);
         self.waits.begin(self.now.mono);
@@ -445,6 +457,15 @@ impl World {
             self.tell(&format!("> {input:?}"));
         }
         self.confirming = false;
+        self.hears_slaves = matches!(
+            input,
+            Input::Slave { .. }
+                | Input::Persisted(_)
+                | Input::Build {
+                    what: BuildInput::Finished { .. },
+                    ..
+                }
+        );
         self.reference.on_input(self.now.mono, &input);
         self.core.handle(self.now, input);
         self.drain();
@@ -461,7 +482,9 @@ impl World {
             self.obey(command);
         }
         if !self.exited {
-            self.reference.check(self.now.mono, &self.core);
+            let waited_for = self.waited_for();
+            self.reference.check(self.now.mono, &self.core, &waited_for);
+            self.check_searches();
             self.cloud.check(&self.disk);
             self.check_requests();
             self.check_order();

@@ -1,7 +1,7 @@
 //! What must hold after each input: the core and the model agree, and no request waits that could
 //! start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use buildmaster::botmaster::{AttachmentState, BotMaster, InstanceState, SessionId};
@@ -12,13 +12,14 @@ use super::{Reference, Session, State};
 
 impl Reference {
     /// All of an input's commands are out: the invariants hold.
-    pub fn check(&mut self, now: Mono, core: &BotMaster) {
+    /// For the builders in `waited_for`, people wait: builds of searches may stay behind.
+    pub fn check(&mut self, now: Mono, core: &BotMaster, waited_for: &BTreeSet<BuilderName>) {
         self.check_attachments(now, core);
         self.check_max_builds(core);
         self.check_completeness();
         for builder in &self.config.builders {
             self.check_big_state(core, &builder.name);
-            if !self.stopping && core.queue_length(&builder.name) > 0 {
+            if !self.stopping && waited_for.contains(&builder.name) {
                 let may_wait = |slave: &SlaveName| {
                     let config = self.config.slave(slave.as_str());
                     let is_held = config.is_none_or(|slave| !slave.hold.is_empty());

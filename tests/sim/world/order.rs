@@ -8,8 +8,9 @@ use buildmaster::model::RequestId;
 use super::World;
 use crate::setup;
 
-/// The priority of a request, the values by which its builder orders it, and its age.
-type Place = (Reverse<i32>, Vec<Reverse<u64>>, RequestId);
+/// Whether a request is of a search, its priority, the values by which its builder orders it, and
+/// its age.
+type Place = (bool, Reverse<i32>, Vec<Reverse<u64>>, RequestId);
 
 impl World {
     /// Whatever has put them back or ordered them anew.
@@ -27,12 +28,15 @@ impl World {
     fn place(&self, builder: &BuilderConfig, id: RequestId) -> Place {
         let set = &self.disk.sets[&self.disk.requests[&id].set].set;
         let is_of_rel = set.stamps.first().branch.as_deref() == Some("rel");
+        // Searches are in the order in which they asked.
+        let is_of_search = self.disk.asks.contains_key(&id);
         let order = builder.queue.request_order.iter();
+        let order = order.filter(|_| !is_of_search);
         let order = order.map(|expression| match expression.text() {
             setup::REL_FIRST => Reverse(u64::from(is_of_rel)),
             setup::NEWEST_FIRST => Reverse(id.0),
             other => panic!("{other}"),
         });
-        (Reverse(set.priority), order.collect(), id)
+        (is_of_search, Reverse(set.priority), order.collect(), id)
     }
 }

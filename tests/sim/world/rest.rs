@@ -45,6 +45,8 @@ impl World {
             self.input(input);
         } else if let Some((&build, _)) = self.builds.iter().find(|(_, b)| b.is_free()) {
             self.finish(build, Results::Success, false);
+        } else if self.move_searches() {
+            // It has asked for builds, or has come to its end.
         } else if let Some(slave) = self.absent_slave() {
             self.log_in_as(slave);
         } else if let Some(slave) = self.paused_slave() {
@@ -96,6 +98,7 @@ impl World {
         self.disk.sets.values().all(|s| s.finished.is_some())
             && !self.config.schedulers.iter().any(waiting)
             && self.waiting.is_empty()
+            && self.has_no_searches()
     }
 
     fn open_sets(&self) -> Vec<SetId> {

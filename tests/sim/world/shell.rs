@@ -29,6 +29,7 @@ impl World {
                 }
                 self.on_try_answered(to, &result);
                 self.on_asked(to, &result);
+                self.on_probed(to, &result);
                 if let Some(version) = self.change_replies.remove(&to)
                     && let Ok(answer) = result
                 {
