@@ -321,6 +321,7 @@ fn msg_05_a_preview_has_what_a_bot_on_irc_would_say() {
         "[[status]]\ntype = \"IRC\"\nhost = \"127.0.0.1\"\nport = {}\ntls = false\nnick = \"bb\"\n\
          channels = [\"#widget\"]\npm_to_nicks = [\"ann_\"]\nnotify_events = [\"failure\"]\n\
          notice_on_channel = true\nproblems = true\n\
+         use_colors = false\nshow_blame_list = false\n\
          [problems]\ngather = \"0s\"\n",
         free_port()
     );
