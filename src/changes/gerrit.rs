@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::driver::{Desk, Driver, Wake};
-use super::polling::{PollError, Tool, mirror_dir, reason, ssh};
+use super::polling::{MIRRORS, PollError, Tool, mirror_dir, reason, ssh};
 use crate::backoff::Backoff;
 use crate::config::GerritConfig;
 use crate::model::{Delivery, Offer};
@@ -162,7 +162,7 @@ impl Gerrit {
     /// Runs commands at the server.
     fn tool(&self, desk: &Desk) -> Result<Tool, PollError> {
         let config = &self.config;
-        let mirrors = desk.basedir.join(super::poller::MIRRORS);
+        let mirrors = desk.basedir.join(MIRRORS);
         let known_hosts = mirror_dir(&mirrors, &config.base(), "known_hosts")?;
         let ssh = ssh(&config.ssh_access, &known_hosts)?;
         let options = ssh.strip_prefix("ssh").unwrap_or(&ssh);

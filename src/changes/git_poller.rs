@@ -9,6 +9,7 @@
 
 mod access;
 mod decide;
+mod inside;
 mod mirror;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use self::decide::{
     Answers, Cursor, Move, MoveKind, Picked, Plan, Work, is_tag, plan, short, work,
 };
+pub use self::inside::{Brought, brought};
 use self::mirror::Mirror;
 use super::polling::{
     Batch, MOST_CHANGES, MOST_OF_A_POLL, PollError, change, digest, message, stand_for,

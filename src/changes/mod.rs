@@ -19,3 +19,5 @@ mod polling;
 mod pull_poller;
 mod svn_poller;
 pub mod try_jobdir;
+
+pub use git_poller::{Brought, brought};

@@ -16,7 +16,7 @@ use super::driver::{Desk, Driver, Wake};
 use super::git_poller::{GitPoller, OwnersFile};
 use super::hg_poller::HgPoller;
 use super::p4_poller::P4Poller;
-use super::polling::{Batch, PollError, Schedule};
+use super::polling::{Batch, MIRRORS, PollError, Schedule};
 use super::pull_poller::PullPoller;
 use super::svn_poller::SvnPoller;
 use crate::config::{ChangeSourceKind, PollerConfig};
@@ -265,7 +265,5 @@ fn in_wall_time(desk: &Desk, pause: std::time::Duration) -> Timestamp {
     desk.control.clock().wall() + pause
 }
 
-/// Where mirrors are, below the base directory.
-pub(super) const MIRRORS: &str = "repositories";
 /// Notes of a poll that are shown.
 const MOST_NOTES: usize = 10;

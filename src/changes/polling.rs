@@ -19,7 +19,7 @@ pub(super) use self::batch::{
 };
 pub(super) use self::http::{HttpAnswer, HttpTool};
 pub(super) use self::lines::TextLines;
-pub(super) use self::place::{digest, mirror_dir};
+pub(super) use self::place::{MIRRORS, digest, mirror_dir};
 pub(super) use self::schedule::Schedule;
 pub(super) use self::ssh::ssh;
 pub(super) use self::tool::PollError;

@@ -173,6 +173,34 @@ impl Control {
         Ok(number)
     }
 
+    /// Puts the verdict of a search on record, with the search that goes on inside what it has
+    /// found, which gets the next number (SRH-15).
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn go_inside(
+        &self,
+        search: SearchNumber,
+        verdict: Verdict,
+        mut next: SearchRecord,
+    ) -> Result<SearchNumber, String> {
+        let _numbers = self.searches.numbers.lock().await;
+        let number = self.reader().read(State::next_search).await;
+        let number = number.map_err(|error| error.to_string())?;
+        next.number = number;
+        let over = SearchOp::Over {
+            search,
+            verdict,
+            why: None,
+            at: self.clock().wall(),
+        };
+        let begun = SearchOp::Begun(Box::new(next));
+        let ops = [over, begun].map(Op::Search);
+        self.writer.write_and_wait(ops.to_vec()).await;
+        self.searches.changed.notify_one();
+        Ok(number)
+    }
+
     /// Puts the verdict of a search on record. Its builds that are not needed any more are ended by
     /// the task that runs the searches.
     pub async fn end_search(&self, search: SearchNumber, verdict: Verdict, why: Option<String>) {
@@ -282,6 +310,7 @@ fn record(
         has_failed_alone: past.has_failed_alone,
         seeks_fix: wish.fixed,
         guess: None,
+        inside: None,
         who,
         at,
     })

@@ -7,6 +7,7 @@
 
 mod automatic;
 mod flaky;
+mod inside;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -158,7 +159,13 @@ impl Searcher {
             }
             Next::Over(verdict) => {
                 info!(search = %number, "the search is over: {}", verdict.as_str());
-                self.control.end_search(number, verdict, None).await;
+                match self.inside(search, verdict).await? {
+                    Some(next) => {
+                        let next = self.control.go_inside(number, verdict, next).await?;
+                        info!(search = %next, "the search goes on inside what search {number} found");
+                    }
+                    None => self.control.end_search(number, verdict, None).await,
+                }
                 search.verdict = Some(verdict);
             }
         }
@@ -184,6 +191,10 @@ impl Searcher {
         let look = move |state: &State| state.stamps_at(&line, change);
         let stamps = self.control.reader().read(look).await;
         let stamps = stamps.map_err(|error| error.to_string())?;
+        let stamps = match &record.inside {
+            Some(inside) => inside.stamps(&stamps, point),
+            None => stamps,
+        };
         let probe = Probe {
             search: record.number,
             point: u32::try_from(point).unwrap_or(u32::MAX),

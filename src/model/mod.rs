@@ -101,7 +101,7 @@ pub use quiet_hours::QuietHours;
 pub use refusal::Refusal;
 pub use remark::{Remark, RemarkKind};
 pub use results::Results;
-pub use search::{MOST_RUNS, MOST_WIDTH, Said, SearchOp, SearchRecord, Verdict};
+pub use search::{Inside, MOST_RUNS, MOST_WIDTH, Said, SearchOp, SearchRecord, Verdict};
 pub use sender::{HookDialect, MailFormat};
 pub use stamp::{Patch, PatchBody, SourceStamp};
 pub use stamps::SourceStamps;

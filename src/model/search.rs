@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     BuildNumber, BuilderName, ChangeNumber, Line, ProblemNumber, ProblemSubject, Properties,
-    RequestId, SearchNumber, TestName, Timestamp,
+    RequestId, SearchNumber, SourceStamp, SourceStamps, TestName, Timestamp,
 };
 
 /// The source of the properties by which the builds of searches are known.
@@ -123,10 +123,27 @@ pub struct SearchRecord {
     /// The change that another search has found for the same suspects, to be tried first (SRH-12).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guess: Option<ChangeNumber>,
+    /// The commits of a change that it looks through; absent: it looks through changes (SRH-15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Inside>,
     /// Who has begun it; empty: the master.
     pub who: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What a search looks through inside a change (SRH-15).
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Inside {
+    /// The repository, as the change names it.
+    pub repository: String,
+    /// The revisions of the points, as many as there are points: the last commit that is good, and
+    /// those after it up to the one that is bad.
+    pub commits: Vec<String>,
+    /// Whether a merge has brought them, which is the last one.
+    pub is_merge: bool,
+    /// How many searches have found where this one looks: at least 1.
+    pub depth: u32,
 }
 
 /// A change of the searches on record.
@@ -171,6 +188,22 @@ pub enum SearchOp {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+impl Inside {
+    /// The sources of a point: those of the change, `stamps`, with the commit in place of its
+    /// revision. Builds of them are of no change, so they do not count as evidence.
+    #[must_use]
+    pub fn stamps(&self, stamps: &SourceStamps, point: usize) -> SourceStamps {
+        stamps.map(|stamp| match self.commits.get(point) {
+            Some(commit) if stamp.repository == self.repository => SourceStamp {
+                revision: Some(commit.clone()),
+                changes: Vec::new(),
+                ..stamp.clone()
+            },
+            Some(_) | None => stamp.clone(),
+        })
+    }
 }
 
 impl SearchNumber {

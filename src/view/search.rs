@@ -7,10 +7,13 @@ use super::json;
 use super::problem::parts;
 use crate::model::{
     BuildNumber, BuilderName, ChangeNumber, ProblemNumber, RequestId, Said, SearchNumber,
-    Timestamp, Verdict,
+    SearchRecord, Timestamp, Verdict,
 };
 use crate::store::read::{AskRow, SearchRow};
 use crate::verdict::risk;
+
+/// Characters of a revision that people look at.
+const SHORT: usize = 12;
 
 /// A search for the change that broke something (SRH-01).
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -31,8 +34,10 @@ pub struct Search {
     pub good: ChangeNumber,
     /// The newer end.
     pub bad: ChangeNumber,
-    /// How many changes are in question.
+    /// How many changes are in question; commits, where it looks inside a change.
     pub changes: usize,
+    /// Their revisions and that of the older end, where it looks inside a change; empty otherwise.
+    pub commits: Vec<String>,
     /// Whether the first change that passes is sought.
     pub seeks_fix: bool,
     /// Who has begun it; empty: the master.
@@ -71,6 +76,8 @@ pub struct Outcome {
     pub good: Option<ChangeNumber>,
     /// The first one after it that is bad.
     pub bad: Option<ChangeNumber>,
+    /// The revision of the first commit that is bad, where it looks inside a change, or null.
+    pub commit: Option<String>,
     /// Whether there is a doubt: an earlier change failed, too.
     pub is_not_monotone: bool,
     /// Whether there is a doubt: a change has both passed and failed.
@@ -82,6 +89,8 @@ pub struct Outcome {
 pub struct ProbeView {
     /// The change.
     pub change: ChangeNumber,
+    /// The revision, where the search looks inside the change; null otherwise.
+    pub commit: Option<String>,
     /// The request.
     pub request: RequestId,
     /// Its build; null while there is none that has ended.
@@ -98,18 +107,25 @@ impl From<SearchRow> for Search {
         };
         let record = row.record;
         let at = |point: usize| record.points.get(point).copied().unwrap_or_default();
-        let outcome = row.verdict.map(|verdict| outcome(verdict, at));
+        let inside = record.inside.as_ref();
+        let commit = |point: usize| inside?.commits.get(point).cloned();
+        let outcome = row.verdict.map(|verdict| outcome(verdict, at, commit));
         let asked = |ask: &AskRow| ProbeView {
             change: at(ask.point),
+            commit: commit(ask.point),
             request: ask.request,
             build: ask.build,
             said: ask.said,
         };
         let builds: Vec<_> = row.asks.iter().map(asked).collect();
         let summary = match (&outcome, row.verdict) {
-            (Some(outcome), Some(verdict)) => {
-                let words = in_words(verdict, outcome, record.seeks_fix);
-                let older = row.stands_for.map(|older| {
+            (Some(_), Some(verdict)) => {
+                let name = |point: usize| match commit(point) {
+                    Some(commit) => short(&commit),
+                    None => at(point).to_string(),
+                };
+                let words = in_words(verdict, name, &record);
+                let older = row.stands_for.filter(|_| inside.is_none()).map(|older| {
                     format!("; it stands for {older} older commits, which cannot be told apart")
                 });
                 words + &older.unwrap_or_default()
@@ -128,9 +144,8 @@ impl From<SearchRow> for Search {
             good: at(0),
             bad: at(record.points.len().saturating_sub(1)),
             changes: record.points.len().saturating_sub(1),
-            what: record
-                .subject()
-                .map_or_else(|| "the whole build".to_owned(), |it| it.to_string()),
+            commits: inside.map_or_else(Vec::new, |inside| inside.commits.clone()),
+            what: what(&record),
             step: record.step,
             test: record.test.as_ref().map(parts),
             builder: record.builder,
@@ -150,7 +165,27 @@ impl From<SearchRow> for Search {
     }
 }
 
-fn outcome(verdict: Verdict, at: impl Fn(usize) -> ChangeNumber) -> Outcome {
+fn what(record: &SearchRecord) -> String {
+    let subject = record.subject();
+    let what = subject.map_or_else(|| "the whole build".to_owned(), |it| it.to_string());
+    let change = record.points.last().copied().unwrap_or_default();
+    match &record.inside {
+        Some(inside) if inside.is_merge => format!("{what}, inside a merge of change {change}"),
+        Some(_) => format!("{what}, inside change {change}"),
+        None => what,
+    }
+}
+
+/// A revision for people.
+fn short(commit: &str) -> String {
+    commit.chars().take(SHORT).collect()
+}
+
+fn outcome(
+    verdict: Verdict,
+    at: impl Fn(usize) -> ChangeNumber,
+    commit: impl Fn(usize) -> Option<String>,
+) -> Outcome {
     let (good, bad) = match verdict {
         Verdict::Found { good, bad, .. }
         | Verdict::Range { good, bad }
@@ -161,6 +196,7 @@ fn outcome(verdict: Verdict, at: impl Fn(usize) -> ChangeNumber) -> Outcome {
         verdict: verdict.as_str().to_owned(),
         good: good.map(&at),
         bad: bad.map(&at),
+        commit: bad.and_then(commit),
         is_not_monotone: false,
         is_flaky: false,
     };
@@ -176,37 +212,54 @@ fn outcome(verdict: Verdict, at: impl Fn(usize) -> ChangeNumber) -> Outcome {
     outcome
 }
 
-/// The verdict in words.
-fn in_words(verdict: Verdict, outcome: &Outcome, seeks_fix: bool) -> String {
-    let (good, bad) = (
-        outcome.good.unwrap_or_default(),
-        outcome.bad.unwrap_or_default(),
-    );
-    let (passes, fails) = match seeks_fix {
+/// The verdict in words, with the names of points.
+fn in_words(verdict: Verdict, name: impl Fn(usize) -> String, record: &SearchRecord) -> String {
+    let (passes, fails) = match record.seeks_fix {
         false => ("passes", "fails"),
         true => ("fails", "passes"),
     };
+    let one = if record.inside.is_some() {
+        "commit"
+    } else {
+        "change"
+    };
+    let ends = |good, bad| (name(good), name(bad));
     match verdict {
         Verdict::Found {
-            is_not_monotone: false,
-            is_flaky: false,
-            ..
-        } => format!("found: change {bad} {fails}, change {good} {passes}"),
-        Verdict::Found { is_flaky: true, .. } => format!(
-            "found, with a doubt: change {bad} {fails} and change {good} {passes}, but a change has both passed and failed"
-        ),
-        Verdict::Found { .. } => format!(
-            "found, with a doubt: change {bad} {fails} and change {good} {passes}, but an earlier change {fails}, too"
-        ),
-        Verdict::Range { .. } => format!(
-            "one of the changes after {good} up to {bad}; those between cannot be told apart"
-        ),
-        Verdict::Stopped { .. } => {
-            format!("stopped; it is one of the changes after {good} up to {bad}")
+            good,
+            bad,
+            is_not_monotone,
+            is_flaky,
+        } => {
+            let (good, bad) = ends(good, bad);
+            match (is_flaky, is_not_monotone) {
+                (false, false) => {
+                    format!("found: {one} {bad} {fails}, {one} {good} {passes}")
+                }
+                (true, _) => format!(
+                    "found, with a doubt: {one} {bad} {fails} and {one} {good} {passes}, but a \
+                     {one} has both passed and failed"
+                ),
+                (false, true) => format!(
+                    "found, with a doubt: {one} {bad} {fails} and {one} {good} {passes}, but an \
+                     earlier {one} {fails}, too"
+                ),
+            }
+        }
+        Verdict::Range { good, bad } => {
+            let (good, bad) = ends(good, bad);
+            format!(
+                "one of the {one}s after {good} up to {bad}; those between cannot be told apart"
+            )
+        }
+        Verdict::Stopped { good, bad } => {
+            let (good, bad) = ends(good, bad);
+            format!("stopped; it is one of the {one}s after {good} up to {bad}")
         }
         Verdict::Flaky => format!("flaky: the newer end {passes} when it is built again"),
         Verdict::Environment => format!(
-            "environment: the older end {fails} now, with the same sources; something outside them has changed"
+            "environment: the older end {fails} now, with the same sources; something outside \
+             them has changed"
         ),
         Verdict::Unknown { end: 0 } => "unknown: the older end could not be built again".to_owned(),
         Verdict::Unknown { .. } => "unknown: the newer end could not be built again".to_owned(),

@@ -142,7 +142,11 @@ fn underway(search: &SearchRow) -> Underway {
         builder: search.record.builder.clone(),
         subject: search.record.subject(),
         symptoms: search.record.symptoms.iter().cloned().collect(),
-        changes: search.record.points.iter().skip(1).copied().collect(),
+        // What goes on inside a change does not count among the causes of a build.
+        changes: match search.record.inside {
+            Some(_) => Vec::new(),
+            None => search.record.points.iter().skip(1).copied().collect(),
+        },
         is_automatic: search.record.who.is_empty(),
         goes_on: search.verdict.is_none(),
         found: search.guilty(),
@@ -219,6 +223,7 @@ fn record(
         has_failed_alone: past.has_failed_alone,
         seeks_fix: false,
         guess,
+        inside: None,
         who: String::new(),
         at: now,
     }))

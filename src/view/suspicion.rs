@@ -141,6 +141,7 @@ fn record(
         has_failed_alone: false,
         seeks_fix: false,
         guess: None,
+        inside: None,
         who: String::new(),
         at: now,
     }))

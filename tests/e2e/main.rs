@@ -59,6 +59,7 @@ mod readme;
 mod reconfiguration;
 mod refusals;
 mod searches;
+mod searches_inside;
 mod searching_farm;
 mod secrets;
 mod service;

@@ -164,6 +164,43 @@ impl Mirror {
         git::parse_walk(&printed).map_err(PollError::new)
     }
 
+    /// The commits from which one has come along its first parents, after another, the oldest
+    /// first: `bad` is the last of them. Of more than `most`, one more than that.
+    pub(super) async fn mainline(
+        &self,
+        good: &str,
+        bad: &str,
+        most: usize,
+    ) -> Result<Vec<String>, PollError> {
+        let count = format!("--max-count={}", most.saturating_add(1));
+        let range = format!("{good}..{bad}");
+        let words = [
+            "rev-list",
+            "--first-parent",
+            "--reverse",
+            &count,
+            &range,
+            "--",
+        ];
+        let printed = self
+            .local
+            .output(self.words(&words), None, MOST_LISTED)
+            .await?;
+        Ok(words_of(&printed))
+    }
+
+    /// The parents of a commit.
+    pub(super) async fn parents(&self, id: &str) -> Result<Vec<String>, PollError> {
+        let words = ["rev-list", "--parents", "--max-count=1", id, "--"];
+        let printed = self
+            .local
+            .output(self.words(&words), None, MOST_SAID)
+            .await?;
+        let mut parents = words_of(&printed);
+        parents.drain(..parents.len().min(1));
+        Ok(parents)
+    }
+
     /// The number of commits that are reachable from `tip` and from none of `known`.
     pub(super) async fn count(
         &self,
@@ -270,6 +307,11 @@ impl Mirror {
         let words = words.iter().map(Into::into);
         std::iter::once(dir).chain(words).collect()
     }
+}
+
+fn words_of(printed: &[u8]) -> Vec<String> {
+    let printed = String::from_utf8_lossy(printed);
+    printed.split_whitespace().map(str::to_owned).collect()
 }
 
 struct Reading<'a>(LogReader<'a>);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::inside::between;
 use super::*;
 use crate::changes::polling::Tool;
 use crate::changes::polling::testing::Shell;
@@ -500,4 +501,38 @@ async fn pol_09_passwords_are_given_to_the_configured_server_alone() {
     );
     let other = fill("evil.example.org").await;
     assert!(other.is_err(), "{other:?}");
+}
+
+#[tokio::test]
+async fn srh_15_the_mirror_tells_what_lies_between_two_commits_and_what_a_merge_has_brought() {
+    let mut world = World::new(|_| {});
+    world.shell("c one");
+    world.poll().await;
+    world.shell(
+        "git checkout -q -b side; c s1; c s2; git checkout -q main; c two
+         git merge -q --no-ff -m merge side; c three",
+    );
+    world.poll().await;
+    let id = |name: &str| {
+        world
+            .shell(&format!("git rev-parse {name}"))
+            .trim()
+            .to_owned()
+    };
+    let [one, two, s1, s2, merge, three] =
+        ["main~3", "main~2", "side^", "side", "main^", "main"].map(id);
+    let mirror = &world.poller.mirror;
+    let brought = async |good: &str, bad: &str| between(mirror, (good, bad)).await.unwrap();
+    let along = Brought {
+        commits: vec![one.clone(), two.clone(), merge.clone(), three.clone()],
+        is_merge: false,
+    };
+    assert_eq!(brought(&one, &three).await, Some(along));
+    let merged = Brought {
+        commits: vec![two.clone(), s1, s2, merge.clone()],
+        is_merge: true,
+    };
+    assert_eq!(brought(&two, &merge).await, Some(merged));
+    assert_eq!(brought(&one, &two).await, None);
+    assert_eq!(brought("HEAD", &two).await, None);
 }

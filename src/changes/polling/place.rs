@@ -43,3 +43,6 @@ pub(in crate::changes) fn digest(bytes: &[u8], length: usize) -> String {
 
 /// Characters of the name of a repository in the name of its mirror.
 const LONGEST: usize = 40;
+
+/// Where mirrors are, below the base directory.
+pub(in crate::changes) const MIRRORS: &str = "repositories";

@@ -293,9 +293,13 @@ fn lines(search: &Search, zone: Zone) -> Vec<String> {
         let build = build.map_or_else(String::new, |build| {
             format!(", build {}/{build}", search.builder)
         });
+        let point = match &probe.commit {
+            Some(commit) => format!("commit {commit}"),
+            None => format!("change {}", probe.change),
+        };
         lines.push(format!(
-            "  change {}: {said} (request {}{build})",
-            probe.change, probe.request
+            "  {point}: {said} (request {}{build})",
+            probe.request
         ));
     }
     if let Some(why) = &search.why {

@@ -73,16 +73,15 @@ impl State {
     }
 
     /// What other builds have answered at the points of a search (SRH-04), by the numbers of the
-    /// points. Points with both answers say nothing.
+    /// points. Points with both answers say nothing, and those inside a change are not known.
     ///
     /// # Errors
     /// The state cannot be read.
     pub fn known_points(&self, record: &SearchRecord) -> Result<BTreeMap<usize, Said>, StoreError> {
-        let (Some(subject), Some(first), Some(last)) = (
-            record.subject(),
-            record.points.first(),
-            record.points.last(),
-        ) else {
+        let subject = record.subject().filter(|_| record.inside.is_none());
+        let (Some(subject), Some(first), Some(last)) =
+            (subject, record.points.first(), record.points.last())
+        else {
             return Ok(BTreeMap::new());
         };
         self.read(|conn| {

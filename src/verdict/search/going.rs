@@ -182,6 +182,7 @@ mod tests {
             has_failed_alone: false,
             seeks_fix: false,
             guess: None,
+            inside: None,
             who: String::new(),
             at: Timestamp(0),
         }

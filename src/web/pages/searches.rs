@@ -81,6 +81,8 @@ struct Contents {
     sought: &'static str,
     ends: (Link, Link),
     changes: usize,
+    /// Whether it looks through commits inside a change.
+    is_inside: bool,
     who: Option<Link>,
     problem: Option<Link>,
     ended: Option<Time>,
@@ -124,6 +126,7 @@ fn one(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         sought: if search.seeks_fix { "fix" } else { "culprit" },
         ends: (change(search.good), change(search.bad)),
         changes: search.changes,
+        is_inside: !search.commits.is_empty(),
         who: (!search.who.is_empty()).then(|| person(&search.who)),
         problem: search
             .problem
@@ -146,7 +149,10 @@ fn one(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
 fn probe(search: &Search, probe: &ProbeView) -> Probe {
     let link = |number: u64, href: String| Link::to(&number.to_string(), &href);
     Probe {
-        change: change(probe.change),
+        change: match &probe.commit {
+            Some(commit) => Link::to(commit, &address::change(probe.change)),
+            None => change(probe.change),
+        },
         said: probe.said.map_or("waits or runs", Said::as_str),
         class: match probe.said {
             Some(Said::Pass) => "ok",

@@ -23,6 +23,7 @@ impl Farm {
             has_failed_alone: false,
             seeks_fix: false,
             guess: None,
+            inside: None,
             who: String::new(),
             at: ago(5_000),
         };

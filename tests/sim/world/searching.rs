@@ -72,6 +72,7 @@ impl World {
             has_failed_alone: false,
             seeks_fix: false,
             guess: None,
+            inside: None,
             who: "me".to_owned(),
             at: Timestamp(0),
         };
