@@ -242,6 +242,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("randomly", "random"),
     ("extrapackages", "extra_packages"),
     ("othermirror", "other_mirrors"),
+    ("key", "key_format"),
+    ("statusName", "name_format"),
     ("maxWarnings", "max_warn_count"),
     ("maxCountForWorker", "max_count_for_slave"),
     ("factory", "factories"),
@@ -297,16 +299,6 @@ const HINTS: &[(&str, &str, &str)] = &[
     ("schedulers", "filter", ONLY_IF_CHANGED),
     ("schedulers", "separate", ONLY_IF_CHANGED),
     ("status.IRC", "server", "it is called `host` here"),
-    (
-        "status.StashStatusPush",
-        "key",
-        "it is called `key_format` here",
-    ),
-    (
-        "status.StashStatusPush",
-        "statusName",
-        "it is called `name_format` here",
-    ),
     (
         "login.oidc",
         "client_secret",
