@@ -306,9 +306,9 @@ const HINTS: &[(&str, &str, &str)] = &[
          `client_secret_env = \"VARIABLE\"`",
     ),
     (
-        "change_sources",
+        "change_sources.PullRequestPoller",
         "branch",
-        "a GitPoller and a HgPoller have `branches = [\"NAME\"]`",
+        "write `branches = [\"NAME\"]`",
     ),
     (
         "change_sources",

@@ -77,6 +77,7 @@ pub enum History {
 /// The keys that only these change sources have.
 pub(super) const KEYS: &[&str] = &[
     "repourl",
+    "branch",
     "branches",
     "tags",
     "refs",
@@ -103,8 +104,7 @@ impl SourceSettings for GitPollerConfig {
         let known = self.poller.read(table, around, "git");
         let example = "\"https://example.org/project.git\"";
         self.repourl = address(table, &self.poller, known, example);
-        self.branches = BranchRules::of(known);
-        table.set("branches", &mut self.branches, BranchRules::read);
+        self.branches = BranchRules::take(table, known);
         table.set("tags", &mut self.tags, Value::flag);
         table.set_some("refs", &mut self.refs, read_refs);
         table.set("start", &mut self.start, read_start);

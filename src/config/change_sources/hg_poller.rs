@@ -31,7 +31,7 @@ pub struct HgPollerConfig {
 }
 
 /// The keys that only these change sources have.
-pub(super) const KEYS: &[&str] = &["repourl", "branches", "bookmarks", "hg"];
+pub(super) const KEYS: &[&str] = &["repourl", "branch", "branches", "bookmarks", "hg"];
 
 impl Default for HgPollerConfig {
     fn default() -> Self {
@@ -69,11 +69,11 @@ impl SourceSettings for HgPollerConfig {
             known,
             "write it in the section [auth] of the master's hgrc, and remove it there",
         );
-        self.branches = BranchRules::of(known);
         self.ssh.read(table, known);
         table.set_some("bookmarks", &mut self.bookmarks, BranchRules::read);
-        self.has_branches = self.bookmarks.is_none() || table.peek("branches").is_some();
-        table.set("branches", &mut self.branches, BranchRules::read);
+        let names_branches = ["branch", "branches"].iter().any(|key| table.place(key).is_some());
+        self.has_branches = self.bookmarks.is_none() || names_branches;
+        self.branches = BranchRules::take(table, known);
         self.hg = program(table, "hg");
     }
 }

@@ -1,9 +1,11 @@
-//! `branches` of pollers: names, globs, regular expressions, and what is left out (POL-06).
+//! `branch` and `branches` of pollers: names, globs, regular expressions, and what is left out
+//! (POL-06).
 
 use serde::Serialize;
 
+use crate::config::class::Class;
 use crate::config::pattern::{FilePatterns, PatternError, TextMatch};
-use crate::config::reader::Value;
+use crate::config::reader::{Table, Value};
 use crate::config::repositories::RepositoryConfig;
 use crate::config::shape::Shape;
 
@@ -46,9 +48,27 @@ impl BranchRules {
         })
     }
 
+    /// Takes `branches`, or else `branch`, the name of the only one. Without both, it is the default
+    /// branch of the repository `known`, or else all branches.
+    pub(super) fn take(table: &mut Table<'_>, known: Option<&RepositoryConfig>) -> Self {
+        let usual = Self::of(known);
+        match (table.take("branch"), table.take("branches")) {
+            (None, None) => usual,
+            (None, Some(several)) => Self::read(&several).unwrap_or(usual),
+            (Some(one), None) => Self::one(&one).unwrap_or(usual),
+            (Some(one), Some(_)) => {
+                let message = format!("{} has both `branch` and `branches`", table.label);
+                let help = "keep one of them: `branch` names one branch, `branches` has rules";
+                let place = one.key_span;
+                table.sink.error_of(Class::NotAllowed, place, message, help);
+                usual
+            }
+        }
+    }
+
     /// What is followed of a repository where the settings do not say it: its default branch, if it
     /// is known, or else all branches.
-    pub(super) fn of(known: Option<&RepositoryConfig>) -> Self {
+    fn of(known: Option<&RepositoryConfig>) -> Self {
         let branch = known.and_then(|known| known.default_branch.clone());
         Self {
             rules: branch.map(BranchRule::Named).into_iter().collect(),
@@ -90,6 +110,19 @@ impl BranchRules {
         self.rules.iter().filter_map(|rule| match rule {
             BranchRule::Named(name) => Some(name.as_str()),
             BranchRule::Glob(_) | BranchRule::Regex(_) | BranchRule::Not(_) => None,
+        })
+    }
+
+    /// Reads the name of one branch.
+    fn one(value: &Value<'_>) -> Option<Self> {
+        let name = value.name()?;
+        if name.contains(SIGNS) {
+            let help = format!("for patterns, write `branches = [{name:?}]`");
+            value.error("is not the name of a branch", help);
+            return None;
+        }
+        Some(Self {
+            rules: vec![BranchRule::Named(name.to_owned())],
         })
     }
 
@@ -162,17 +195,51 @@ impl BranchRule {
 
 /// A name, or a glob if it has a sign that names of branches cannot have.
 fn glob(text: &str) -> Result<BranchRule, PatternError> {
-    if !text.contains(['*', '?', '[', '{']) {
+    if !text.contains(SIGNS) {
         return Ok(BranchRule::Named(text.to_owned()));
     }
     FilePatterns::from_globs(&[text], &[]).map(BranchRule::Glob)
 }
+
+/// The signs of globs, which names of branches cannot have.
+const SIGNS: [char; 4] = ['*', '?', '[', '{'];
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::config::change_sources::ChangeSourceKind;
+    use crate::config::parse;
+    use crate::model::Zone;
+
+    #[test]
+    fn pol_06_branch_names_the_only_branch() {
+        let rules = |kind: &str, lines: &str| {
+            let text = format!(
+                "slave_port = 9989\n[[change_sources]]\ntype = \"{kind}\"\nrepourl = \"https://h/r\"\n{lines}"
+            );
+            let (mut config, _) = parse(&text, "master.toml", &Ok(Zone::UTC)).unwrap();
+            let source = config.change_sources.remove(0).kind;
+            if let ChangeSourceKind::Git(git) = &source {
+                return (git.branches.clone(), true);
+            }
+            let ChangeSourceKind::Hg(hg) = source else {
+                panic!("{source:?}");
+            };
+            (hg.branches, hg.has_branches)
+        };
+        for kind in ["GitPoller", "HgPoller"] {
+            let (one, _) = rules(kind, "branch = \"main\"");
+            let (list, _) = rules(kind, "branches = [\"main\"]");
+            assert_eq!(one, list, "{kind}");
+            assert!(one.selects("main") && !one.selects("rel"), "{kind}");
+        }
+        let (_, has_branches) = rules("HgPoller", "bookmarks = [\"b\"]\nbranch = \"main\"");
+        assert!(has_branches);
+        let (_, has_branches) = rules("HgPoller", "bookmarks = [\"b\"]");
+        assert!(!has_branches);
+    }
 
     #[test]
     fn pol_06_branches_are_selected_by_name_glob_expression_or_all_but_some() {

@@ -331,8 +331,17 @@ fn pol_06_pol_09_settings_of_pollers_are_checked() {
         ),
         (
             git("branch = \"main\""),
-            "23:1: `branch` is not a setting of a `GitPoller` change source (a GitPoller and a HgPoller have \
-             `branches = [\"NAME\"]`)",
+            "accepted",
+        ),
+        (
+            git("branch = \"main\"\nbranches = [\"main\"]"),
+            "23:1: change source has both `branch` and `branches` (keep one of them: `branch` names one \
+             branch, `branches` has rules)",
+        ),
+        (
+            git("branch = \"rel-*\""),
+            "23:10: `branch` of change source is not the name of a branch (for patterns, write \
+             `branches = [\"rel-*\"]`)",
         ),
         (
             git("password = \"x\""),
