@@ -464,5 +464,6 @@ fn mal_07_the_braces_of_a_subject_are_those_of_its_template() {
     );
 }
 
+mod farms;
 mod limits;
 mod rules;
