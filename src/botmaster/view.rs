@@ -47,8 +47,8 @@ pub struct InstanceView {
     pub slave: SlaveName,
     /// Its state.
     pub state: InstanceState,
-    /// How many builds wait for it.
-    pub waiting: usize,
+    /// The builders of which a build waits for it.
+    pub waiting: Vec<BuilderName>,
 }
 
 /// How far the instance of a latent slave is.
@@ -84,7 +84,12 @@ impl BotMaster {
         let of = |(slave, placed): (SlaveIx, &PlacedSlave)| InstanceView {
             slave: placed.config.name.clone(),
             state: self.instances.stage(slave).into(),
-            waiting: self.instances.waiting_builders(slave).len(),
+            waiting: {
+                let builders = self.instances.waiting_builders(slave).into_iter();
+                builders
+                    .map(|ix| self.out.layout.builder_name(ix))
+                    .collect()
+            },
         };
         let is_known = |(slave, placed): &(SlaveIx, &PlacedSlave)| {
             placed.latent().is_some() || self.instances.stage(*slave) != Stage::Down

@@ -71,7 +71,7 @@ impl Harness {
     fn instance_state(&self, slave: &str) -> (InstanceState, usize) {
         let views = self.core.instances();
         let view = views.iter().find(|view| view.slave.as_str() == slave);
-        view.map(|view| (view.state, view.waiting)).unwrap()
+        view.map(|view| (view.state, view.waiting.len())).unwrap()
     }
 
     /// A request of builder "b", whose build runs on instance `id` of "s".

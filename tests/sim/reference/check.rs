@@ -50,7 +50,7 @@ impl Reference {
         let starting =
             |s: &AttachmentState| matches!(s, AttachmentState::Pinging { starting: true });
         core.attachments().iter().any(|a| starting(&a.state))
-            || core.instances().iter().any(|i| i.waiting > 0)
+            || core.instances().iter().any(|i| !i.waiting.is_empty())
             || self.attached.values().any(|a| a.state == State::Starting)
     }
 
@@ -114,10 +114,8 @@ impl Reference {
         }
         for builder in &self.config.builders {
             let known = self.before_change_of.get(&builder.name);
-            // A build that waits for its instance is not seen, and may have begun before.
-            let is_latent = builder.slaves.iter().any(|slave| self.is_latent(slave));
             let allowed = known.copied().unwrap_or(0);
-            let keeps = |max: u32| is_latent || of_builder(&builder.name) <= max.max(allowed);
+            let keeps = |max: u32| of_builder(&builder.name) <= max.max(allowed);
             assert!(
                 builder.max_builds.is_none_or(keeps),
                 "max_builds of a builder"
@@ -141,12 +139,13 @@ impl Reference {
             }
         }
         for instance in core.instances() {
-            *builds.entry(instance.slave).or_default() += u32::try_from(instance.waiting).unwrap();
+            *builds.entry(instance.slave).or_default() +=
+                u32::try_from(instance.waiting.len()).unwrap();
         }
         builds
     }
 
-    /// How many builds start or run of each builder, without those that wait for an instance.
+    /// How many builds start or run of each builder.
     pub(super) fn busy_builders(core: &BotMaster) -> BTreeMap<BuilderName, u32> {
         let mut builds = BTreeMap::new();
         for one in core.attachments() {
@@ -154,6 +153,11 @@ impl Reference {
                 one.state
             {
                 *builds.entry(one.builder).or_default() += 1;
+            }
+        }
+        for instance in core.instances() {
+            for builder in instance.waiting {
+                *builds.entry(builder).or_default() += 1;
             }
         }
         builds
@@ -166,10 +170,8 @@ impl Reference {
             *its == builder.name && !matches!(it.state, State::Idle | State::Attaching)
         });
         let instances = core.instances();
-        let its_instances = instances
-            .iter()
-            .filter(|i| builder.slaves.contains(&i.slave));
-        let waiting: usize = its_instances.map(|i| i.waiting).sum();
+        let waiting = instances.iter().flat_map(|instance| &instance.waiting);
+        let waiting = waiting.filter(|waiting| **waiting == builder.name).count();
         let busy = u32::try_from(its.count() + waiting).unwrap();
         builder.max_builds.is_some_and(|max| busy >= max)
     }

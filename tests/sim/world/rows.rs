@@ -47,6 +47,6 @@ pub(super) fn hear(event: &Event, is_latent: impl Fn(&SlaveName) -> bool) {
 pub(super) fn waiting(core: &BotMaster) -> usize {
     core.instances()
         .iter()
-        .map(|instance| instance.waiting)
+        .map(|instance| instance.waiting.len())
         .sum()
 }
