@@ -8,7 +8,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use super::Request;
+use super::order::order_of;
 use crate::botmaster::Live;
+use crate::config::Config;
 use crate::model::{BuilderName, RequestId, Timestamp};
 use crate::store::read::RequestPlace;
 use crate::store::{State, StoreError};
@@ -22,6 +24,10 @@ pub struct Queue<'a> {
     pub builders: Option<&'a [BuilderName]>,
     /// Only what is built after this request. A request that was pruned is before all others.
     pub after: Option<RequestId>,
+    /// The configuration, if the `request_order` of builders counts, which it does not after a
+    /// request. Of a builder that has many requests, only the first ones by priority and age find
+    /// their places among each other.
+    pub orders: Option<&'a Config>,
 }
 
 /// The place of a request among all: its own priority, that of its builder, its age (BRQ-09).
@@ -52,6 +58,11 @@ impl Queue<'_> {
         limit: u32,
     ) -> Result<Vec<Request>, StoreError> {
         let mut lines = self.lines(state, priorities)?;
+        if let (Some(config), None) = (self.orders, self.after) {
+            for line in &mut lines {
+                line.order(state, (live, config), self.is_pending)?;
+            }
+        }
         let mut next = BinaryHeap::new();
         for (at, line) in lines.iter_mut().enumerate() {
             next.extend(
@@ -139,6 +150,39 @@ impl Queue<'_> {
 }
 
 impl Line {
+    /// Reads the first requests and puts them in the order that the builder has for its own
+    /// (CFL-120, CFL-121), if it has one.
+    fn order(
+        &mut self,
+        state: &State,
+        (live, config): (&Live, &Config),
+        is_pending: bool,
+    ) -> Result<(), StoreError> {
+        let builder = config.builder(self.builder.as_str());
+        if builder.is_none_or(|builder| builder.queue.request_order.is_empty()) {
+            return Ok(());
+        }
+        let places = state.places_in_queue(&self.builder, None, is_pending, MOST_ORDERED)?;
+        self.last = places.last().copied();
+        let is_all = places.len() < usize::try_from(MOST_ORDERED).unwrap_or(usize::MAX);
+        self.step = if is_all { 0 } else { MOST_AT_ONCE };
+        let mut ordered = Vec::with_capacity(places.len());
+        for place in places {
+            let values = match state.request(place.id)? {
+                Some(row) => order_of(&Request::new(row, live), state, config)?,
+                None => None,
+            };
+            ordered.push((place, values.unwrap_or_default()));
+        }
+        ordered.sort_by(|(one, values), (other, of_other)| {
+            let by_values = || of_other.partial_cmp(values).unwrap_or(Ordering::Equal);
+            let by_priority = other.priority.cmp(&one.priority);
+            by_priority.then_with(by_values).then(one.id.cmp(&other.id))
+        });
+        self.read = ordered.into_iter().map(|(place, _)| place).collect();
+        Ok(())
+    }
+
     /// Takes the next request.
     fn next(&mut self, state: &State, is_pending: bool) -> Result<Option<Turn>, StoreError> {
         if self.read.is_empty() && self.step > 0 {
@@ -181,6 +225,9 @@ pub(super) fn queues(
     Ok(queues)
 }
 
+/// Requests of one builder that are put in the order of that builder, at most.
+const MOST_ORDERED: u32 = 10_000;
+
 /// Requests of one builder that are read at once, at most.
 const MOST_AT_ONCE: u32 = 1024;
 
@@ -190,7 +237,8 @@ mod tests {
 
     use super::*;
     use crate::botmaster::{Queued, Starting};
-    use crate::model::SlaveName;
+    use crate::config::parse;
+    use crate::model::{SlaveName, Zone};
     use crate::store::crowd::crowded;
     use crate::view::{Builder, Moment, Overview};
 
@@ -257,6 +305,33 @@ mod tests {
     }
 
     #[test]
+    fn cfl_120_requests_are_in_the_order_of_their_builder() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = crowded(dir.path(), 230);
+        let text = "slave_port = 9989\n[[slaves]]\nname = \"s\"\ntype = \"local\"\n\
+                    [factories.f]\nsteps = []\n[[builders]]\nname = \"b1\"\nslaves = [\"s\"]\n\
+                    factory = \"f\"\nrequest_order = [\"request.number // 50\", \"-request.number\"]\n\
+                    [[builders]]\nname = \"b2\"\nslaves = [\"s\"]\nfactory = \"f\"\n";
+        let (config, _) = parse(text, "master.toml", &Ok(Zone::UTC)).unwrap();
+        let builders = ["b1".into(), "b2".into()];
+        let queue = Queue {
+            builders: Some(&builders),
+            orders: Some(&config),
+            ..Queue::default()
+        };
+        let live = Live::default();
+        let all = read(&state, &queue, &live, u32::MAX);
+        let of = |wanted: u64| all.iter().copied().filter(move |id| id % 10 == wanted);
+        let mut expected: Vec<u64> = (0..23).map(|n| n * 10 + 1).collect();
+        expected.sort_by_key(|id| (Reverse(id / 50), *id));
+        assert_eq!(of(1).collect::<Vec<_>>(), expected);
+        assert!(of(2).is_sorted());
+        // Between builders, the first requests compete: 201 of b1 waits for all of b2 before it.
+        assert_eq!(all.get(..3), Some(&[2, 12, 22][..]));
+        assert_eq!(read(&state, &queue, &live, 30), all[..30]);
+    }
+
+    #[test]
     fn bld_03_a_request_that_is_being_started_does_not_wait() {
         let dir = tempfile::tempdir().unwrap();
         let state = crowded(dir.path(), 30);
@@ -298,8 +373,8 @@ mod tests {
                 for is_pending in [true, false] {
                     let queue = Queue {
                         is_pending,
-                        builders: None,
                         after: after.map(RequestId),
+                        ..Queue::default()
                     };
                     assert_eq!(read(state, &queue, &live, 100).len(), 100);
                     queue.count(state, &live).unwrap();

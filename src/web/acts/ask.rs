@@ -452,6 +452,7 @@ fn waiting(
         is_pending: true,
         builders: Some(builders),
         after: None,
+        ..Queue::default()
     };
     let all = queue.read(state, &given.live, &BTreeMap::new(), u32::MAX)?;
     Ok(all.into_iter().map(|request| request.id).collect())

@@ -87,6 +87,7 @@ pub(super) fn pending(tree: Tree<'_>, builder: &BuilderName) -> Result<Value, Re
         is_pending: true,
         builders: Some(std::slice::from_ref(builder)),
         after: None,
+        ..Queue::default()
     };
     let mut all = Vec::new();
     for request in queue.read(state, &scene.live, priorities, MOST_PENDING)? {

@@ -265,6 +265,7 @@ fn waiting(
         is_pending: true,
         builders: Some(std::slice::from_ref(name)),
         after: None,
+        ..Queue::default()
     };
     let requests = queue.read(state, live, &live.priorities, REQUESTS)?;
     let shown = u64::try_from(requests.len()).unwrap_or(u64::MAX);

@@ -81,6 +81,7 @@ fn show(state: &State, scene: &Scene) -> Result<Shown, Refusal> {
         is_pending: true,
         builders: Some(wanted.as_slice()).filter(|wanted| !wanted.is_empty()),
         after,
+        ..Queue::default()
     };
     let count = queue.count(state, live)?;
     let mut requests = queue.read(state, live, &live.priorities, REQUESTS + 1)?;

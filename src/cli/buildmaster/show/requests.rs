@@ -17,6 +17,7 @@ pub(super) fn show(
     all: bool,
 ) -> anyhow::Result<()> {
     let (state, live) = (source.state()?, source.live());
+    let config = configuration_of(source.basedir);
     let mut requests: Vec<Request> = match all && !pending {
         true => {
             let rows = state.requests_between((None, u64::MAX), out.limit())?;
@@ -27,6 +28,7 @@ pub(super) fn show(
         false => {
             let queue = Queue {
                 is_pending: pending,
+                orders: config.as_ref(),
                 ..Queue::default()
             };
             queue.read(state, &live, &source.priorities(&live), out.limit())?
@@ -34,9 +36,9 @@ pub(super) fn show(
     };
     let waits = |request: &Request| request.state == RequestState::Pending;
     if requests.iter().any(waits)
-        && let Some(config) = configuration_of(source.basedir)
+        && let Some(config) = &config
     {
-        add_orders(&mut requests, state, &config)?;
+        add_orders(&mut requests, state, config)?;
     }
     out.print(&requests, page)
 }

@@ -93,6 +93,7 @@ fn requests(state: &State, scene: &Scene, span: Span) -> Result<Found<Request>, 
         is_pending: wanted == "pending",
         builders: Some(builders.as_slice()).filter(|builders| !builders.is_empty()),
         after: span.after.map(RequestId),
+        ..Queue::default()
     };
     let is_wanted = |state: RequestState| match wanted {
         "pending" => state == RequestState::Pending,
