@@ -1,9 +1,11 @@
 //! Advice for verbs of another of the three programs, and for verbs that only Buildbot has.
 
+use crate::config::advice::{self, Row};
+
 /// Advice for `verb`, which `program` does not have.
 pub(super) fn advice(program: &str, verb: &str) -> Option<String> {
-    let (_, owner, call) = OWNERS.iter().find(|(known, ..)| *known == verb)?;
-    match *owner {
+    let (owner, call) = advice::anywhere(OWNERS, verb)?;
+    match owner {
         "" => Some(format!("unknown verb {verb}: {call}")),
         owner if owner == program => Some(format!("unknown verb {verb}: use `{program} {call}`")),
         owner => Some(format!(
@@ -12,61 +14,53 @@ pub(super) fn advice(program: &str, verb: &str) -> Option<String> {
     }
 }
 
-/// Verbs, each with the program to use and the call; without a program, with an explanation.
-const OWNERS: [(&str, &str, &str); 33] = [
-    ("create-master", "buildmaster", "create-master DIR"),
-    ("start", "buildmaster", "start DIR"),
-    ("stop", "buildmaster", "stop DIR"),
-    ("restart", "buildmaster", "restart DIR"),
-    ("reconfig", "buildmaster", "reconfig DIR"),
-    ("sighup", "buildmaster", "reconfig DIR"),
-    ("checkconfig", "buildmaster", "checkconfig DIR"),
-    ("show", "buildmaster", "show builds"),
-    ("status", "buildmaster", "status DIR"),
-    ("why", "buildmaster", "why REQUEST"),
-    ("force", "buildmaster", "force BUILDER"),
-    ("rebuild", "buildmaster", "rebuild BUILDER NUMBER"),
-    ("statuslog", "buildbot", "statuslog"),
-    ("statusgui", "buildmaster", "show builders"),
-    ("debugclient", "buildmaster", "force BUILDER"),
-    ("sendchange", "buildbot", "sendchange"),
-    ("try", "buildbot", "try"),
-    ("tryserver", "buildbot", "tryserver"),
+/// The program to use and the call, for some verbs; without a program, an explanation.
+const OWNERS: &[Row] = &[
+    ("buildmaster", "create-master DIR", &["create-master"]),
+    ("buildmaster", "start DIR", &["start"]),
+    ("buildmaster", "stop DIR", &["stop"]),
+    ("buildmaster", "restart DIR", &["restart"]),
+    ("buildmaster", "reconfig DIR", &["reconfig", "sighup"]),
+    ("buildmaster", "checkconfig DIR", &["checkconfig"]),
+    ("buildmaster", "show builds", &["show"]),
+    ("buildmaster", "status DIR", &["status"]),
+    ("buildmaster", "why REQUEST", &["why"]),
+    ("buildmaster", "force BUILDER", &["force", "debugclient"]),
+    ("buildmaster", "rebuild BUILDER NUMBER", &["rebuild"]),
+    ("buildbot", "statuslog", &["statuslog"]),
+    ("buildmaster", "show builders", &["statusgui"]),
+    ("buildbot", "sendchange", &["sendchange"]),
+    ("buildbot", "try", &["try"]),
+    ("buildbot", "tryserver", &["tryserver"]),
     (
-        "create-slave",
         "buildslave",
         "create-slave DIR MASTER NAME PASSWORD",
+        &["create-slave", "create-worker"],
     ),
+    ("", NO_SLAVE_UPGRADE, &["upgrade-slave", "upgrade-worker"]),
+    ("", NO_UPGRADE, &["upgrade-master", "upgrade"]),
     (
-        "create-worker",
-        "buildslave",
-        "create-slave DIR MASTER NAME PASSWORD",
-    ),
-    ("upgrade-slave", "", NO_SLAVE_UPGRADE),
-    ("upgrade-worker", "", NO_SLAVE_UPGRADE),
-    ("upgrade-master", "", NO_UPGRADE),
-    ("upgrade", "", NO_UPGRADE),
-    (
-        "cleanupdb",
         "",
         "build_horizon and log_horizon in master.toml limit the history",
+        &["cleanupdb", "cleanup-db"],
     ),
+    ("buildmaster", "backup FILE", &["copy-db"]),
     (
-        "cleanup-db",
         "",
-        "build_horizon and log_horizon in master.toml limit the history",
+        NO_WEB,
+        &[
+            "dataspec",
+            "dev-proxy",
+            "updatejs",
+            "processwwwindex",
+            "gengraphql",
+        ],
     ),
-    ("copy-db", "buildmaster", "backup FILE"),
-    ("dataspec", "", NO_WEB),
-    ("dev-proxy", "", NO_WEB),
-    ("updatejs", "", NO_WEB),
-    ("processwwwindex", "", NO_WEB),
     (
-        "user",
         "",
         "this version has no users with names and addresses",
+        &["user"],
     ),
-    ("gengraphql", "", NO_WEB),
 ];
 
 const NO_UPGRADE: &str = "the master upgrades its state when it starts";

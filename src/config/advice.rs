@@ -1,7 +1,7 @@
-//! Rows of advice: what to say about names that a place does not have.
+//! Rows of advice: what to say about names that a place, or a program, does not have.
 
 /// A place, what to do instead, and names there.
-pub(super) type Row = (&'static str, &'static str, &'static [&'static str]);
+pub(crate) type Row = (&'static str, &'static str, &'static [&'static str]);
 
 /// The rows of a place.
 pub(super) fn of(rows: &'static [Row], place: &str) -> impl Iterator<Item = &'static Row> {
@@ -13,4 +13,11 @@ pub(super) fn find(rows: &'static [Row], place: &str, name: &str) -> Option<&'st
     let mut rows = of(rows, place);
     let (_, advice, _) = rows.find(|(_, _, names)| names.contains(&name))?;
     Some(advice)
+}
+
+/// The place that has `name`, wherever that is, and the advice on it.
+pub(crate) fn anywhere(rows: &'static [Row], name: &str) -> Option<(&'static str, &'static str)> {
+    let mut rows = rows.iter();
+    let (place, advice, _) = rows.find(|(_, _, names)| names.contains(&name))?;
+    Some((place, advice))
 }

@@ -12,7 +12,7 @@
 //! its kinds, and each kind a file of its own.
 
 mod address;
-mod advice;
+pub(crate) mod advice;
 mod builders;
 pub mod calendar;
 mod change_condition;
@@ -31,6 +31,7 @@ mod filter;
 mod gone;
 mod hold;
 mod horizons;
+mod idle;
 pub(crate) mod known;
 mod language;
 mod lines;

@@ -1,5 +1,6 @@
 //! What somebody meant who wrote a key or a value that does not exist here.
 
+use super::advice::{self, Row};
 use super::gone;
 use super::planned;
 use super::shape::{KindShape, Shape, of};
@@ -83,9 +84,7 @@ pub(super) fn key_of_others(
 
 /// What to say about `key` where it cannot be.
 pub(super) fn hint(place: &str, key: &str) -> Option<&'static str> {
-    let mut hints = HINTS.iter();
-    let found = hints.find(|(at, k, _)| *at == place && *k == key);
-    found.map_or_else(|| gone::find(place, key), |(_, _, help)| Some(*help))
+    advice::find(HINTS, place, key).or_else(|| gone::find(place, key))
 }
 
 /// The one of `keys` that `key` means, and whether that is certain: it is Buildbot's spelling of
@@ -276,216 +275,206 @@ const ALIASES: &[(&str, &str)] = &[
     ("username", "user"),
 ];
 
-/// What to say about keys that have no name or no meaning here: place, key, advice.
-const HINTS: &[(&str, &str, &str)] = &[
+/// What to say about keys that have no name or no meaning here, by the place of their table.
+const HINTS: &[Row] = &[
     (
         "steps.SetProperty",
-        "command",
         "a step that takes a property from a command is `type = \"SetPropertyFromCommand\"`",
+        &["command"],
     ),
     (
         "steps",
-        "method",
         "only `mode = \"full\"` has methods; write that, or remove it",
+        &["method"],
     ),
     (
         "schedulers.AnyBranch",
-        "branch",
         "write `branches = [\"NAME\"]`",
+        &["branch"],
     ),
-    ("schedulers", "important_files", ONLY_IF_CHANGED),
-    ("schedulers", "important_if", ONLY_IF_CHANGED),
-    ("schedulers", "only_important", ONLY_IF_CHANGED),
-    ("schedulers", "filter", ONLY_IF_CHANGED),
-    ("schedulers", "separate", ONLY_IF_CHANGED),
-    ("status.IRC", "server", "it is called `host` here"),
+    (
+        "schedulers",
+        ONLY_IF_CHANGED,
+        &[
+            "important_files",
+            "important_if",
+            "only_important",
+            "filter",
+            "separate",
+        ],
+    ),
+    ("status.IRC", "it is called `host` here", &["server"]),
     (
         "login.oidc",
-        "client_secret",
         "secrets are not in this file: write `client_secret_file = \"FILE\"` or \
          `client_secret_env = \"VARIABLE\"`",
+        &["client_secret"],
     ),
     (
         "change_sources.PullRequestPoller",
-        "branch",
         "write `branches = [\"NAME\"]`",
+        &["branch"],
     ),
     (
         "change_sources",
-        "workdir",
         "remove it: the copy of the repository is in `repositories` below the base directory",
+        &["workdir"],
     ),
     (
         "change_sources",
-        "histmax",
         "remove it: all revisions since the last poll are read, however many there are",
+        &["histmax"],
     ),
     (
         "change_sources",
-        "cachepath",
         "remove it: the last revision is in the state of the master",
+        &["cachepath"],
     ),
     (
         "change_sources",
-        "svnpasswd",
         "write `password_file = \"FILE\"`",
+        &["svnpasswd", "p4passwd"],
     ),
     (
         "change_sources",
-        "p4passwd",
-        "write `password_file = \"FILE\"`",
-    ),
-    (
-        "change_sources",
-        "only_tags",
         "write `tags = true` and `branches = [{ not = \"**\" }]`",
+        &["only_tags"],
     ),
     (
         "change_sources",
-        "buildPushesWithNoCommits",
         "remove it: a new branch gives a change for its tip; see `new_branch`",
+        &["buildPushesWithNoCommits"],
     ),
     (
         "",
-        "mergeRequests",
         "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
-    ),
-    (
-        "",
-        "collapseRequests",
-        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+        &["mergeRequests", "collapseRequests"],
     ),
     (
         "builders",
-        "mergeRequests",
         "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
+        &["mergeRequests", "collapseRequests"],
     ),
     (
         "builders",
-        "collapseRequests",
-        "it is called `merge_requests` here; in place of a function, write expressions as `merge_by`",
-    ),
-    (
-        "builders",
-        "nextBuild",
         "write expressions as `request_order`: the request with the greatest value goes first",
+        &["nextBuild", "next_build"],
     ),
-    (
-        "builders",
-        "next_build",
-        "write expressions as `request_order`: the request with the greatest value goes first",
-    ),
-    ("builders", "nextSlave", NEXT_SLAVE),
-    ("builders", "nextWorker", NEXT_SLAVE),
-    ("builders", "canStartBuild", CAN_START),
-    ("builders", "can_start_build", CAN_START),
+    ("builders", NEXT_SLAVE, &["nextSlave", "nextWorker"]),
+    ("builders", CAN_START, &["canStartBuild", "can_start_build"]),
     (
         "schedulers",
-        "fileIsImportant",
         "it is called `important_files` here; in place of a function, write an expression as `important_if`",
+        &["fileIsImportant"],
     ),
     (
         "builders",
-        "periodicBuildTime",
         "use a scheduler of type \"Periodic\" for this builder",
+        &["periodicBuildTime"],
     ),
     (
         "schedulers",
-        "any_branch",
         "a scheduler of type \"AnyBranch\" builds every branch",
+        &["any_branch"],
     ),
     (
         "schedulers",
-        "branches",
         "a scheduler of type \"AnyBranch\" builds several branches; this one has one `branch`",
+        &["branches"],
     ),
     (
         "builders",
-        "steps",
         "put them under `[factories.NAME]`, and write `factory = \"NAME\"` here",
+        &["steps"],
     ),
     (
         "steps",
-        "extract_fn",
         "a function cannot be written here: `property` takes the whole output",
+        &["extract_fn"],
     ),
-    ("steps", "exclude", "it is called `exclude_files` here"),
+    ("steps", "it is called `exclude_files` here", &["exclude"]),
     (
         "steps",
-        "clobberOnFailure",
         "leave it out: a Git step always clones a tree anew that cannot be updated",
+        &["clobberOnFailure"],
     ),
     (
         "builders",
-        "schedulers",
         "schedulers list their builders: `[[schedulers]]` with `builders = [\"…\"]`",
+        &["schedulers"],
     ),
     (
         "",
-        "codebase_generator",
         "give each entry of `[[repositories]]` its `codebase`",
+        &["codebase_generator"],
     ),
     (
         "web",
-        "changecommentlink",
         "write `comment_links = [{ pattern = '#(\\d+)', url = \"https://bugs.example.org/$1\" }]`",
+        &["changecommentlink"],
     ),
     (
         "web",
-        "projects",
         "write `project_links = { PROJECT = \"https://…\" }`",
+        &["projects"],
     ),
     (
         "web",
-        "repositories",
         "write `repository_links = { REPOSITORY = \"https://…\" }`",
+        &["repositories"],
     ),
     (
         "",
-        "revlink",
         "give each entry of `[[repositories]]` its `revlink`",
+        &["revlink"],
     ),
     (
         "schedulers.filter",
-        "branch_re",
         "write `branch = { regex = \"…\" }`",
+        &["branch_re"],
     ),
     (
         "schedulers.filter",
-        "project_re",
         "write `project = { regex = \"…\" }`",
+        &["project_re"],
     ),
     (
         "schedulers.filter",
-        "repository_re",
         "write `repository = { regex = \"…\" }`",
+        &["repository_re"],
     ),
     (
         "schedulers.filter",
-        "category_re",
         "write `category = { regex = \"…\" }`",
+        &["category_re"],
     ),
     (
         "schedulers.filter",
-        "codebase_re",
         "write `codebase = { regex = \"…\" }`",
+        &["codebase_re"],
     ),
-    ("schedulers.filter", "branch_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "project_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "repository_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "category_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "codebase_fn", NO_FUNCTIONS),
-    ("schedulers.filter", "filter_fn", FILTER_WHEN),
-    ("schedulers.filter", "fn", NO_FUNCTIONS),
+    (
+        "schedulers.filter",
+        NO_FUNCTIONS,
+        &[
+            "branch_fn",
+            "project_fn",
+            "repository_fn",
+            "category_fn",
+            "codebase_fn",
+            "fn",
+        ],
+    ),
+    ("schedulers.filter", FILTER_WHEN, &["filter_fn"]),
     (
         "schedulers",
-        "categories",
         "write `filter = { category = [\"…\"] }`",
+        &["categories"],
     ),
     (
         "locks",
-        "max_count_for_slave",
         "only locks of `type = \"slave\"` are counted for each slave by itself",
+        &["max_count_for_slave"],
     ),
 ];
 
