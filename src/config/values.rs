@@ -217,7 +217,7 @@ impl Value<'_> {
     fn mistake(&self, mistake: Mistake) {
         let message = format!("{}: {}", of(self.key, &self.label), mistake.message);
         let (class, at) = (mistake.class.into(), self.part(mistake.at));
-        let is_put_together = matches!(self.raw(), Data::Text(text) if text.pieces.is_some());
+        let is_put_together = matches!(self.data(), Data::Text(text) if text.pieces.is_some());
         let help = match (is_put_together, mistake.help.as_str()) {
             (true, "") => "a value in braces brings its own quotes".to_owned(),
             _ => mistake.help,
@@ -227,6 +227,7 @@ impl Value<'_> {
 
     /// Checks the names that `expression` uses in a place that sees `sees`.
     fn check_uses(&self, expression: &Expression, sees: Sees<'_>, known: &KnownValues) {
+        self.compares_results(expression);
         if let Some((at, wrong)) = known.wrong_use(expression, sees) {
             let message = format!("{}: {}", of(self.key, &self.label), wrong.message);
             let class = wrong.class;

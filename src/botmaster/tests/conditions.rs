@@ -105,7 +105,10 @@ fn cfl_142_a_condition_that_fails_counts_for_its_scheduler_alone_and_is_on_recor
     let Decision::Failed { why } = said[1].1.clone() else {
         panic!("{said:?}");
     };
-    assert!(why.contains("undefined"), "{why}");
+    assert!(
+        why.contains("`change.properties.level` is not set"),
+        "{why}"
+    );
     assert_eq!(
         said,
         [

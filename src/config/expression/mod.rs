@@ -13,6 +13,7 @@ mod filters;
 pub mod fuzz;
 mod json;
 mod literal;
+mod outcomes;
 mod page;
 mod patterns;
 mod scope;
@@ -29,6 +30,7 @@ use self::patterns::Patterns;
 
 pub use self::json::alike;
 pub use self::literal::literal;
+pub use self::outcomes::Outcome;
 pub use self::page::Page;
 pub use self::scope::{Given, Named, Scope};
 
@@ -246,9 +248,12 @@ impl Expression {
             return mistake;
         }
         let is_unset = |used: &&Use| {
-            used.path.first().is_some_and(|name| name == "prop")
-                && used.path.len() == 2
-                && scope.look_up(&used.path).is_none()
+            let path: Vec<&str> = used.path.iter().map(String::as_str).collect();
+            let is_property = matches!(
+                path[..],
+                ["prop", _] | ["change" | "slave", "properties", _]
+            );
+            is_property && scope.look_up(&used.path).is_none()
         };
         let of_nothing = ["undefined", "none"]
             .iter()

@@ -1,14 +1,16 @@
 //! What steps of every kind have beside their work: conditions, properties from results, and rules
 //! on lines (CFL-110 to CFL-116).
 
+mod results;
 pub(in crate::config) mod watch;
 
 use serde::Serialize;
 
-use super::kind::Output;
+use super::kind::{Output, Printed};
 use crate::config::condition::Condition;
 use crate::config::expression::{Expression, Mode};
 use crate::config::reader::{Table, Value};
+use crate::config::trace::Wanted;
 use crate::config::visible::{AFTER_STEP, BEFORE_STEP, Sees};
 
 pub use self::watch::{Lines, WatchPattern, WatchRule};
@@ -55,12 +57,12 @@ impl StepRules {
 
 impl StepRules {
     /// Takes what the table has. `earlier` are the names of the steps before, if all are known, and
-    /// `output` says what the commands of the step leave behind.
+    /// `output` and `printed` say what the commands of the step leave behind.
     pub(super) fn read(
         &mut self,
         table: &mut Table<'_>,
         earlier: Option<&[String]>,
-        output: Output,
+        (output, printed): (Output, Option<&Printed>),
     ) {
         let before = Sees {
             names: BEFORE_STEP,
@@ -70,7 +72,7 @@ impl StepRules {
         table.set_some("do_step_if", &mut self.do_step_if, |v| v.condition(before));
         self.do_step_if
             .take_if(|condition| *condition == Condition::Always(true));
-        table.set("watch", &mut self.watch, watch::read);
+        table.set("watch", &mut self.watch, |v| watch::read(v, printed));
         let mut counts: Vec<String> = self.counts().map(str::to_owned).collect();
         counts.dedup();
         let names: Vec<&'static str> = AFTER_STEP
@@ -83,7 +85,11 @@ impl StepRules {
             steps: earlier,
             counts: Some(&counts),
         };
-        table.set_some("result", &mut self.result, |v| v.expression_that(after));
+        table.set_some("result", &mut self.result, |v| {
+            let expression = v.expression_that(after)?;
+            v.gives_results(&expression);
+            Some(expression)
+        });
         table.set("set", &mut self.set, |v| read_set(v, after));
         table.set_some("hide_step_if", &mut self.hide_step_if, |v| {
             v.condition(after)
@@ -123,9 +129,9 @@ impl Value<'_> {
     /// A condition that is worked out in `mode`, of a place that sees `sees`: true, false or an
     /// expression.
     pub(in crate::config) fn condition_of(&self, mode: Mode, sees: Sees<'_>) -> Option<Condition> {
-        match self.raw().as_bool() {
+        match self.among([Wanted::Flag, Wanted::Text]).as_bool() {
             Some(flag) => Some(Condition::Always(flag)),
-            None if self.raw().is_str() => self.expression_of(mode, sees).map(Condition::If),
+            None if self.data().is_str() => self.expression_of(mode, sees).map(Condition::If),
             None => self.expected(
                 "an expression, true or false",
                 format!("for example `{} = \"prop.branch == 'trunk'\"`", self.key),
