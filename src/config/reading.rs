@@ -91,6 +91,7 @@ fn read_all(
         incomplete,
         variables,
         is_lost,
+        bundled,
     } = language::expand(text, file, files);
     let is_worked_out = errors.is_empty();
     let places = Arc::new(places);
@@ -98,6 +99,7 @@ fn read_all(
     sink.incomplete = incomplete;
     sink.incomplete.extend(toplevel::of_another_form(&tree));
     sink.variables = variables;
+    sink.bundled = bundled;
     sink.take_over(errors, warnings);
     let mut config = None;
     if !is_lost {

@@ -1,6 +1,7 @@
 //! `[defaults.NAME]` and `extends` (CFL-35 to CFL-38).
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -64,6 +65,15 @@ pub(super) fn bundles(root: &Fields) -> BTreeMap<&str, Bundle<'_>> {
         (&*field.key, bundle)
     });
     bundles.collect()
+}
+
+/// Where the keys begin that bundles have.
+pub(super) fn places(root: &Fields) -> BTreeSet<usize> {
+    let bundles = root.get("defaults").and_then(|node| node.data.as_table());
+    let bundles = bundles.into_iter().flat_map(Fields::iter);
+    let settings = bundles.filter_map(|bundle| bundle.value.data.as_table());
+    let settings = settings.flat_map(Fields::iter);
+    settings.map(|field| field.key_place.start).collect()
 }
 
 impl<'t> Farm<'t> {

@@ -80,6 +80,7 @@ impl<'t> Farm<'t> {
     pub(super) fn is_full_at(&mut self, place: &Range<usize>) -> bool {
         let is_full = self.is_full();
         if is_full {
+            self.overflow = None;
             let message = "the expanded configuration has more than 64 MiB";
             self.told.error(Class::TooMuch, place.clone(), message, "");
         }

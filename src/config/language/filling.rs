@@ -48,7 +48,7 @@ impl Farm<'_> {
     pub(super) fn fill(&mut self, node: &Node, env: &Env, rule: Rule) -> Filled {
         let place = self.told.places.within(&node.place, env.context);
         let size = node.data.as_str().map_or(0, str::len);
-        if !self.has_room(size) {
+        if !self.has_room(size, &place) {
             return Filled::Broken;
         }
         let data = match &node.data {
@@ -88,7 +88,7 @@ impl Farm<'_> {
                 match list {
                     Some(list) => {
                         let size = list.iter().map(size_of).fold(0, usize::saturating_add);
-                        is_whole &= self.has_room(size);
+                        is_whole &= self.has_room(size, &place);
                         out.extend(list.iter().filter_map(|e| Node::from_json(e, &place)));
                     }
                     None => is_whole = false,
@@ -166,7 +166,7 @@ impl Farm<'_> {
         match self.value_of(node, parsed, env) {
             None => Filled::Broken,
             Some(Worked::Text(text)) => {
-                if self.has_room(text.value.len()) {
+                if self.has_room(text.value.len(), &place) {
                     let data = Data::Text(text);
                     Filled::Value(Node { place, data })
                 } else {
@@ -174,7 +174,7 @@ impl Farm<'_> {
                 }
             }
             Some(Worked::Json(value)) => {
-                if !self.has_room(size_of(&value)) {
+                if !self.has_room(size_of(&value), &place) {
                     return Filled::Broken;
                 }
                 match Node::from_json(&value, &place) {
@@ -311,14 +311,15 @@ impl Farm<'_> {
                 None => is_whole = false,
             }
         }
+        let place = self.told.places.within(&node.place, env.context);
         if self.is_short(out.text.len(), node, env).is_none()
             || !is_whole
-            || !self.has_room(out.text.len())
+            || !self.has_room(out.text.len(), &place)
         {
             return Filled::Broken;
         }
         Filled::Value(Node {
-            place: self.told.places.within(&node.place, env.context),
+            place,
             data: Data::Text(out.finish()),
         })
     }
@@ -496,9 +497,12 @@ impl Farm<'_> {
         None
     }
 
-    /// Whether `length` more bytes, and a value, may come out.
-    pub(super) fn has_room(&mut self, length: usize) -> bool {
+    /// Whether `length` more bytes, and a value, may come out, at `place`.
+    pub(super) fn has_room(&mut self, length: usize, place: &Range<usize>) -> bool {
         self.size = self.size.saturating_add(length).saturating_add(16);
+        if self.is_full() {
+            self.overflow.get_or_insert_with(|| place.clone());
+        }
         !self.is_full()
     }
 

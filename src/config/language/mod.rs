@@ -26,6 +26,7 @@ mod vars;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -58,6 +59,8 @@ pub(super) struct Expanded {
     pub(super) variables: BTreeSet<String>,
     /// Whether the first file is so far from TOML that its tree says nothing.
     pub(super) is_lost: bool,
+    /// Where the keys begin that bundles of defaults have.
+    pub(super) bundled: BTreeSet<usize>,
 }
 
 /// Puts the files together and works out what they say; `text` is that of the first one, `file` its
@@ -85,6 +88,7 @@ pub(super) fn expand(text: &str, file: &str, files: &dyn Files) -> Expanded {
         incomplete,
         variables,
         is_lost: read.is_lost,
+        bundled: defaults::places(&read.root),
     }
 }
 
@@ -106,6 +110,8 @@ struct Farm<'t> {
     incomplete: BTreeSet<&'static str>,
     /// How much has come out: bytes of texts, and 16 for each value.
     size: usize,
+    /// Where too much came out first, until it was told.
+    overflow: Option<Range<usize>>,
     /// How much work the expressions were, in steps of the engine.
     work: u64,
 }
@@ -127,6 +133,7 @@ impl<'t> Farm<'t> {
             spare: BTreeSet::new(),
             incomplete: BTreeSet::new(),
             size: 0,
+            overflow: None,
             work: 0,
         }
     }
@@ -162,7 +169,12 @@ impl<'t> Farm<'t> {
         }
         self.select(&mut out, &builders);
         if let Some(field) = root.field("factories").filter(|field| !is_plain(field)) {
-            out.0.push(self.finish_factories(field));
+            let mut factories = self.finish_factories(field);
+            self.select_in_steps(&mut factories.value, &builders);
+            out.0.push(factories);
+        }
+        if let Some(place) = self.overflow.take() {
+            self.is_full_at(&place);
         }
         self.tell_unused(root);
         out

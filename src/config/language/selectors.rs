@@ -52,14 +52,6 @@ impl Farm<'_> {
                 .collect(),
             is_incomplete: is_incomplete(self, "slave"),
         };
-        let of_builders = builders.iter();
-        let of_builders =
-            of_builders.filter_map(|made| candidate(&made.node, made.factory.clone()));
-        let mut builders = Candidates {
-            noun: "builder",
-            all: of_builders.collect(),
-            is_incomplete: false,
-        };
         for field in &mut root.0 {
             let Data::Array(entries) = &mut field.value.data else {
                 continue;
@@ -72,7 +64,7 @@ impl Farm<'_> {
                 }
             }
         }
-        builders.is_incomplete = self.incomplete.contains("builder");
+        let builders = self.candidates(builders);
         for field in &mut root.0 {
             let Data::Array(entries) = &mut field.value.data else {
                 continue;
@@ -89,6 +81,50 @@ impl Farm<'_> {
             });
             if entries.len() < before {
                 self.is_incomplete(&kind);
+            }
+        }
+    }
+
+    /// The builders that can be selected.
+    fn candidates(&self, builders: &[PlainBuilder]) -> Candidates {
+        let builders = builders.iter();
+        let all = builders.filter_map(|made| candidate(&made.node, made.factory.clone()));
+        Candidates {
+            noun: "builder",
+            all: all.collect(),
+            is_incomplete: self.incomplete.contains("builder"),
+        }
+    }
+
+    /// Puts names in the place of selectors in the steps of `factories` that end builds.
+    pub(super) fn select_in_steps(&mut self, factories: &mut Node, builders: &[PlainBuilder]) {
+        let builders = self.candidates(builders);
+        let Data::Table(factories) = &mut factories.data else {
+            return;
+        };
+        for factory in &mut factories.0 {
+            let Some(Data::Array(steps)) =
+                value_mut(&mut factory.value, "steps").map(|n| &mut n.data)
+            else {
+                continue;
+            };
+            for step in steps {
+                let kind = value_mut(step, "type").and_then(|kind| kind.data.as_str());
+                let ends_builds = kind.is_some_and(|kind| ENDING.contains(&kind));
+                let has_selector = value_mut(step, "builders").is_some_and(|v| has_selector(v));
+                if !ends_builds || !has_selector {
+                    continue;
+                }
+                let is_whole = self.select_in(step, &builders, false);
+                if let Some(value) = value_mut(step, "builders")
+                    && (!is_whole || value.data.as_array().is_some_and(Vec::is_empty))
+                {
+                    // An empty list is all builders. No name is empty.
+                    value.data = Data::Array(vec![Node {
+                        place: value.place.clone(),
+                        data: Data::Text(Text::new("")),
+                    }]);
+                }
             }
         }
     }
@@ -302,6 +338,9 @@ impl Selector {
             })
     }
 }
+
+/// The kinds of step that end builds of the builders that they list.
+const ENDING: [&str; 2] = ["CancelRelatedBuilds", "StopRelatedBuilds"];
 
 /// What says that a wanted tag is nobody's.
 fn missing_tag(value: &Node, from: &Candidates) -> String {

@@ -249,3 +249,33 @@ type = "Scheduler"
 name = "s"
 builders = ["b"]
 "#;
+
+#[test]
+fn cfl_50_steps_that_end_builds_select_their_builders() {
+    let ended = |builders: &str| {
+        let files = farm(&format!(
+            "[[builders]]\nname = \"x\"\nslaves = [\"one\"]\nfactory = \"g\"\ntags = [\"t\"]\n\
+             [factories.g]\nsteps = [{{ type = \"CancelRelatedBuilds\", builders = {builders} }}, \
+             {{ type = \"StopRelatedBuilds\", builders = {builders} }}]\n"
+        ));
+        let expanded = expand_case(&files);
+        let steps = &expanded.root.json()["factories"]["g"]["steps"];
+        assert_eq!(steps[0]["builders"], steps[1]["builders"]);
+        let told = expanded.errors.iter().chain(&expanded.warnings);
+        let classes: Vec<_> = told.map(|told| told.class.name()).collect();
+        (steps[0]["builders"].clone(), classes)
+    };
+    let names = |names: &[&str]| Json::from(names);
+    assert_eq!(ended("{ tags = \"t\" }"), (names(&["x"]), vec![]));
+    assert_eq!(ended("[\"b*\", {}]"), (names(&["b*", "x", "b"]), vec![]));
+    assert_eq!(ended("[\"b*\"]"), (names(&["b*"]), vec![]));
+    // Nothing is not everything.
+    assert_eq!(
+        ended("{ tags = \"u\" }"),
+        (names(&[""]), vec!["no-match"; 2])
+    );
+    assert_eq!(
+        ended("{ tag = \"t\" }"),
+        (names(&[""]), vec!["unknown-key"; 2])
+    );
+}
