@@ -170,6 +170,56 @@ fn cfl_75_all_files_are_read_again_and_named() {
 }
 
 #[test]
+fn cfl_77_a_running_build_renders_the_old_values_to_its_end() {
+    let sandbox = Sandbox::new();
+    let gate = sandbox.gate("gate");
+    let mut steps = vec![shell("wait", &gate.command(), "")];
+    steps.push(shell("say", "echo %(kw:greeting)s {{ name }}", ""));
+    steps.push(shell(
+        "more",
+        "true",
+        "do_step_if = \"kw.greeting == 'hello'\"",
+    ));
+    let values = |greeting: &str, name: &str| {
+        format!("[vars]\nname = \"{name}\"\n[values]\ngreeting = \"'{greeting}'\"\n")
+    };
+    let setup = |greeting: &str, name: &str| {
+        Setup::new(&steps)
+            .slave("bot")
+            .tables(&values(greeting, name))
+    };
+    let mut master = Master::start(&sandbox, &setup("hello", "ann"));
+    let _slave = Slave::native(&sandbox, "bot", master.port());
+    master.wait_until_attached("bot");
+    let ends_with = |master: &Master<'_>, number: u64, said: &[u8], more: &str| {
+        let build = master.finished_build("full", number);
+        assert_eq!(master.log("full", number, "say"), said);
+        let last = build.steps.last().unwrap();
+        assert_eq!(last.result.as_deref(), Some(more), "build {number}");
+    };
+
+    // Another value by the command, another variable by the signal.
+    master.send_change("r0");
+    gate.wait_until_reached(1);
+    write(&master, &setup("bye", "ann").toml(master.port()));
+    let done = reconfigure(&master, &[]).ok();
+    let told: Vec<_> = done
+        .lines()
+        .filter(|line| line.contains("changed"))
+        .collect();
+    assert_eq!(told, ["value greeting: changed"], "{done}");
+    write(&master, &setup("bye", "bob").toml(master.port()));
+    master.process().signal(Signal::HUP);
+    let told = "reconfigured: builder full: changed: factory";
+    master.process().wait_for_line(told);
+    gate.open();
+    ends_with(&master, 0, b"hello ann\n", "success");
+    master.send_change("r1");
+    ends_with(&master, 1, b"bye bob\n", "skipped");
+    assert!(master.terminate().success());
+}
+
+#[test]
 fn lck_04_another_order_of_locks_waits_for_the_builds_that_have_the_old_one() {
     let sandbox = Sandbox::new();
     let gate = sandbox.gate("gate");
