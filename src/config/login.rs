@@ -70,6 +70,7 @@ impl LoginConfig {
     pub(super) fn read(value: &Value<'_>, buildbot_url: Option<&str>) -> Option<Self> {
         let mut table = value.table(&SHAPE)?;
         let mut login = Self::default();
+        let is_empty = SHAPE.keys.iter().all(|key| table.place(key).is_none());
         table.set_some("oidc", &mut login.oidc, |value| {
             OidcConfig::read(value, buildbot_url)
         });
@@ -78,6 +79,11 @@ impl LoginConfig {
             value.needs(Needed::PasswordFile(path.clone()));
             Some(path)
         });
+        if is_empty {
+            let message = "`[login]` lets nobody log in".to_owned();
+            let help = "add `oidc` or `htpasswd_file`, or remove the table";
+            table.sink.warning(table.span.clone(), message, help);
+        }
         table.finish();
         Some(login)
     }

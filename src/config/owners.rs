@@ -58,10 +58,16 @@ fn read_rule(mut table: Table<'_>, builders: &[&str]) -> Option<OwnerRule> {
         .into_iter()
         .filter(|key| table.place(key).is_some())
         .collect();
+    let has_people = table.place("people").is_some();
     let people = table.require("people", "[\"ann\"]");
     let people = people
         .and_then(|value| value.one_or_list())
         .unwrap_or_default();
+    if people.is_empty() && has_people {
+        let message = format!("{} names nobody", table.label);
+        let help = "name people, or remove the table";
+        table.sink.warning(table.span.clone(), message, help);
+    }
     let people: Vec<_> = people
         .iter()
         .filter_map(Value::name)

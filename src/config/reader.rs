@@ -11,6 +11,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::class::Class;
+use super::idle::IDLE;
 use super::needs::{Need, Needed};
 use super::shape::{KindShape, Shape, of};
 use super::spelling;
@@ -33,6 +34,8 @@ pub(super) struct Table<'a> {
     /// Its `type`, as soon as that was read.
     kind: Option<KindShape>,
     entries: BTreeMap<&'a str, (Range<usize>, &'a Node)>,
+    /// All that it has.
+    fields: &'a Fields,
 }
 
 impl<'a> Table<'a> {
@@ -46,6 +49,7 @@ impl<'a> Table<'a> {
         if shape.place.is_empty() {
             sink.root.get_or_init(|| shape);
         }
+        sink.saw_table(shape.place, "");
         let name = table.get("name").and_then(|n| n.data.as_str());
         let name = name.filter(|n| !n.is_empty() && !n.contains(char::is_control));
         let label = match name {
@@ -62,6 +66,7 @@ impl<'a> Table<'a> {
             shape,
             kind: None,
             entries: entries.collect(),
+            fields: table,
         }
     }
 
@@ -96,6 +101,7 @@ impl<'a> Table<'a> {
         };
         let kind = kinds.iter().find(|kind| shape_of(kind).name == name)?;
         self.kind = Some(shape_of(kind));
+        self.sink.saw_table(self.shape.place, name);
         Some(kind)
     }
 
@@ -139,6 +145,9 @@ impl<'a> Table<'a> {
     /// Takes the value of a required `key`; `example` is a value for the error message.
     pub(super) fn require(&mut self, key: &'static str, example: &str) -> Option<Value<'a>> {
         let value = self.take(key);
+        let kind = self.kind.filter(|kind| kind.keys().any(|own| own == key));
+        let kind = kind.map_or("", |kind| kind.name);
+        self.sink.saw_required(self.shape.place, kind, key);
         if value.is_none() && !self.has_misspelt(key) {
             let message = format!("{} needs `{key}`", self.label);
             let help = format!("add `{key} = {example}`");
@@ -219,8 +228,27 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Warns of settings that do nothing beside the others, and are written in the table itself.
+    fn warn_of_idle(&self) {
+        let kind = self.kind.map_or("", |kind| kind.name);
+        let rows = IDLE.iter().filter(|row| row.place == self.shape.place);
+        for row in rows {
+            let Some(field) = self.fields.field(row.key) else {
+                continue;
+            };
+            let written = self.sink.places.real(&field.key_place);
+            if self.entries.contains_key(row.key) || self.sink.bundled.contains(&written.0) {
+                continue;
+            }
+            if let Some((message, help)) = row.told(kind, self.fields, &self.label) {
+                self.sink.warning(field.key_place.clone(), message, help);
+            }
+        }
+    }
+
     /// Reports the keys that have not been taken.
     pub(super) fn finish(self) {
+        self.warn_of_idle();
         for (key, (span, _)) in &self.entries {
             let others = self.shape.kinds_with(key);
             let mut class = Class::UnknownKey;
@@ -269,6 +297,12 @@ impl<'a> Value<'a> {
     /// The value as it is.
     pub(super) fn raw(&self) -> &'a Data {
         self.wants([Wanted::Any]);
+        self.data()
+    }
+
+    /// The value as it is, which may have one of these forms.
+    pub(super) fn among(&self, forms: impl IntoIterator<Item = Wanted>) -> &'a Data {
+        self.wants(forms);
         self.data()
     }
 

@@ -441,8 +441,9 @@ fn read_builders<'a>(table: &mut Table<'a>, builders: &mut Builders<'a>) -> Vec<
         return Vec::new();
     };
     let entries = value.list();
-    let may_be_left_out = table.sink.incomplete.contains("builder");
-    if entries.as_ref().is_some_and(Vec::is_empty) && !may_be_left_out {
+    // A selector that finds nothing has been told.
+    let is_told = table.sink.incomplete.contains("builder") || table.sink.has_warned(&value.span());
+    if entries.as_ref().is_some_and(Vec::is_empty) && !is_told {
         let message = format!("{} has no builders", table.label);
         value
             .sink

@@ -29,6 +29,8 @@ pub(super) struct Sink<'a> {
     pub(super) incomplete: BTreeSet<&'static str>,
     /// The names of the variables, which are known only in braces.
     pub(super) variables: BTreeSet<String>,
+    /// Where the keys begin that bundles of defaults have.
+    pub(super) bundled: BTreeSet<usize>,
     errors: RefCell<Vec<ConfigError>>,
     warnings: RefCell<Vec<ConfigError>>,
     needs: RefCell<Vec<Need>>,
@@ -67,6 +69,7 @@ impl<'a> Sink<'a> {
             broken_lines: BTreeSet::new(),
             incomplete: BTreeSet::new(),
             variables: BTreeSet::new(),
+            bundled: BTreeSet::new(),
             errors: RefCell::default(),
             warnings: RefCell::default(),
             needs: RefCell::default(),
@@ -95,6 +98,20 @@ impl<'a> Sink<'a> {
     ) {
         if let Some(trace) = self.watcher {
             trace.saw(place, key, forms);
+        }
+    }
+
+    /// Tells who watches of a table at `place` of the type `kind`.
+    pub(super) fn saw_table(&self, place: &'static str, kind: &'static str) {
+        if let Some(trace) = self.watcher {
+            trace.saw_table(place, kind);
+        }
+    }
+
+    /// Tells who watches that `key` has to be in a table at `place` of the type `kind`.
+    pub(super) fn saw_required(&self, place: &'static str, kind: &'static str, key: &'static str) {
+        if let Some(trace) = self.watcher {
+            trace.saw_required(place, kind, key);
         }
     }
 
@@ -164,6 +181,14 @@ impl<'a> Sink<'a> {
     pub(super) fn warning(&self, span: Range<usize>, message: String, help: impl Into<String>) {
         let warning = self.problem(Class::WrongType, span, message, help.into());
         self.warnings.borrow_mut().push(warning);
+    }
+
+    /// Whether there is a warning at `span`.
+    pub(super) fn has_warned(&self, span: &Range<usize>) -> bool {
+        let warnings = self.warnings.borrow();
+        warnings
+            .iter()
+            .any(|warning| warning.span.as_ref() == Some(span))
     }
 
     /// Notes something that nothing uses.

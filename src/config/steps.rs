@@ -578,8 +578,9 @@ pub(super) fn read_step<'a>(
     }
     let earlier = unique_names(before.iter().map(|step| step.name.as_str()));
     let earlier = (before.len() == at).then_some(earlier.as_slice());
-    let output = step.kind.settings().output();
-    step.rules.read(&mut table, earlier, output);
+    let (output, printed) = (step.kind.settings().output(), step.kind.settings().prints());
+    step.rules
+        .read(&mut table, earlier, (output, printed.as_ref()));
     step.read_metrics(&mut table);
     table.finish();
     Some(step)

@@ -10,6 +10,7 @@ mod buildbot_names;
 mod example;
 mod expressions;
 mod factories;
+mod idle;
 mod irc;
 mod latent;
 mod mail_notifier;
@@ -17,6 +18,8 @@ mod mistakes;
 mod near_names;
 mod schema;
 mod unused;
+
+pub(in crate::config) use self::schema::{mistakes_by, schema_of_tests};
 
 /// A small configuration that is right.
 const SMALL: &str = r#"
@@ -46,6 +49,7 @@ fn accept(text: &str) -> Config {
         Ok((config, mut warnings)) => {
             warnings.retain(|warning| warning.class != Class::Unused);
             assert_eq!(lines(&warnings), "", "warnings");
+            assert_eq!(mistakes_by(schema_of_tests(), text), [""; 0]);
             config
         }
         Err(errors) => panic!("{errors}"),
@@ -91,6 +95,19 @@ fn check(from: &str, to: &str, expected: &str) {
 /// The step `step`, a table of TOML, in a configuration with these further lines; else all that is
 /// wrong.
 pub(in crate::config) fn read_step(step: &str, more: &str) -> Result<StepConfig, Vec<String>> {
+    match parse_step(step, more) {
+        Ok((config, _)) => Ok(config.builders[0].factory.steps[0].clone()),
+        Err(errors) => Err(errors.errors.iter().map(|e| e.message.clone()).collect()),
+    }
+}
+
+/// The warnings of a configuration with this step.
+pub(in crate::config) fn warned(step: &str) -> String {
+    let (_, warnings) = parse_step(step, "").expect(step);
+    lines(&warnings)
+}
+
+fn parse_step(step: &str, more: &str) -> Result<(Config, Vec<ConfigError>), ConfigErrors> {
     let text = format!(
         "title = \"t\"\ntitle_url = \"http://localhost/\"\nbuildbot_url = \"http://localhost/\"\n\
          slave_port = 9989\n\
@@ -98,10 +115,7 @@ pub(in crate::config) fn read_step(step: &str, more: &str) -> Result<StepConfig,
          [[slaves]]\nname = \"s\"\npassword = \"p\"\n\
          [[builders]]\nname = \"b\"\nslaves = [\"s\"]\nfactory = \"f\"\n{more}"
     );
-    match parse(&text, "master.toml", &Ok(Zone::UTC)) {
-        Ok((config, _)) => Ok(config.builders[0].factory.steps[0].clone()),
-        Err(errors) => Err(errors.errors.iter().map(|e| e.message.clone()).collect()),
-    }
+    parse(&text, "master.toml", &Ok(Zone::UTC))
 }
 
 /// The one mistake in a step.

@@ -11,6 +11,7 @@ use crate::config::mail::{FROM, is_recipient};
 use crate::config::mail_transport::{MailTransport, read_command};
 use crate::config::needs::Needed;
 use crate::config::reader::{Table, Value};
+use crate::config::trace::Wanted;
 
 /// Settings of `MailNotifier`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -148,6 +149,7 @@ impl MailNotifierConfig {
         table.set("add_logs", &mut self.add_logs, read_logs);
         table.set("add_patch", &mut self.add_patch, Value::flag);
         table.set("subject", &mut self.subject, read_subject);
+        let lookup = table.place("lookup");
         table.set("lookup", &mut self.lookup, read_lookup);
         table.set("extra_recipients", &mut self.extra_recipients, |value| {
             value.list()?.iter().map(read_recipient).collect()
@@ -159,6 +161,14 @@ impl MailNotifierConfig {
         table.set("html", &mut self.html, Value::flag);
         table.set("together", &mut self.together, Value::flag);
         table.set("problems", &mut self.problems, Value::flag);
+        if let (Some(place), false, false) = (lookup, self.to_interested, self.problems) {
+            let message = format!(
+                "`lookup` of {} does nothing: only lists get mail",
+                table.label
+            );
+            let help = "remove it, or set `send_to_interested_users = true`";
+            table.sink.warning(place, message, help);
+        }
         if !self.to_interested && self.extra_recipients.is_empty() {
             let message = format!("{} has no recipients", table.label);
             let help = "name some in `extra_recipients`, or set `send_to_interested_users = true`";
@@ -191,10 +201,10 @@ fn read_recipient(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_logs(value: &Value<'_>) -> Option<AttachedLogs> {
-    match value.raw().as_bool() {
+    match value.among([Wanted::Flag, Wanted::List]).as_bool() {
         Some(true) => Some(AttachedLogs::All),
         Some(false) => Some(AttachedLogs::None),
-        None if value.raw().is_array() => {
+        None if value.data().is_array() => {
             let names = value.list()?;
             let names = names.iter().map(|name| Some(name.name()?.to_owned()));
             Some(AttachedLogs::Named(names.collect::<Option<_>>()?))
@@ -230,7 +240,8 @@ fn read_subject(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_lookup(value: &Value<'_>) -> Option<MailLookup> {
-    if value.raw().is_str() {
+    let forms = [Wanted::Text, Wanted::List, Wanted::Table];
+    if value.among(forms).is_str() {
         let domain = value.name()?.trim_start_matches('@');
         if domain.contains(|c: char| c == '@' || c.is_whitespace()) {
             value.error("is not a domain", "for example `lookup = \"example.org\"`");
@@ -238,7 +249,7 @@ fn read_lookup(value: &Value<'_>) -> Option<MailLookup> {
         }
         return Some(MailLookup::Domain(domain.to_owned()));
     }
-    if value.raw().is_array() {
+    if value.data().is_array() {
         return read_command(value).map(MailLookup::Command);
     }
     let entries = value.entries();
@@ -267,7 +278,7 @@ pub(super) fn read_template(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_headers(value: &Value<'_>) -> Option<BTreeMap<String, String>> {
-    if !value.raw().is_table() {
+    if !value.data().is_table() {
         return value.expected("a table", "for example `{ X-Team = \"core\" }`");
     }
     let mut headers = BTreeMap::new();

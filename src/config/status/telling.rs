@@ -8,6 +8,7 @@ use super::Around;
 use crate::config::builders::BuilderConfig;
 use crate::config::expression::{self, Expression, Scope};
 use crate::config::reader::{Table, Value};
+use crate::config::trace::Wanted;
 use crate::model::{BuilderName, Letter, NewsMode, PreviousBuild, Properties, Results};
 
 /// Which builds a status target reports.
@@ -64,7 +65,7 @@ impl Telling {
         self.read_builders(table, kind, around);
         self.modes = NewsMode::USUAL.to_vec();
         let problems = table.peek("problems");
-        let tells_of_problems = problems.is_some_and(|value| value.raw().as_bool() == Some(true));
+        let tells_of_problems = problems.is_some_and(|value| value.data().as_bool() == Some(true));
         table.set("mode", &mut self.modes, |value| {
             let modes = read_modes(value)?;
             if modes.is_empty() && !tells_of_problems {
@@ -114,6 +115,9 @@ impl Telling {
         }
         self.builders = builders.and_then(|value| {
             let entries = value.list()?;
+            if !table.sink.incomplete.contains("builder") {
+                warn_of_none(&value, &entries);
+            }
             let known = entries
                 .iter()
                 .filter_map(|entry| around.builders.refer_to(entry));
@@ -121,6 +125,7 @@ impl Telling {
         });
         self.tags = tags.and_then(|value| {
             let entries = value.list()?;
+            warn_of_none(&value, &entries);
             let tags = entries.iter().filter_map(Value::name);
             Some(tags.map(str::to_owned).collect())
         });
@@ -166,11 +171,21 @@ impl EndedBuild<'_> {
     }
 }
 
+/// Warns of an empty list, unless it is that of a selector, which was told.
+fn warn_of_none(value: &Value<'_>, entries: &[Value<'_>]) {
+    if entries.is_empty() && !value.sink.has_warned(&value.span()) {
+        let message = format!("{} is told of no builds", value.label);
+        let help = format!("leave `{}` out for those of all builders", value.key);
+        value.sink.warning(value.span(), message, help);
+    }
+}
+
 /// A mode, or a list of them (MAL-01, MAL-02).
 fn read_modes(value: &Value<'_>) -> Option<Vec<NewsMode>> {
-    if value.raw().is_str() {
-        let mut words = vec!["all"];
-        words.extend(NewsMode::ALL.map(NewsMode::as_str));
+    let mut words = vec!["all"];
+    words.extend(NewsMode::ALL.map(NewsMode::as_str));
+    value.wants(words.iter().copied().map(Wanted::Word));
+    if value.among([Wanted::List]).is_str() {
         return Some(match value.one_of(&words)? {
             "all" => NewsMode::OF_ALL.to_vec(),
             "warnings" => NewsMode::OF_WARNINGS.to_vec(),
@@ -179,7 +194,7 @@ fn read_modes(value: &Value<'_>) -> Option<Vec<NewsMode>> {
     }
     let mut modes = Vec::new();
     for entry in value.list()? {
-        if entry.raw().as_str() == Some("all") {
+        if entry.data().as_str() == Some("all") {
             entry.error(
                 "has `all` in a list",
                 "write `mode = \"all\"`, or name the modes",

@@ -35,11 +35,25 @@ pub(super) trait StepSettings {
         Output::Lines
     }
 
+    /// What its command prints, if that is known; absent where the master adds logs of its own.
+    fn prints(&self) -> Option<Printed> {
+        None
+    }
+
     /// The kind of the step, and the program that it runs on a slave, unless the user has to name
     /// that or says where to look for it.
     fn program(&self) -> Option<(&'static str, &'static str)> {
         None
     }
+}
+
+/// What the command of a step prints.
+#[derive(Debug)]
+pub(super) struct Printed {
+    /// Whether its output gets here.
+    pub(super) has_output: bool,
+    /// The names of its log files.
+    pub(super) logs: Vec<String>,
 }
 
 /// What the commands of a step leave behind for its expressions (CFL-116).

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 use crate::config::template::Template;
+use crate::config::trace::Wanted;
 use crate::model::TestFormat;
 
 /// What a step says of its tests.
@@ -81,12 +82,13 @@ impl TestSettings {
         if !table.has_key(decide) {
             return;
         }
+        let place = table.place(tests);
         table.set(tests, &mut self.tests, read_reports);
         table.set(decide, &mut self.tests_decide, Value::flag);
         table.set(required, &mut self.tests_required, Value::flag);
         if self.tests.is_empty()
             && self.tests_required
-            && let Some(place) = table.place(tests)
+            && let Some(place) = place
         {
             let message = "`tests` names no reports, but tests are required".to_owned();
             table.sink.error(place, message, "name a report");
@@ -147,8 +149,9 @@ fn read_report(mut table: Table<'_>) -> Option<TestReports> {
 
 /// Reads the name of a format, or a table with the program that reads it.
 fn read_format(value: &Value<'_>) -> Option<ReportFormat> {
-    if !value.raw().is_table() {
-        let names = TestFormat::ALL.map(|(name, _)| name);
+    let names = TestFormat::ALL.map(|(name, _)| name);
+    value.wants(names.map(Wanted::Word));
+    if !value.among([Wanted::Table]).is_table() {
         return TestFormat::named(value.one_of(&names)?).map(ReportFormat::Known);
     }
     let mut table = value.table(&PROGRAM)?;

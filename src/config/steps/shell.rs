@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-use super::kind::{Output, StepSettings};
+use super::kind::{Output, Printed, StepSettings};
 use super::output::OutputReader;
 use super::reports::TestSettings;
 use super::source::TIMEOUT;
@@ -16,6 +16,7 @@ use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 use crate::config::spelling;
 use crate::config::template::Template;
+use crate::config::trace::Wanted;
 use crate::model::Results;
 
 /// Settings of `ShellCommand` (STP-05).
@@ -295,6 +296,18 @@ impl StepSettings for ShellStepConfig {
             Output::Lines
         }
     }
+
+    fn prints(&self) -> Option<Printed> {
+        let is_plain = self.reader == OutputReader::Nothing && self.sequence.is_empty();
+        is_plain.then(|| Printed {
+            has_output: self.want_stdout || self.want_stderr,
+            logs: self
+                .logfiles
+                .iter()
+                .map(|(name, ..)| name.clone())
+                .collect(),
+        })
+    }
 }
 
 impl ShellStepConfig {
@@ -335,7 +348,7 @@ impl ShellStepConfig {
 
 /// Reads a command line or a list of words.
 pub(in crate::config) fn read_command(value: &Value<'_>) -> Option<CommandWords> {
-    let raw = value.raw();
+    let raw = value.among([Wanted::Text, Wanted::List, Wanted::AnyTable]);
     if raw.as_str().is_some_and(|line| line.trim().is_empty())
         || raw.as_array().is_some_and(|words| words.is_empty())
     {
@@ -367,10 +380,10 @@ fn read_log_file((name, value): &(&str, Value<'_>)) -> Option<(String, Template,
         let help = "`stdio` is the log of the command's own output; choose another name";
         value.sink.error(value.key_span.clone(), message, help);
     }
-    if value.raw().is_str() {
+    if value.data().is_str() {
         return Some(((*name).to_owned(), value.template()?, false));
     }
-    if !value.raw().is_table() {
+    if !value.data().is_table() {
         let help = "for example \"build/test.log\", or { filename = \"…\", follow = true }";
         return value.expected("a path", help);
     }
@@ -398,7 +411,8 @@ pub(super) fn read_signal(value: &Value<'_>) -> Option<String> {
 }
 
 fn read_use_pty(value: &Value<'_>) -> Option<Option<bool>> {
-    match value.raw().as_str() {
+    let forms = [Wanted::Flag, Wanted::Word("slave-config")];
+    match value.among(forms).as_str() {
         Some("slave-config") => Some(None),
         Some(_) | None => value.flag().map(Some),
     }
@@ -427,7 +441,7 @@ fn read_exit_code(value: &Value<'_>) -> Option<ExitCode> {
         let name = value.one_of(&Results::ALL.map(Results::as_str));
         name.and_then(Results::from_name)
     };
-    if !value.raw().is_table() {
+    if !value.data().is_table() {
         return result_of(value).map(ExitCode::from);
     }
     let mut table = value.table(&EXIT_CODE)?;

@@ -11,6 +11,7 @@ fn with(settings: &str, values: &str) -> String {
 #[test]
 fn rules_of_a_step_are_taken() {
     let settings = r#"do_step_if = "prop.a", hide_step_if = true, drop_empty = true,
+        logfiles = { l = "l" },
         watch = [{ match = "^x", count = "n" }, { in = "l", from = "a", to = "b", log = "c" }],
         result = "'warnings' if count.n", set = { p = "stdout | trim", "q-r" = "kw.v" }"#;
     let values = "[values]\nv = \"rc ~ kw.w\"\nw = \"1\"\n";

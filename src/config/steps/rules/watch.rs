@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::config::pattern;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
+use crate::config::steps::kind::Printed;
 use crate::model::Results;
 
 /// A rule on lines.
@@ -125,8 +126,8 @@ pub(in crate::config::steps) fn pattern(value: &Value<'_>) -> Option<WatchPatter
     }
 }
 
-/// Reads the rules.
-pub(super) fn read(value: &Value<'_>) -> Option<Vec<WatchRule>> {
+/// Reads the rules on what a step prints.
+pub(super) fn read(value: &Value<'_>, printed: Option<&Printed>) -> Option<Vec<WatchRule>> {
     let tables = value.tables(&RULE);
     if tables.len() > MOST_RULES {
         value.error(
@@ -135,7 +136,10 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<WatchRule>> {
         );
         return None;
     }
-    let rules: Vec<WatchRule> = tables.into_iter().filter_map(read_rule).collect();
+    let rules: Vec<WatchRule> = tables
+        .into_iter()
+        .filter_map(|table| read_rule(table, printed))
+        .collect();
     let logs: BTreeSet<&str> = rules
         .iter()
         .filter_map(|rule| rule.log.as_deref())
@@ -150,13 +154,39 @@ pub(super) fn read(value: &Value<'_>) -> Option<Vec<WatchRule>> {
     Some(rules)
 }
 
+/// The log of the output.
+const STDIO: &str = "stdio";
+
 /// So many rules may a step have.
 const MOST_RULES: usize = 50;
 
 /// So many logs may they fill.
 const MOST_LOGS: usize = 20;
 
-fn read_rule(mut table: Table<'_>) -> Option<WatchRule> {
+/// Warns of a rule whose lines never come.
+fn check_log(table: &Table<'_>, printed: &Printed) {
+    let (place, message) = match table.text_of("in") {
+        Some((log, place)) if log != STDIO && !printed.logs.iter().any(|known| known == log) => (
+            place,
+            format!(
+                "`in` of {} names `{log}`, which is not a log of the step",
+                table.label
+            ),
+        ),
+        None if !printed.has_output => {
+            let message = format!("{} is on output that does not get here", table.label);
+            (table.span.clone(), message)
+        }
+        Some(_) | None => return,
+    };
+    let help = "name one of `logfiles` as `in`, or remove the rule";
+    table.sink.warning(place, message, help);
+}
+
+fn read_rule(mut table: Table<'_>, printed: Option<&Printed>) -> Option<WatchRule> {
+    if let Some(printed) = printed {
+        check_log(&table, printed);
+    }
     let text = |v: &Value<'_>| v.name().map(str::to_owned);
     let (mut log_in, mut count, mut log, mut url, mut property) = (None, None, None, None, None);
     let mut others = ["result", "count", "url", "property"].into_iter();
@@ -172,7 +202,7 @@ fn read_rule(mut table: Table<'_>) -> Option<WatchRule> {
     table.set_some("count", &mut count, text);
     table.set_some("log", &mut log, |v| {
         let name = v.name()?;
-        if name == "stdio" {
+        if name == STDIO {
             v.error("is the log of the output itself", "choose another name");
             return None;
         }

@@ -2,8 +2,9 @@ use super::*;
 
 /// The mistakes of a provider with these settings, in a file with the address of the master.
 fn mistakes(settings: &str) -> Vec<String> {
-    let text =
-        format!("buildbot_url = \"https://ci.example/\"\n[login]\noidc = {{ {settings} }}\n");
+    let text = format!(
+        "buildbot_url = \"https://ci.example/\"\nweb = {{ port = 8010 }}\n[login]\noidc = {{ {settings} }}\n"
+    );
     let result = parse(&text, "master.toml", &Ok(Zone::UTC));
     let errors = result.map_or_else(|errors| errors.errors, |(_, warnings)| warnings);
     errors
@@ -77,7 +78,7 @@ fn lgn_04_the_client_secret_is_not_in_the_file() {
 
 #[test]
 fn lgn_04_a_provider_needs_the_outside_name_of_the_master() {
-    let text = format!("[login]\noidc = {{ {RIGHT} }}\n");
+    let text = format!("web = {{ port = 8010 }}\n[login]\noidc = {{ {RIGHT} }}\n");
     let warned = |text: &str| {
         let (_, warnings) = parse(text, "master.toml", &Ok(Zone::UTC)).unwrap();
         warnings[0].message.clone()

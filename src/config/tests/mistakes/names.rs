@@ -329,20 +329,7 @@ fn pol_06_pol_09_settings_of_pollers_are_checked() {
             git("usetimestamps = true"),
             "23:1: unknown key `usetimestamps` of change source (it is called `timestamps` here)",
         ),
-        (
-            git("branch = \"main\""),
-            "accepted",
-        ),
-        (
-            git("branch = \"main\"\nbranches = [\"main\"]"),
-            "23:1: change source has both `branch` and `branches` (keep one of them: `branch` names one \
-             branch, `branches` has rules)",
-        ),
-        (
-            git("branch = \"rel-*\""),
-            "23:10: `branch` of change source is not the name of a branch (for patterns, write \
-             `branches = [\"rel-*\"]`)",
-        ),
+        (git("branch = \"main\""), "accepted"),
         (
             git("password = \"x\""),
             "20:1: change source has a password and no user (add `username = \"…\"`)",
