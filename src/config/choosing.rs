@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::condition::Condition;
 use super::expression::{Expression, Mode};
 use super::reader::{Table, Value};
+use super::trace::Wanted;
 use super::visible::{OF_REQUEST, OF_REQUEST_AND_SLAVE, OF_REQUEST_AND_SLAVES, Sees};
 
 /// Which of several idle slaves gets a build (BLD-05).
@@ -156,7 +157,8 @@ impl Value<'_> {
 
     /// `true` or `"compatible"`, `false` or `"never"`, or `"always-same-branch"`.
     fn merge_rule(&self) -> Option<MergeRule> {
-        if !self.raw().is_str() {
+        self.wants(MERGE_RULES.map(Wanted::Word));
+        if !self.among([Wanted::Flag]).is_str() {
             let merges = self.flag()?;
             return Some(if merges {
                 MergeRule::Compatible
@@ -164,7 +166,7 @@ impl Value<'_> {
                 MergeRule::Never
             });
         }
-        match self.one_of(&["compatible", "never", "always-same-branch"])? {
+        match self.one_of(&MERGE_RULES)? {
             "never" => Some(MergeRule::Never),
             "always-same-branch" => Some(MergeRule::SameBranch),
             _ => Some(MergeRule::Compatible),
@@ -178,6 +180,9 @@ pub(super) fn read_tags(value: &Value<'_>) -> Option<Vec<String>> {
     let tags = entries.iter().filter_map(Value::name);
     Some(tags.map(str::to_owned).collect())
 }
+
+/// The words for rules of merging.
+const MERGE_RULES: [&str; 3] = ["compatible", "never", "always-same-branch"];
 
 /// Priorities go from minus this to this.
 const HIGHEST_PRIORITY: i32 = 1_000_000;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::reader::Value;
 use super::template::Template;
+use super::trace::Wanted;
 
 /// Variables that a command gets beside those that are there.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -35,7 +36,7 @@ impl Value<'_> {
     /// A table of variables, of which `false` removes one; or a list form that stands for one.
     pub(super) fn environment(&self) -> Option<Environment> {
         let mut env = Environment::default();
-        if self.raw().is_str() {
+        if self.among([Wanted::Text, Wanted::Table]).is_str() {
             let (table, _) = self.word()?;
             if !table.is_list() {
                 let help =
@@ -52,11 +53,13 @@ impl Value<'_> {
                 value.sink.error(span, message, "leave out `=`");
             } else if value.is_false() {
                 env.variables.insert(name.to_owned(), None);
-            } else if value.raw().is_table() {
+            } else if value.data().is_table() {
                 if let Some(template) = value.secret_template() {
                     env.variables.insert(name.to_owned(), Some(template));
                 }
-            } else if !value.raw().is_str() && !value.raw().is_array() && !value.raw().is_integer()
+            } else if !value.data().is_str()
+                && !value.data().is_array()
+                && !value.data().is_integer()
             {
                 let help = "put it in quotes; `false` removes a variable";
                 value.expected::<()>("a string or a list of strings", help);

@@ -18,6 +18,7 @@ use super::steps::{
     source, svn,
 };
 use super::template::Template;
+use super::trace::Wanted;
 
 /// A list of steps. Two are equal if their steps are, whatever they are called (CFL-76).
 #[derive(Clone, Debug, Default, Serialize)]
@@ -273,7 +274,10 @@ fn autoconf(reading: &mut Reading<'_, '_>, usual: AutoconfWords) -> Vec<StepConf
 /// The command that makes `configure`: `true` stands for the usual one.
 fn reconf(reading: &mut Reading<'_, '_>) -> Option<CommandWords> {
     let value = reading.table.take("reconf")?;
-    match value.raw().as_bool() {
+    match value
+        .among([Wanted::Flag, Wanted::Text, Wanted::List])
+        .as_bool()
+    {
         Some(true) => Some(CommandWords::of(&["autoreconf", "-si"])),
         Some(false) => None,
         None => read_command(&value),

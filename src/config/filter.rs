@@ -8,6 +8,7 @@ use super::expression::Mode;
 use super::pattern::{ChangeFilter, FilePatterns, PatternError, TextMatch};
 use super::reader::Value;
 use super::shape::Shape;
+use super::trace::Wanted;
 use super::visible::{OF_CHANGE, Sees};
 
 /// The keys of a filter; only schedulers have the last one.
@@ -95,11 +96,12 @@ fn read_fields(
 
 /// A text, `false` for an absent field, a list of those, `{ regex = … }` or `{ not = … }`.
 fn read_match(value: &Value<'_>) -> Option<TextMatch> {
-    if !value.raw().is_table() {
+    let forms = [Wanted::Text, Wanted::False, Wanted::List, Wanted::Table];
+    if !value.among(forms).is_table() {
         let entries = value.one_or_list()?;
         let texts = entries.iter().map(|entry| match entry.is_false() {
             true => Some(None),
-            false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
+            false if entry.data().is_str() => entry.text().map(|t| Some(t.to_owned())),
             false => {
                 let help = "a string, a list of strings, { regex = \"…\" }, { not = … }, or `false` for \
                             changes without it";
@@ -130,7 +132,8 @@ fn read_match(value: &Value<'_>) -> Option<TextMatch> {
 
 /// A glob, a list of globs, `{ regex = … }`, or `{ not = … }` with globs.
 fn read_files(value: &Value<'_>) -> Option<FilePatterns> {
-    if !value.raw().is_table() {
+    let forms = [Wanted::Text, Wanted::List, Wanted::Table];
+    if !value.among(forms).is_table() {
         return FilePatterns::from_globs(&globs(Some(value))?, &[]).ok();
     }
     let mut table = value.table(&MATCH)?;
@@ -156,7 +159,11 @@ pub(super) fn globs<'a>(value: Option<&Value<'a>>) -> Option<Vec<&'a str>> {
     let Some(value) = value else {
         return Some(Vec::new());
     };
-    if value.raw().as_array().is_some_and(|globs| globs.is_empty()) {
+    if value
+        .data()
+        .as_array()
+        .is_some_and(|globs| globs.is_empty())
+    {
         value.error("is empty", "leave it out, or name a pattern");
         return None;
     }

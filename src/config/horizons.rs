@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::quantities::{LONGEST, SHORTEST};
 use super::reader::{Table, Value};
 use super::shape::Shape;
+use super::trace::Wanted;
 
 /// How much of the past is kept: without a limit all of it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -62,11 +63,11 @@ impl Horizons {
 /// A number of the newest, a time, or a table of both.
 fn horizon(value: &Value<'_>) -> Option<Horizon> {
     let count = |value: &Value<'_>| value.integer(1..=u32::MAX);
-    let age = |value: &Value<'_>| match value.raw().as_str() {
+    let age = |value: &Value<'_>| match value.data().as_str() {
         Some(_) => value.duration(SHORTEST..=LONGEST),
         None => value.expected("a duration", AGE_HELP),
     };
-    let raw = value.raw();
+    let raw = value.among([Wanted::Integer, Wanted::Text, Wanted::Table]);
     if raw.is_table() {
         let mut table = value.table(&SHAPE)?;
         let horizon = Horizon {

@@ -3,6 +3,7 @@
 use super::address::{Listen, loopback, parse};
 use super::needs::Needed;
 use super::reader::Value;
+use super::trace::Wanted;
 
 impl Value<'_> {
     /// The addresses that it names: one setting, or a list of them.
@@ -23,10 +24,10 @@ impl Value<'_> {
     }
 
     fn listen_one(&self) -> Option<Vec<Listen>> {
-        if self.raw().is_integer() {
+        if self.among([Wanted::Integer, Wanted::Text]).is_integer() {
             return Some(loopback(self.integer(0..=u16::MAX)?));
         }
-        if !self.raw().is_str() {
+        if !self.data().is_str() {
             return self.expected("a port", HELP);
         }
         let text = self.text()?;

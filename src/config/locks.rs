@@ -14,6 +14,7 @@ use super::expression::{Expression, Scope, alike};
 use super::names::Names;
 use super::reader::{Sink, Table, Value};
 use super::shape::{KindShape, Shape, of};
+use super::trace::Wanted;
 use super::visible::Sees;
 use crate::model::{LockName, SlaveName};
 
@@ -352,10 +353,10 @@ impl<'a> Locks<'a> {
     }
 
     fn read_use(&self, entry: &Value<'a>) -> Option<(&'a str, LockMode)> {
-        if entry.raw().is_str() {
+        if entry.among([Wanted::Text, Wanted::Table]).is_str() {
             return Some((self.names.refer(entry)?, LockMode::Counting));
         }
-        if !entry.raw().is_table() {
+        if !entry.data().is_table() {
             let help = "for example [\"disk\", { name = \"license\", mode = \"exclusive\" }]";
             return entry.expected("names of locks", help);
         }

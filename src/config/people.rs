@@ -79,7 +79,7 @@ pub(super) fn read(root: &mut Table<'_>) -> (Vec<PersonConfig>, PeopleLookup) {
     let mut every = EVERY;
     for (name, value) in entries.into_iter().flatten() {
         // Somebody may be called as a setting is; a person is a table.
-        if !value.raw().is_table() && read_setting(name, &value, &mut lookup, &mut every) {
+        if !value.data().is_table() && read_setting(name, &value, &mut lookup, &mut every) {
             continue;
         }
         if !is_name(name) {

@@ -244,7 +244,7 @@ fn read_on(mut table: Table<'_>, names: &Known<'_>) -> ObjectPatterns {
 
 /// Checks that a plain name is one of `known`.
 pub(super) fn check_name(entry: &Value<'_>, noun: &str, known: &[&str]) {
-    let Some(name) = entry.raw().as_str() else {
+    let Some(name) = entry.data().as_str() else {
         return;
     };
     if !NamePatterns::is_plain(name) || known.contains(&name) {

@@ -48,7 +48,7 @@ impl Value<'_> {
     /// Notes the properties that its text, which was read as `template`, asks for.
     pub(super) fn asks_for_properties(&self, template: &Template) {
         for name in template.named_properties() {
-            let found = self.raw().as_str().and_then(|text| text.find(name));
+            let found = self.data().as_str().and_then(|text| text.find(name));
             let span = found.map_or_else(|| self.span(), |at| self.part(at..at + name.len()));
             self.sink.properties.borrow_mut().asks(name, span);
         }

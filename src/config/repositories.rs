@@ -13,6 +13,7 @@ use super::pattern::TextMatch;
 use super::reader::{Table, Value};
 use super::secret::Secret;
 use super::shape::Shape;
+use super::trace::Wanted;
 use crate::model::NewChange;
 
 pub(super) use self::access::{CREDENTIALS, HOST};
@@ -238,7 +239,7 @@ pub fn register(repositories: &[RepositoryConfig], change: &mut NewChange) {
 fn read_urls(value: &Value<'_>, before: &[RepositoryConfig]) -> Vec<RepositoryUrl> {
     let mut urls = Vec::new();
     for entry in value.one_or_list().unwrap_or_default() {
-        if entry.raw().is_table() {
+        if entry.among([Wanted::Text, Wanted::Table]).is_table() {
             urls.extend(read_pattern(&entry).map(RepositoryUrl::Pattern));
             continue;
         }

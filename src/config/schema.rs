@@ -32,6 +32,7 @@ pub fn schema() -> Json {
         tables: RefCell::default(),
     };
     let mut schema = maker.object("", maker.shape(""));
+    schema.insert("allOf".to_owned(), json!([maker.needs_of_a_whole_file()]));
     schema.insert(
         "$schema".to_owned(),
         json!("http://json-schema.org/draft-07/schema#"),
@@ -105,6 +106,21 @@ const WITH_WORDS: [&str; 5] = [
     "schedulers",
     "change_sources",
     "factories.*.steps",
+];
+
+/// The keys that have to be there only if another one is not.
+const MAY_BE_LEFT_OUT: &[(&str, &str)] = &[
+    ("change_sources", "cvsmodule"),
+    ("change_sources", "cvsroot"),
+    ("change_sources", "repourl"),
+    ("schedulers.parameters", "choices"),
+    ("steps", "base_url"),
+    ("steps", "distribution"),
+    ("steps", "p4base"),
+    ("steps", "property"),
+    ("steps", "repourl"),
+    ("steps", "tests"),
+    ("steps", "value"),
 ];
 
 /// The lists in which a table selects slaves or builders (CFL-50).
@@ -185,7 +201,8 @@ impl Maker {
                 | Wanted::Integer
                 | Wanted::Number
                 | Wanted::List
-                | Wanted::Table => None,
+                | Wanted::Table
+                | Wanted::AnyTable => None,
             })
             .collect();
         let mut all: Vec<Json> = Vec::new();
@@ -199,8 +216,10 @@ impl Maker {
             Wanted::False => Some(json!({ "const": false })),
             Wanted::Integer => Some(json!({ "type": "integer" })),
             Wanted::Number => Some(json!({ "type": "number" })),
+            Wanted::List if forms.contains(&Wanted::AnyTable) => Some(json!({ "type": "array" })),
             Wanted::List => Some(json!({ "type": "array", "items": self.entries(path) })),
             Wanted::Table => Some(self.table(path)),
+            Wanted::AnyTable => Some(json!({ "type": "object" })),
         }));
         if SELECTABLE.contains(&key) && forms.contains(&Wanted::List) {
             all.push(self.named("selector", selector));
@@ -241,6 +260,76 @@ impl Maker {
             self.named(&name, || Json::Object(self.object(path, shape)))
         });
         objects.collect()
+    }
+
+    /// What has to be there in a file that is a configuration by itself. Elsewhere, bundles of
+    /// defaults may give it, which can stand in other files.
+    fn needs_of_a_whole_file(&self) -> Json {
+        let other_files = [
+            json!({ "required": ["defaults"] }),
+            json!({ "required": ["include"] }),
+        ];
+        let whole = json!({
+            "required": ["slaves", "factories", "builders"],
+            "not": { "anyOf": other_files },
+        });
+        json!({ "if": whole, "then": self.needs("") })
+    }
+
+    /// What has to be in the table at `path` and in those below it.
+    fn needs(&self, path: &str) -> Json {
+        let mut needs = Map::new();
+        if let [shape] = self.at(path)[..] {
+            let here = |kind: &str| {
+                let mut keys = self.trace.required(shape.place, kind);
+                keys.retain(|key| !MAY_BE_LEFT_OUT.contains(&(shape.place, *key)));
+                keys
+            };
+            let of_kinds = (shape.kinds)().into_iter().filter_map(|kind| {
+                let keys = here(kind.name);
+                let is_kind = json!({
+                    "properties": { "type": { "const": kind.name } },
+                    "required": ["type"],
+                });
+                (!keys.is_empty()).then(|| json!({ "if": is_kind, "then": { "required": keys } }))
+            });
+            let mut all: Vec<Json> = of_kinds.collect();
+            if !here("").is_empty() {
+                // A step that uses another factory has nothing else.
+                let is_use = json!({ "required": ["use"] });
+                all.push(json!({ "if": { "not": is_use }, "then": { "required": here("") } }));
+            }
+            if !all.is_empty() {
+                needs.insert("allOf".to_owned(), Json::Array(all));
+            }
+        }
+        let mut properties = Map::new();
+        for key in self.below(path) {
+            let below = match path {
+                "" => key.to_owned(),
+                _ => format!("{path}.{key}"),
+            };
+            let table = self.named(&format!("needs.{below}"), || self.needs(&below));
+            let value = json!({ "allOf": [table, { "items": table }] });
+            match key {
+                "*" => drop(needs.insert("additionalProperties".to_owned(), value)),
+                _ => drop(properties.insert(key.to_owned(), value)),
+            }
+        }
+        if !properties.is_empty() {
+            needs.insert("properties".to_owned(), Json::Object(properties));
+        }
+        Json::Object(needs)
+    }
+
+    /// The keys below `path` with tables, or tables below them.
+    fn below<'p>(&'p self, path: &'p str) -> BTreeSet<&'static str> {
+        let shapes = self.shapes.iter().filter(|(at, _)| !at.is_empty());
+        let rests = shapes.filter_map(|(at, _)| match path {
+            "" => Some(*at),
+            _ => at.strip_prefix(path)?.strip_prefix('.'),
+        });
+        rests.filter_map(|rest| rest.split('.').next()).collect()
     }
 
     /// A reference to the table of this name, which is made when it is first wanted.

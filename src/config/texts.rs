@@ -7,6 +7,7 @@ use super::reader::Value;
 use super::secret::Secret;
 use super::shape::Shape;
 use super::template::{SecretSource, Template, TemplatePart, Wrong, lost_sign};
+use super::trace::Wanted;
 use crate::model::PATH_SEPARATOR;
 
 /// `{ secret = … }` and its like, in place of a text (CFL-95).
@@ -31,24 +32,24 @@ pub(super) static POSITIONAL: Shape = Shape {
     kinds: Vec::new,
 };
 
+/// The forms of a text with forms: a number is its text, and a table is a secret or has positions.
+const TEMPLATE: [Wanted; 3] = [Wanted::Text, Wanted::Integer, Wanted::AnyTable];
+
 /// What is shown in place of a secret by default.
 const SHOWN: &str = "XXXXXX";
 
 impl Value<'_> {
     /// Its text, with its forms. A whole number is its decimal text (CFL-29).
     pub(super) fn template(&self) -> Option<Template> {
-        if self
-            .raw()
-            .as_table()
-            .is_some_and(|t| t.contains_key("format"))
-        {
+        let table = self.among(TEMPLATE).as_table();
+        if table.is_some_and(|t| t.contains_key("format")) {
             return self.positional();
         }
-        if self.raw().is_integer() {
+        if self.data().is_integer() {
             let number = self.integer(i64::MIN..=i64::MAX)?;
             return Some(Template::literal(number.to_string()));
         }
-        if self.raw().is_float() {
+        if self.data().is_float() {
             return self.expected("a string", "put it in quotes");
         }
         let text = self.text()?;
@@ -62,7 +63,7 @@ impl Value<'_> {
             let (secret, shown) = self.secret()?;
             return Some((secret, Some(shown)));
         }
-        if !self.raw().is_str() {
+        if !self.data().is_str() {
             return Some((self.template()?, None));
         }
         let text = self.text()?;
@@ -140,7 +141,7 @@ impl Value<'_> {
 
     /// Whether it is a table other than `{ format = … }`.
     fn is_secret(&self) -> bool {
-        let table = self.raw().as_table();
+        let table = self.among(TEMPLATE).as_table();
         table.is_some_and(|table| !table.contains_key("format"))
     }
 

@@ -132,7 +132,7 @@ fn read_refs(value: &Value<'_>) -> Option<FilePatterns> {
     let globs: Vec<&str> = entries.iter().filter_map(Value::name).collect();
     let odd = entries
         .iter()
-        .find(|v| v.raw().as_str().is_some_and(|t| !t.starts_with("refs/")));
+        .find(|v| v.data().as_str().is_some_and(|t| !t.starts_with("refs/")));
     if let Some(odd) = odd {
         odd.error(
             "does not begin with `refs/`",

@@ -71,7 +71,9 @@ impl SourceSettings for HgPollerConfig {
         );
         self.ssh.read(table, known);
         table.set_some("bookmarks", &mut self.bookmarks, BranchRules::read);
-        let names_branches = ["branch", "branches"].iter().any(|key| table.place(key).is_some());
+        let names_branches = ["branch", "branches"]
+            .iter()
+            .any(|key| table.place(key).is_some());
         self.has_branches = self.bookmarks.is_none() || names_branches;
         self.branches = BranchRules::take(table, known);
         self.hg = program(table, "hg");

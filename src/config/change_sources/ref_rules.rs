@@ -8,6 +8,7 @@ use crate::config::pattern::{FilePatterns, PatternError, TextMatch};
 use crate::config::reader::{Table, Value};
 use crate::config::repositories::RepositoryConfig;
 use crate::config::shape::Shape;
+use crate::config::trace::Wanted;
 
 /// Which branches a poller follows. Two lists are equal if they were written alike.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -151,10 +152,10 @@ impl BranchRule {
     }
 
     fn read(value: &Value<'_>) -> Option<Self> {
-        if value.raw().is_str() {
+        if value.among([Wanted::Text, Wanted::Table]).is_str() {
             return Self::pattern(value, glob);
         }
-        if !value.raw().is_table() {
+        if !value.data().is_table() {
             let help = "write a name, a glob, `{ regex = \"…\" }` or `{ not = \"…\" }`";
             return value.expected("a string or a table", help);
         }

@@ -9,6 +9,7 @@ use crate::config::pattern::ChangeFilter;
 use crate::config::properties;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
+use crate::config::trace::Wanted;
 use crate::model::{NewChange, Properties};
 
 /// What a change source makes of its changes.
@@ -107,7 +108,7 @@ impl SetField {
     }
 
     fn read(value: &Value<'_>) -> Option<Self> {
-        if !value.raw().is_table() {
+        if !value.among([Wanted::Text, Wanted::Table]).is_table() {
             return value.text().map(|text| Self::Always(text.to_owned()));
         }
         let entries = value.entries().into_iter();

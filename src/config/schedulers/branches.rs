@@ -1,6 +1,7 @@
 //! Lists of branches, which several kinds have.
 
 use crate::config::reader::Value;
+use crate::config::trace::Wanted;
 
 /// A list of branches, among which `false` is the default branch (ANY-02).
 pub(super) fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
@@ -12,7 +13,7 @@ pub(super) fn read_branches(value: &Value<'_>) -> Option<Vec<Option<String>>> {
     }
     let text = |entry: &Value<'_>| match entry.is_false() {
         true => Some(None),
-        false if entry.raw().is_str() => entry.text().map(|t| Some(t.to_owned())),
+        false if entry.among([Wanted::Text]).is_str() => entry.text().map(|t| Some(t.to_owned())),
         false => entry.expected("a string", "a string, or `false` for the default branch"),
     };
     let texts: Vec<_> = entries.iter().map(text).collect();

@@ -42,7 +42,7 @@ impl Codebases {
     pub(super) fn read(&mut self, table: &mut Table<'_>, branch: Option<&str>) {
         table.set("codebases", &mut self.sources, |value| {
             let entries = value.entries();
-            if entries.is_empty() && value.raw().is_table() {
+            if entries.is_empty() && value.data().is_table() {
                 value.error("is empty", "leave it out, or name a codebase");
                 return None;
             }

@@ -8,6 +8,7 @@ use super::kind::SchedulerSettings;
 use super::timed::TimedBuild;
 use crate::config::calendar::{Calendar, Field};
 use crate::config::reader::{Table, Value};
+use crate::config::trace::Wanted;
 use crate::config::zones::{MachineZone, machine_zone, read_zone, zone_name};
 use crate::model::Zone;
 
@@ -181,7 +182,8 @@ fn read_calendar(table: &mut Table<'_>, keys: &[FieldKey; 5]) -> Option<Calendar
 
 /// A number, a text as cron has it, a list of these, or `"*"` for any.
 fn read_field(value: &Value<'_>, &(key, least, greatest): &FieldKey) -> Option<Field> {
-    if value.raw().as_str() == Some("*") {
+    let forms = [Wanted::Integer, Wanted::Text, Wanted::List];
+    if value.among(forms).as_str() == Some("*") {
         return Some(Field::Any);
     }
     let entries = value.one_or_list()?;
@@ -202,7 +204,7 @@ fn read_field(value: &Value<'_>, &(key, least, greatest): &FieldKey) -> Option<F
             "a number from {least} to {greatest}{named}, \"*/5\", \"1-3\", a list of them, or \"*\""
         )
     };
-    let numbers = entries.iter().map(|entry| match entry.raw().as_str() {
+    let numbers = entries.iter().map(|entry| match entry.data().as_str() {
         // Alone it is any, beside others it says nothing.
         Some("*") => entry.expected("an integer", help()),
         Some(text) => match text::numbers(text, names, &(least..=greatest)) {
@@ -212,7 +214,7 @@ fn read_field(value: &Value<'_>, &(key, least, greatest): &FieldKey) -> Option<F
                 None
             }
         },
-        None if entry.raw().as_integer().is_none() => entry.expected("an integer", help()),
+        None if entry.data().as_integer().is_none() => entry.expected("an integer", help()),
         None => entry.integer(least..=greatest).map(|number| vec![number]),
     });
     let numbers: Vec<Option<Vec<u32>>> = numbers.collect();

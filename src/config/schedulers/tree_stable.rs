@@ -89,7 +89,7 @@ impl TreeStable {
             &mut self.unimportant_resets_timer,
             Value::flag,
         );
-        let own = branch.and_then(|branch| branch.raw().as_str());
+        let own = branch.and_then(|branch| branch.data().as_str());
         self.codebases.read(table, own);
         self.rules.read(table, branch);
     }

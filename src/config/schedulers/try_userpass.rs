@@ -17,6 +17,7 @@ use crate::config::change_sources::slave_port::SlavePort;
 use crate::config::reader::{Table, Value};
 use crate::config::secret::Secret;
 use crate::config::shape::Shape;
+use crate::config::trace::Wanted;
 use crate::pb::hashed::Hashed;
 
 /// Settings of `Try_Userpass` (TUP-01, TUP-07).
@@ -166,7 +167,7 @@ fn read_users<'a>(value: &Value<'a>) -> Vec<User<'a>> {
 
 /// A pair, as Buildbot has it, or a table, for a password that is somewhere else.
 fn read_user<'a>(value: &Value<'a>) -> Option<User<'a>> {
-    if value.raw().is_table() {
+    if value.among([Wanted::List, Wanted::Table]).is_table() {
         let mut table = value.table(&USER)?;
         let name = table.require("user", "\"USER\"");
         let name = name.and_then(|name| Some((user_name(&name)?, name.span())));
@@ -184,7 +185,7 @@ fn read_user<'a>(value: &Value<'a>) -> Option<User<'a>> {
     }
     let help =
         "write `[\"USER\", \"PASSWORD\"]`, or `{ user = \"USER\", password_file = \"FILE\" }`";
-    if !value.raw().is_array() {
+    if !value.data().is_array() {
         return value.expected("a list of users with passwords", help);
     }
     let pair = value.list()?;

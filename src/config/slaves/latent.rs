@@ -11,6 +11,7 @@ use super::docker::DockerInstance;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 use crate::config::secret::Secret;
+use crate::config::trace::Wanted;
 use crate::model::{InstanceStop, StopMeans};
 
 /// What latent slaves have (LAT-01).
@@ -170,6 +171,6 @@ fn read_address(value: &Value<'_>) -> Option<MasterAddress> {
 }
 
 fn is_negative(value: &Value<'_>) -> bool {
-    let number = value.raw().as_integer();
+    let number = value.among([Wanted::Text, Wanted::Number]).as_integer();
     number.is_some_and(|number| number.as_str().starts_with('-'))
 }

@@ -54,7 +54,7 @@ impl HttpStatusPushConfig {
             self.server_url = url;
         }
         table.set("extra_post_params", &mut self.extra_post_params, |value| {
-            if !value.raw().is_table() {
+            if !value.data().is_table() {
                 return value.expected("a table", "for example `{ project = \"widget\" }`");
             }
             let entries = value.entries();

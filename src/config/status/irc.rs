@@ -12,6 +12,7 @@ use crate::config::reader::{Table, Value};
 use crate::config::secret::Secret;
 use crate::config::shape::Shape;
 use crate::config::spelling::nearest;
+use crate::config::trace::Wanted;
 use crate::model::NotifyEvent;
 
 /// Settings of `IRC`.
@@ -288,7 +289,7 @@ fn read_channels(value: &Value<'_>) -> Option<Vec<IrcChannel>> {
     let mut channels: Vec<IrcChannel> = Vec::new();
     for entry in entries {
         let mut channel = IrcChannel::default();
-        if entry.raw().is_str() {
+        if entry.among([Wanted::Text, Wanted::Table]).is_str() {
             channel.name = read_channel(&entry).unwrap_or_default();
         } else {
             let mut table = entry.table(&CHANNEL)?;

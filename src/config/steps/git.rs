@@ -11,6 +11,7 @@ use super::kind::StepSettings;
 use super::source::{SourceMethod, SourceSettings, strings};
 use crate::config::reader::{Table, Value};
 use crate::config::template::Template;
+use crate::config::trace::Wanted;
 
 /// Settings of `Git` (section 21 of the semantics).
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -202,19 +203,19 @@ const DESCRIBE_VALUES: [&str; 4] = ["abbrev", "candidates", "dirty", "match"];
 
 /// The words for `git describe`: true for none, or a table of its options.
 fn read_describe(value: &Value<'_>) -> Option<Option<Vec<String>>> {
-    if let Some(wanted) = value.raw().as_bool() {
+    if let Some(wanted) = value.among([Wanted::Flag, Wanted::Table]).as_bool() {
         return Some(wanted.then(Vec::new));
     }
     let mut words = Vec::new();
     for (name, value) in value.entries() {
         let option = format!("--{}", name.replace('_', "-"));
-        if DESCRIBE_FLAGS.contains(&name) && value.raw().as_bool().is_some() {
+        if DESCRIBE_FLAGS.contains(&name) && value.data().as_bool().is_some() {
             words.extend(value.flag()?.then_some(option));
         } else if !DESCRIBE_VALUES.contains(&name) {
             let message = format!("`{name}` is not an option of `git describe`");
             let help = format!("one of {}", DESCRIBE_FLAGS.join(", "));
             value.sink.error(value.key_span.clone(), message, help);
-        } else if value.raw().as_integer().is_some() {
+        } else if value.data().as_integer().is_some() {
             words.push(format!("{option}={}", value.integer(0..=u32::MAX)?));
         } else {
             words.push(format!("{option}={}", value.text()?));

@@ -8,6 +8,7 @@ use super::kind::StepSettings;
 use crate::config::quantities::{LONGEST, SHORTEST};
 use crate::config::reader::{Table, Value};
 use crate::config::template::Template;
+use crate::config::trace::Wanted;
 
 /// Settings of the HTTP steps: a request that the master makes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -124,7 +125,7 @@ fn read_pairs(value: &Value<'_>) -> Option<Vec<(String, Template)>> {
 /// A text, or a table of fields.
 fn read_data(value: &Value<'_>) -> Option<HttpData> {
     let is_special = |key: &str| key == "format" || key.starts_with("secret");
-    match value.raw().as_table() {
+    match value.among([Wanted::Text, Wanted::AnyTable]).as_table() {
         Some(table) if !table.keys().any(is_special) => read_pairs(value).map(HttpData::Form),
         Some(_) | None => value.secret_template().map(HttpData::Text),
     }

@@ -17,7 +17,7 @@ pub(super) fn block_size(value: &Value<'_>) -> Option<u32> {
 
 /// The permissions of a file.
 pub(super) fn mode(value: &Value<'_>) -> Option<u32> {
-    let is_octal = value.raw().as_integer().map(|mode| mode.radix() == 8);
+    let is_octal = value.data().as_integer().map(|mode| mode.radix() == 8);
     if is_octal == Some(false) {
         value.error("must be octal", "for example 0o644");
         return None;

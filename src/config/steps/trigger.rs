@@ -9,6 +9,7 @@ use super::kind::StepSettings;
 use crate::config::reader::{Table, Value};
 use crate::config::shape::Shape;
 use crate::config::template::Template;
+use crate::config::trace::Wanted;
 
 /// Settings of `Trigger`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -192,7 +193,7 @@ impl TriggerStepConfig {
 
 /// Has the name of a scheduler checked that is written out.
 fn note_scheduler(value: &Value<'_>) {
-    let name = value.raw().as_str().filter(|name| !name.contains('%'));
+    let name = value.data().as_str().filter(|name| !name.contains('%'));
     if name.is_none() {
         value.sink.triggers_any.set(true);
     }
@@ -296,7 +297,7 @@ fn read_for_each(value: &Value<'_>) -> Option<ForEach> {
     let property = property.and_then(|value| value.sets_property());
     let values = table.require("values", "[\"one\", \"two\"]");
     let values = values.and_then(|value| {
-        if value.raw().is_str() {
+        if value.among([Wanted::Text, Wanted::List]).is_str() {
             return value.template().map(ForEachValues::Words);
         }
         let entries = value.list()?;
@@ -311,7 +312,8 @@ fn read_for_each(value: &Value<'_>) -> Option<ForEach> {
 }
 
 fn read_builders(value: &Value<'_>) -> Option<BuildersMatching> {
-    if !value.raw().is_table() {
+    let forms = [Wanted::Text, Wanted::List, Wanted::Table];
+    if !value.among(forms).is_table() {
         let name = templates(value)?;
         let tags = Vec::new();
         return Some(BuildersMatching { name, tags });

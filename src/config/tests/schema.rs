@@ -1,30 +1,38 @@
 //! The schema of the file, against what the reader takes and refuses.
 
-use serde_json::{Value as Json, json};
+use std::sync::LazyLock;
+
+use serde_json::json;
 
 use super::*;
 use crate::config::schema::examples::{EXAMPLE, STEPS, with_all_settings};
 
 /// The mistakes that the schema finds in `text`: the path and what is wrong.
-fn mistakes_by(schema: &Json, text: &str) -> Vec<String> {
+pub(in crate::config) fn mistakes_by(validator: &jsonschema::Validator, text: &str) -> Vec<String> {
     let table: toml::Table = toml::from_str(text).unwrap();
     let file = serde_json::to_value(table).unwrap();
-    let validator = jsonschema::validator_for(schema).unwrap();
     let mistakes = validator.iter_errors(&file);
     mistakes
         .map(|e| format!("{}: {e}", e.instance_path()))
         .collect()
 }
 
+/// What checks files by the schema.
+pub(in crate::config) fn schema_of_tests() -> &'static jsonschema::Validator {
+    static VALIDATOR: LazyLock<jsonschema::Validator> =
+        LazyLock::new(|| jsonschema::validator_for(&schema()).unwrap());
+    &VALIDATOR
+}
+
 #[test]
 fn the_schema_takes_all_that_the_examples_have() {
-    let schema = schema();
+    let schema = schema_of_tests();
     for example in [
         SMALL,
         &with_all_settings(EXAMPLE),
         &with_all_settings(STEPS),
     ] {
-        let mistakes = mistakes_by(&schema, example);
+        let mistakes = mistakes_by(schema, example);
         assert_eq!(mistakes, [""; 0]);
     }
 }
@@ -51,12 +59,12 @@ priority = "{{ 1 + 1 }}"
 with = { b = "a" }
 steps = [{ use = "g", with = { c = 1 } }]
 "#;
-    assert_eq!(mistakes_by(&schema(), text), [""; 0]);
+    assert_eq!(mistakes_by(schema_of_tests(), text), [""; 0]);
 }
 
 #[test]
 fn the_schema_finds_keys_values_and_settings_of_other_types_that_cannot_be() {
-    let schema = schema();
+    let schema = schema_of_tests();
     for (from, to) in [
         ("slave_port", "slave_prot"),
         (r#"password = "sekrit""#, "max_builds = []"),
@@ -72,7 +80,44 @@ fn the_schema_finds_keys_values_and_settings_of_other_types_that_cannot_be() {
         ),
     ] {
         let text = SMALL.replacen(from, to, 1);
-        assert_ne!(mistakes_by(&schema, &text), [""; 0], "{to}");
+        assert_ne!(mistakes_by(schema, &text), [""; 0], "{to}");
+    }
+}
+
+#[test]
+fn the_schema_finds_what_is_missing_in_a_whole_file() {
+    let schema = schema_of_tests();
+    assert_eq!(mistakes_by(schema, SMALL), [""; 0]);
+    for line in [
+        "name = \"bot\"\n",
+        "type = \"ShellCommand\", ",
+        ", command = \"make\"",
+        "slaves = [\"bot\"]\n",
+        "factory = \"check\"\n",
+        "type = \"Scheduler\"\n",
+        "builders = [\"full\"]\n",
+    ] {
+        assert!(SMALL.contains(line), "{line}");
+        let text = SMALL.replacen(line, "", 1);
+        assert_ne!(mistakes_by(schema, &text), [""; 0], "without {line}");
+        // Another file may have it.
+        let text = format!("include = [\"more.toml\"]\n{text}");
+        assert_eq!(mistakes_by(schema, &text), [""; 0], "without {line}");
+    }
+    for (table, key) in [
+        (
+            "[[status]]\ntype = \"IRC\"\nnick = \"n\"\nchannels = []",
+            "host",
+        ),
+        ("[[duty]]\nname = \"d\"", "people"),
+        ("[login.oidc]\nissuer = \"https://h\"", "client_id"),
+        ("[[web.comment_links]]\npattern = \"x\"", "url"),
+    ] {
+        let mistakes = mistakes_by(schema, &format!("{SMALL}{table}\n")).join("\n");
+        assert!(
+            mistakes.contains(&format!("{key:?} is a required property")),
+            "{mistakes}"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! The two invented farms of the specification, as wholes.
 
 use super::*;
+use crate::config::tests::{mistakes_by, schema_of_tests};
 
 /// The files of a farm, with what it becomes.
 struct Farm {
@@ -55,6 +56,20 @@ fn cfl_01_the_two_farms_become_what_the_specification_says() {
 }
 
 #[test]
+fn the_schema_takes_the_farms() {
+    let sources = farms()
+        .into_iter()
+        .map(|farm| farm.files)
+        .chain([example_farm()]);
+    for (name, text) in sources
+        .flatten()
+        .filter(|(name, _)| name.ends_with(".toml"))
+    {
+        assert_eq!(mistakes_by(schema_of_tests(), &text), [""; 0], "{name}");
+    }
+}
+
+#[test]
 fn cfl_64_the_two_farms_pass_all_checks_and_have_their_counts() {
     for farm in farms() {
         let Reading {
@@ -68,8 +83,7 @@ fn cfl_64_the_two_farms_pass_all_checks_and_have_their_counts() {
         let config = config.unwrap();
         let steps = config.builders.iter().map(|b| b.factory.steps.len());
         let schedulers = config.schedulers.iter();
-        let of_schedulers =
-            schedulers.map(|s| (s.name.to_string(), Json::from(s.builders.len())));
+        let of_schedulers = schedulers.map(|s| (s.name.to_string(), Json::from(s.builders.len())));
         let wanted = |key: &str| farm.expected[key].clone();
         assert_eq!(wanted("slaves"), config.slaves.len());
         assert_eq!(wanted("builders"), config.builders.len());
@@ -80,6 +94,7 @@ fn cfl_64_the_two_farms_pass_all_checks_and_have_their_counts() {
         );
         let print = expansion.unwrap();
         assert_eq!(wanted("lines_of_the_print"), print.lines().count());
+        assert_eq!(mistakes_by(schema_of_tests(), &print), [""; 0]);
         let again = read_and_print(&print, "master.toml", &NoFiles, &Ok(Zone::UTC));
         assert!(again.problems.errors.is_empty(), "{}", again.problems);
         assert_eq!(again.expansion.as_deref(), Some(print.as_str()));

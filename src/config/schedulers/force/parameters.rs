@@ -9,6 +9,7 @@ use crate::config::pattern::LinePattern;
 use crate::config::programs::{self, AskedProgram};
 use crate::config::reader::{Table, Value};
 use crate::config::shape::{KindShape, Shape};
+use crate::config::trace::Wanted;
 
 /// A parameter of forced builds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -219,7 +220,7 @@ pub(in crate::config) static SHAPE: Shape = Shape {
 /// Reads the parameter that has the place and, unless it says otherwise, the settings of `usual`. A
 /// text is a value that nobody can change.
 pub(super) fn read_one(value: &Value<'_>, usual: &Parameter) -> Option<Parameter> {
-    if let Some(fixed) = value.raw().as_str() {
+    if let Some(fixed) = value.among([Wanted::Text, Wanted::Table]).as_str() {
         return Some(Parameter {
             default: Some(fixed.into()),
             kind: ParameterKind::FixedParameter,

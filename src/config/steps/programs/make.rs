@@ -147,7 +147,10 @@ pub(super) static PROGRAMS: &[Kind] = &[
             }
             let property = table.require("property", "\"version\"");
             if let Some(value) = &property
-                && value.raw().as_str().is_some_and(|name| !name.contains('%'))
+                && value
+                    .data()
+                    .as_str()
+                    .is_some_and(|name| !name.contains('%'))
             {
                 value.sets_property();
             }

@@ -197,9 +197,9 @@ fn sphinx(table: &mut Table<'_>, step: &mut StepConfig) {
 /// A definition for `sphinx-build`: a string, a number, true or false.
 fn define(name: &str, value: &Value<'_>) -> Option<(String, Template)> {
     let begin = text(&format!("{name}="));
-    let defined = if let Some(flag) = value.raw().as_bool() {
+    let defined = if let Some(flag) = value.data().as_bool() {
         join([&begin, &text(if flag { "1" } else { "0" })])
-    } else if value.raw().as_integer().is_some() {
+    } else if value.data().as_integer().is_some() {
         let number: i64 = value.integer(i64::MIN..=i64::MAX)?;
         join([&begin, &text(&number.to_string())])
     } else {
