@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::condition::Condition;
 use super::expression::{Expression, Mode};
 use super::reader::{Table, Value};
+use super::shape::of;
 use super::trace::Wanted;
 use super::visible::{OF_REQUEST, OF_REQUEST_AND_SLAVE, OF_REQUEST_AND_SLAVES, Sees};
 
@@ -122,10 +123,25 @@ impl Table<'_> {
     /// `merge_requests` and `merge_compare_properties`; what is not set is as in `otherwise`.
     pub(super) fn merging(&mut self, otherwise: Merging) -> Merging {
         let mut merging = otherwise;
+        if otherwise.rule == MergeRule::Never && self.place("merge_requests").is_none() {
+            for key in ["merge_by", "merge_limit", "merge_compare_properties"] {
+                self.warn_of_no_merging(key);
+            }
+        }
         self.set("merge_requests", &mut merging.rule, Value::merge_rule);
         let compare = &mut merging.compare_properties;
         self.set("merge_compare_properties", compare, Value::flag);
         merging
+    }
+
+    /// Warns of `key`, if it is there, where no requests are merged because of the whole file.
+    fn warn_of_no_merging(&self, key: &str) {
+        if let Some(place) = self.place(key).filter(|place| !self.sink.is_bundled(place)) {
+            let setting = of(key, &self.label);
+            let message = format!("{setting} does nothing: the file has `merge_requests = false`");
+            let help = "add `merge_requests = true` here, or remove this";
+            self.sink.warning(place, message, help);
+        }
     }
 
     /// `priority`: what has a higher one goes first; 0 if it is not set (BRQ-09).

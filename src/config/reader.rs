@@ -236,8 +236,8 @@ impl<'a> Table<'a> {
             let Some(field) = self.fields.field(row.key) else {
                 continue;
             };
-            let written = self.sink.places.real(&field.key_place);
-            if self.entries.contains_key(row.key) || self.sink.bundled.contains(&written.0) {
+            let is_told = self.entries.contains_key(row.key);
+            if is_told || self.sink.is_bundled(&field.key_place) {
                 continue;
             }
             if let Some((message, help)) = row.told(kind, self.fields, &self.label) {

@@ -183,6 +183,11 @@ impl<'a> Sink<'a> {
         self.warnings.borrow_mut().push(warning);
     }
 
+    /// Whether a bundle of defaults has the key at `span`.
+    pub(super) fn is_bundled(&self, span: &Range<usize>) -> bool {
+        self.bundled.contains(&self.places.real(span).0)
+    }
+
     /// Whether there is a warning at `span`.
     pub(super) fn has_warned(&self, span: &Range<usize>) -> bool {
         let warnings = self.warnings.borrow();

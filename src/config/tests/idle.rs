@@ -270,6 +270,20 @@ fn cfl_13_what_a_bundle_brings_and_what_has_an_effect_are_not_told() {
 }
 
 #[test]
+fn cfl_13_what_merges_nothing_since_the_whole_file_says_so_is_told() {
+    let with = |top: &str| {
+        let small = with_table("builders", "merge_by = [\"prop.a\"]");
+        idle(&format!("{top}{small}"))
+    };
+    assert_eq!(with(""), [""; 0]);
+    let told = with("merge_requests = false\n");
+    assert_eq!(
+        told,
+        ["`merge_by` of builder `full` does nothing: the file has `merge_requests = false`"]
+    );
+}
+
+#[test]
 fn cfl_52_what_is_told_of_no_builds_or_nobody_is_a_warning() {
     for (table, warning) in [
         (

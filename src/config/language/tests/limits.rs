@@ -179,6 +179,16 @@ fn work_of(text: &str) -> u64 {
 }
 
 #[test]
+fn cfl_70_a_filter_costs_the_entries_that_it_goes_through_and_gives() {
+    // So of the filters of case E063, the second one that goes through all entries is too much.
+    let listed = work_of("range(90000) | list");
+    assert!((100_000..200_000).contains(&listed), "{listed}");
+    let sorted = Expression::compile("range(90000) | list | sort", Mode::Reading, "");
+    let mistake = sorted.unwrap().evaluate(&Scope::new()).unwrap_err();
+    assert_eq!(Class::from(mistake.class), Class::TooMuch);
+}
+
+#[test]
 fn cfl_70_all_expressions_of_one_reading_are_100_000_000_steps_of_work() {
     let most = 100_000_000;
     let condition = "('x' * 12000000) is number";
