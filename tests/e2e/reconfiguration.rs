@@ -210,7 +210,7 @@ fn cfl_77_a_running_build_renders_the_old_values_to_its_end() {
     assert_eq!(told, ["value greeting: changed"], "{done}");
     write(&master, &setup("bye", "bob").toml(master.port()));
     master.process().signal(Signal::HUP);
-    let told = "reconfigured: builder full: changed: factory";
+    let told = "reconfigured: builder full: changed: factories.steps.steps[1].command";
     master.process().wait_for_line(told);
     gate.open();
     ends_with(&master, 0, b"hello ann\n", "success");
