@@ -49,8 +49,8 @@ impl BranchRules {
         })
     }
 
-    /// Takes `branches`, or else `branch`, the name of the only one. Without both, it is the default
-    /// branch of the repository `known`, or else all branches.
+    /// Takes `branches`, or else `branch`, the name of the only one. Without both, it is the
+    /// default branch of the repository `known`, or else all branches.
     pub(super) fn take(table: &mut Table<'_>, known: Option<&RepositoryConfig>) -> Self {
         let usual = Self::of(known);
         match (table.take("branch"), table.take("branches")) {
