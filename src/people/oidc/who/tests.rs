@@ -12,6 +12,8 @@ buildbot_url = "https://ci.example/"
 email = "ann@corp.example"
 [people.bob]
 login = "https://id.example#1"
+[web]
+port = 8010
 [login]
 oidc = { issuer = "https://id.example", client_id = "ci", roles = { groups = { dev = "developers", release = "release-team" }, admin = { "yes" = "admins" } } }
 "#;
