@@ -74,7 +74,7 @@ fn srh_15_git_goes_on_into_what_a_guilty_merge_has_merged() {
     let shown = || say(&master, &["bisect", "show", "2"]);
     wait_until("the verdict inside", || shown().contains("found: "));
     let shown = shown();
-    let found = format!("found: commit {} fails", &guilty[..12]);
+    let found = format!("found: commit {} fails", guilty.get(..12).unwrap());
     assert!(shown.contains(&found), "{shown}");
     assert!(shown.contains("test, inside a merge of change"), "{shown}");
     let searches = say(&master, &["bisect", "list", "--json"]);
