@@ -11,8 +11,7 @@ from __future__ import print_function
 import argparse, base64, functools, importlib, inspect, json, os, pkgutil, re, sys  # noqa: E401
 import traceback, types  # noqa: E401
 
-PY2 = sys.version_info[0] == 2
-TEXT = type(u"")
+PY2, TEXT = sys.version_info[0] == 2, type(u"")
 NUMBERS = (int, float) + ((long,) if PY2 else ())  # noqa: F821
 DEEPEST, LONGEST_SOURCE = 25, 2000
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
@@ -57,19 +56,21 @@ def place_of(thing):
             return {"file": short(code.co_filename), "line": frame.f_lineno}
         frame = frame.f_back
 
+def by_name(args, kw, *functions):  # the first that names arguments of the call
+    signature = getattr(inspect, "getfullargspec", None) or inspect.getargspec
+    names = next((n for n in (signature(f).args[1:] for f in functions) if n), [])
+    rest = {"*": list(args[len(names):])} if len(args) > len(names) else {}
+    return dict(dict(zip(names, args), **kw), **rest)
+
 def wrap(cls):
     """Has the constructor of `cls` tell with which arguments it is called first for a thing."""
     constructor = cls.__dict__["__init__"]
-    signature = getattr(inspect, "getfullargspec", None) or inspect.getargspec
     @functools.wraps(constructor)
     def __init__(self, *args, **kw):
         if id(self) not in made:
             service = getattr(type(self), "checkConfig", constructor)  # takes the same
-            names = signature(constructor).args[1:] or signature(service).args[1:]
-            rest = {"*": list(args[len(names):])} if len(args) > len(names) else {}
-            given = dict(dict(zip(names, args), **kw), **rest)
             place = place_of(self)
-            made[id(self)] = (self, cls, given, place)
+            made[id(self)] = (self, cls, by_name(args, kw, constructor, service), place)
             maker = getattr(self, "__dict__", {}).get("_factory")
             makers.setdefault(id(maker), (maker, place))
         try:
@@ -141,10 +142,8 @@ class Stubs(object):
                 __import__(name)
             except ImportError:  # what it is in cannot be had, either
                 names.append(name)
-
     def find_module(self, name, path=None):
         return self if any((name + ".").startswith(stub + ".") for stub in self.names) else None
-
     def find_spec(self, name, path=None, target=None):
         return self.find_module(name) and importlib.machinery.ModuleSpec(name, self)
 
@@ -301,10 +300,14 @@ def thing_value(thing, place=None, of_steps=False):
     value = {"class": base.__name__ if base else None, "args": plain(given), "at": place or made_at,
              "name": plain(name) if isinstance(name, (str, TEXT)) else None}
     if custom:
-        value["custom"] = [cls.__name__ for cls in custom]
-        value["overrides"] = overrides_of(custom)
-        value["attributes"] = attributes_of(thing, custom, given, of_steps)
+        value.update(custom=[cls.__name__ for cls in custom], overrides=overrides_of(custom),
+                     attributes=attributes_of(thing, custom, given, of_steps))
     return value
+
+def own_arguments(maker, cls):  # what a constructor of the farm's own was given
+    owner = [base for base in inspect.getmro(cls) if "__init__" in vars(base)][0]
+    args, kw = ((), maker[1]) if isinstance(maker, tuple) else (maker.args, maker.kwargs)
+    return {} if is_own(owner) else {"own": plain(by_name(args, kw, vars(owner)["__init__"]))}
 
 def step_value(maker):
     place = makers.get(id(maker), (None, None))[1]
@@ -314,7 +317,7 @@ def step_value(maker):
     except Exception as raised:
         step, error = None, raised
     if error is None:
-        return thing_value(step, place, True)
+        return dict(thing_value(step, place, True), **own_arguments(maker, step.__class__))
     return {"class": None, "args": {}, "name": None, "at": place,
             "error": "%s: %s" % (type(error).__name__, error)}
 
@@ -334,9 +337,8 @@ def builder_value(builder, factories):
             if getattr(builder, key, None):
                 value["args"].setdefault(key, plain(getattr(builder, key)))
     value["args"].pop("factory", None)
-    if not any(known is factory for known in factories):
-        factories.append(factory)
-    value["factory"] = [known is factory for known in factories].index(True)
+    value["factory"] = at = [known is factory for known in factories + [factory]].index(True)
+    factories[at:] = factories[at:] or [factory]
     return value
 
 def farm(config, name, version):
@@ -352,8 +354,7 @@ def farm(config, name, version):
         "settings": dict((key, plain(v)) for key, v in config.items() if key not in LISTS),
         "slaves": things("slaves", "workers", "bots"), "schedulers": things("schedulers"),
         "factories": [factory_value(f) for f in factories], "status": things("status", "services"),
-        "change_sources": things("change_source", "sources"),
-    }
+        "change_sources": things("change_source", "sources")}
 
 def main():
     parser = argparse.ArgumentParser(description="Writes what a Buildbot configures as JSON.")
@@ -383,10 +384,9 @@ def main():
             print("This module is not here: install it, or add `--stub %s`." % missing.group(1),
                   file=sys.stderr)
         return 1
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as f:
         os.chmod(out, 0o600)
-        text = json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": "))
-        file.write(text.encode("ascii") + b"\n")
+        f.write(json.dumps(dump, sort_keys=True, indent=1, separators=(",", ": ")).encode() + b"\n")
     lengths = [len(factory["steps"]) for factory in dump["factories"]]
     counts = tuple(len(dump[key]) for key in ("slaves", "builders", "factories")) + (
         sum(lengths), sum(lengths[b["factory"]] for b in dump["builders"]), len(dump["schedulers"]))
