@@ -1,7 +1,9 @@
 //! The names that the configuration has, for those who translate into it.
 
 use super::shape::Shape;
-use super::{builders, change_sources, planned, schedulers, slaves, spelling, status, steps};
+use super::{
+    builders, change_sources, language, planned, schedulers, slaves, spelling, status, steps,
+};
 
 /// A family of tables of the configuration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +21,16 @@ pub(crate) enum Family {
     /// `[[status]]`.
     Status,
 }
+
+/// All families.
+const FAMILIES: [Family; 6] = [
+    Family::Slaves,
+    Family::Steps,
+    Family::Builders,
+    Family::Schedulers,
+    Family::ChangeSources,
+    Family::Status,
+];
 
 impl Family {
     const fn shape(self) -> &'static Shape {
@@ -73,4 +85,16 @@ pub(crate) fn usual_step(kind: &str) -> (String, [(&'static str, bool); 6]) {
 /// The directory of a builder of this name that says nothing.
 pub(crate) fn usual_builddir(name: &str) -> String {
     builders::BuilderConfig::named(name).builddir
+}
+
+/// Whether `[defaults.NAME]` lies under entries that do not extend it, since it has the name of a
+/// kind of tables or of a type (CFL-37).
+pub(crate) fn is_of_defaults(name: &str) -> bool {
+    let has_type = |family: &Family| (family.shape().kinds)().iter().any(|k| k.name == name);
+    language::KINDS.contains(&name) || FAMILIES.iter().any(has_type)
+}
+
+/// The names that `{{ }}` in a text use. Those of an expression with mistakes are left out.
+pub(crate) fn names_in_braces(text: &str) -> Vec<String> {
+    language::names_in_braces(text)
 }

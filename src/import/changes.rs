@@ -231,7 +231,7 @@ impl Desk {
                 drop(self.ask(Ask::Value, value));
                 continue;
             }
-            let key = super::steps::snake(key);
+            let key = super::settings::snake(key);
             let fields = value.as_array().filter(|_| key == "fields");
             if let Some(entries) = fields {
                 let fields = entries

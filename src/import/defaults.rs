@@ -5,30 +5,43 @@ use std::collections::BTreeMap;
 use super::item::{Item, Table};
 
 /// What says which step it is, and stays with it.
-const OWN: [&str; 4] = ["type", "name", "command", "description"];
+const OWN: [&str; 6] = ["extends", "let", "type", "name", "command", "description"];
 
 /// A factory as it is written: name, work directory, steps.
 type Factory = (String, Option<Item>, Vec<Table>);
 
+/// The bundles that steps extend, by their names.
+type Bundles<'b> = BTreeMap<&'b str, &'b Table>;
+
+/// A step, and the bundle that it extends.
+type Extended<'s> = (&'s mut Table, Option<&'s Table>);
+
 /// Takes the settings that all steps of a type have out of the steps that have the most frequent
 /// value; these settings, by type.
-pub(super) fn take_out(factories: &mut [Factory]) -> Vec<(String, Table)> {
-    let mut by_type: BTreeMap<String, Vec<&mut Table>> = BTreeMap::new();
+pub(super) fn take_out(factories: &mut [Factory], bundles: &Bundles<'_>) -> Vec<(String, Table)> {
+    let mut by_type: BTreeMap<String, Vec<Extended<'_>>> = BTreeMap::new();
     for step in factories.iter_mut().flat_map(|(_, _, steps)| steps) {
-        if let Some(kind) = step.get("type").and_then(Item::as_text) {
-            by_type.entry(kind.to_owned()).or_default().push(step);
+        let bundle = step.get("extends").and_then(Item::as_text);
+        let bundle = bundle.and_then(|name| bundles.get(name).copied());
+        let kind = step.get("type").or_else(|| bundle?.get("type"));
+        if let Some(kind) = kind.and_then(Item::as_text) {
+            let kind = kind.to_owned();
+            by_type.entry(kind).or_default().push((step, bundle));
         }
     }
     let mut defaults = Vec::new();
     for (kind, mut steps) in by_type {
-        let keys = steps.first().map(|step| step.0.clone()).unwrap_or_default();
+        let first = steps.first().map(|(step, _)| step.0.clone());
+        let keys = first.unwrap_or_default();
         let mut table = Table::default();
         for (key, _) in keys.iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
             let Some(value) = shared(&steps, key) else {
                 continue;
             };
-            for step in &mut steps {
-                if step.get(key) == Some(&value) {
+            for (step, bundle) in &mut steps {
+                // What the bundle says goes over the default.
+                let is_said = bundle.is_some_and(|bundle| bundle.get(key).is_some());
+                if step.get(key) == Some(&value) && !is_said {
                     step.remove(key);
                 }
             }
@@ -43,10 +56,15 @@ pub(super) fn take_out(factories: &mut [Factory]) -> Vec<(String, Table)> {
 
 /// The most frequent value of a setting that all of several steps have. A table must be that of
 /// all: defaults are laid under the others key by key (CFL-36).
-fn shared(steps: &[&mut Table], key: &str) -> Option<Item> {
+fn shared(steps: &[Extended<'_>], key: &str) -> Option<Item> {
     let mut counts: Vec<(&Item, usize)> = Vec::new();
-    for step in steps {
-        let value = step.get(key)?;
+    for (step, bundle) in steps {
+        let of_bundle = bundle.and_then(|bundle| bundle.get(key));
+        let own = step.get(key);
+        if own.and(of_bundle).and_then(Item::as_table).is_some() {
+            return None;
+        }
+        let value = own.or(of_bundle)?;
         match counts.iter_mut().find(|(known, _)| *known == value) {
             Some((_, count)) => *count += 1,
             None => counts.push((value, 1)),
@@ -86,7 +104,7 @@ mod tests {
 
     fn taken(steps: Vec<Table>) -> (Vec<(String, Table)>, Vec<Table>) {
         let mut factories = [("build".to_owned(), None, steps)];
-        let defaults = take_out(&mut factories);
+        let defaults = take_out(&mut factories, &BTreeMap::new());
         let [(_, _, steps)] = factories;
         (defaults, steps)
     }

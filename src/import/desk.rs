@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::bundle::Bundle;
 use super::dump::Place;
 use super::item::{Item, Table};
 use super::questions::{Ask, Questions};
@@ -24,6 +25,8 @@ pub(super) struct Desk {
     pub(super) secrets: BTreeMap<String, String>,
     /// `[values]`.
     pub(super) values: BTreeMap<String, String>,
+    /// What the answers to step classes say, by the names of their questions.
+    pub(super) bundles: BTreeMap<String, Bundle>,
     /// `[locks]`.
     pub(super) locks: BTreeMap<String, Table>,
     /// What this program does not have.

@@ -60,6 +60,9 @@ pub(super) struct Thing {
     /// The methods that these define.
     #[serde(default)]
     pub(super) overrides: Vec<Override>,
+    /// The arguments that the most derived of these was given, where it has code.
+    #[serde(default)]
+    pub(super) own: Args,
     /// The attributes that these define.
     #[serde(default)]
     pub(super) attributes: Args,
@@ -135,8 +138,15 @@ impl Thing {
     }
 
     /// An argument, or the attribute of that name.
-    pub(super) fn setting(&self, name: &str) -> Option<&Json> {
-        self.args.get(name).or_else(|| self.attributes.get(name))
+    pub(super) fn named(&self, name: &str) -> Option<&Json> {
+        let all = [&self.args, &self.own, &self.attributes];
+        all.into_iter().find_map(|named| named.get(name))
+    }
+
+    /// The names of its arguments and attributes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        let all = [&self.args, &self.own, &self.attributes];
+        all.into_iter().flat_map(|named| named.keys())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writes a plain configuration as TOML, and remembers which text stands for what.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::desk::Desk;
 use super::farm::Plain;
 use super::item::{Item, Table, write_entry, write_key};
 
@@ -18,6 +18,8 @@ pub(super) enum Part {
     Table(usize),
     /// A slave.
     Slave(usize),
+    /// What the answer to a step class says, by its place among all of them.
+    Bundle(usize),
     /// A step: factory, place.
     Step(usize, usize),
     /// A builder.
@@ -104,18 +106,14 @@ impl Emitted {
 }
 
 /// The configuration as one file.
-pub(super) fn flat(
-    plain: &Plain,
-    values: &BTreeMap<String, String>,
-    locks: &BTreeMap<String, Table>,
-) -> Emitted {
+pub(super) fn flat(plain: &Plain, desk: &Desk) -> Emitted {
     let mut out = Emitted::default();
     out.text.extend([HEAD, "\n\n"]);
     out.table("", Part::Top, &plain.top);
     for (at, (name, table)) in plain.tables.iter().enumerate() {
         out.table(&format!("[{name}]"), Part::Table(at), table);
     }
-    values_and_locks(&mut out, values, locks);
+    shared(&mut out, plain, desk);
     for (at, slave) in plain.slaves.iter().enumerate() {
         out.table("[[slaves]]", Part::Slave(at), slave);
     }
@@ -145,23 +143,31 @@ pub(super) fn flat(
     out
 }
 
-/// `[values]` and `[locks]`.
-pub(super) fn values_and_locks(
-    out: &mut Emitted,
-    values: &BTreeMap<String, String>,
-    locks: &BTreeMap<String, Table>,
-) {
-    if !values.is_empty() {
-        let values = values.iter();
+/// `[values]`, the locks that something takes, and the bundles that steps extend.
+pub(super) fn shared(out: &mut Emitted, plain: &Plain, desk: &Desk) {
+    if !desk.values.is_empty() {
+        let values = desk.values.iter();
         let values = values.map(|(name, text)| (name.clone(), Item::text(text).as_expressions()));
         out.table("[values]", Part::Top, &Table(values.collect()));
     }
-    for (name, lock) in locks {
-        let mut head = "[locks.".to_owned();
-        write_key(&mut head, name);
-        head.push(']');
-        out.table(&head, Part::Top, lock);
+    let taken = desk.locks_in_use(plain);
+    for (name, lock) in desk.locks.iter().filter(|(name, _)| taken.contains(*name)) {
+        out.table(&head("locks", name), Part::Top, lock);
     }
+    for (at, bundle) in desk.bundles.values().enumerate() {
+        if plain.extends(&bundle.name) {
+            let head = head("defaults", &bundle.name);
+            out.table(&head, Part::Bundle(at), &bundle.table);
+        }
+    }
+}
+
+/// `[KIND.NAME]`.
+fn head(kind: &str, name: &str) -> String {
+    let mut head = format!("[{kind}.");
+    write_key(&mut head, name);
+    head.push(']');
+    head
 }
 
 /// Schedulers, change sources and status targets.

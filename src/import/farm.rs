@@ -36,6 +36,20 @@ pub(super) struct Plain {
     pub(super) faults: Vec<String>,
 }
 
+impl Plain {
+    /// All steps, as tables.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &Table> {
+        let steps = self.factories.iter().flat_map(|factory| &factory.steps);
+        steps.map(|step| &step.table)
+    }
+
+    /// Whether a step extends the bundle `name`.
+    pub(super) fn extends(&self, name: &str) -> bool {
+        let mut extended = self.steps().filter_map(|step| step.get("extends"));
+        extended.any(|extended| extended.as_text() == Some(name))
+    }
+}
+
 /// A factory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Factory {
@@ -394,6 +408,7 @@ impl Desk {
                 steps,
             });
         }
+        self.check_bundles();
     }
 
     fn builder(&mut self, args: &Args) -> Table {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::desk::unused;
-use super::item::{Item, Table, braced, is_expression_key};
+use super::item::{Item, Table, braced, is_expression};
 
 /// What cannot be the name of an argument (CFL-10).
 const TAKEN: [&str; 26] = [
@@ -44,13 +44,6 @@ enum Piece {
     Differs(Vec<Item>),
 }
 
-/// Whether a text below these keys is an expression.
-fn is_expression(keys: &[String]) -> bool {
-    // Arguments are plain texts until they stand in a step.
-    keys.first().is_none_or(|first| first != "with")
-        && keys.iter().any(|key| is_expression_key(key))
-}
-
 /// Folds lists of tables: those of one index have the same keys. `prefix` stands before the names
 /// of arguments. With `words`, texts may differ in words only.
 pub(super) fn fold(lists: &[&[Table]], prefix: &str, words: bool) -> Folded {
@@ -76,7 +69,8 @@ pub(super) fn fold(lists: &[&[Table]], prefix: &str, words: bool) -> Folded {
         }
     }
     choose(&mut places);
-    let mut names = Names::new(prefix);
+    let tables = lists.iter().copied().flatten();
+    let mut names = Names::new(prefix, tables.flat_map(names_of_own).collect());
     let forms: Vec<Item> = places.iter().map(|place| names.form(place)).collect();
     let common = common.into_iter().map(|item| match resolved(item, &forms) {
         Item::Table(table) => table,
@@ -259,18 +253,28 @@ fn choose(places: &mut [Place]) {
     }
 }
 
+/// The names that a table gives to values itself, which arguments must not have (CFL-23).
+pub(super) fn names_of_own(table: &Table) -> impl Iterator<Item = &str> {
+    let names = table.get("let").and_then(Item::as_table);
+    let entries = names.into_iter().flat_map(|names| &names.0);
+    entries.map(|(name, _)| name.as_str())
+}
+
 /// The names of arguments.
 #[derive(Debug)]
 struct Names<'p> {
     prefix: &'p str,
+    /// Names that mean something already.
+    taken: BTreeSet<&'p str>,
     arguments: Vec<(String, Vec<Item>)>,
     known: BTreeMap<String, String>,
 }
 
 impl<'p> Names<'p> {
-    fn new(prefix: &'p str) -> Self {
+    fn new(prefix: &'p str, taken: BTreeSet<&'p str>) -> Self {
         Self {
             prefix,
+            taken,
             arguments: Vec::new(),
             known: BTreeMap::new(),
         }
@@ -309,7 +313,9 @@ impl<'p> Names<'p> {
         let short = identifier(&place.keys.join("_"));
         let long = identifier(&format!("{}_{}", place.step, place.keys.join("_")));
         let is_taken = |name: &str| {
-            TAKEN.contains(&name) || self.arguments.iter().any(|(known, _)| known == name)
+            TAKEN.contains(&name)
+                || self.taken.contains(name)
+                || self.arguments.iter().any(|(known, _)| known == name)
         };
         let name = match is_taken(&short) {
             false => short,

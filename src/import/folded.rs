@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::desk::Desk;
-use super::emit::{Emitted, Part, lists, values_and_locks};
+use super::emit::{Emitted, Part, lists, shared};
 use super::farm::Plain;
 use super::item::{Item, Table, write_key};
 use super::layout::{Layout, layout, unfolded};
@@ -20,7 +20,7 @@ const SLAVES: &str = "slaves.toml";
 /// # Errors
 /// Where it does not mean the same as the plain one.
 pub(super) fn folded(plain: &Plain, desk: &Desk, zone: &MachineZone) -> Result<Written, String> {
-    let folded = written(&layout(plain), plain, desk);
+    let folded = written(&layout(plain, desk), plain, desk);
     let flat = written(&unfolded(plain), plain, desk);
     match difference(&folded.config(zone)?, &flat.config(zone)?) {
         Some(what) => Err(what),
@@ -135,7 +135,7 @@ fn written(layout: &Layout, plain: &Plain, desk: &Desk) -> Written {
     for (name, table) in &plain.tables {
         out.table(&format!("[{name}]"), Part::Top, table);
     }
-    values_and_locks(&mut out, &desk.values, &desk.locks);
+    shared(&mut out, plain, desk);
     for (name, table) in &layout.defaults {
         out.table(&format!("[defaults.{name}]"), Part::Top, table);
     }

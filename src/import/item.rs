@@ -113,15 +113,7 @@ impl Item {
                 }
                 out.push(']');
             }
-            Self::Table(table) if table.0.is_empty() => out.push_str("{}"),
-            Self::Table(table) => {
-                out.push_str("{ ");
-                for (at, (key, value)) in table.0.iter().enumerate() {
-                    out.push_str(if at == 0 { "" } else { ", " });
-                    write_entry(out, key, value);
-                }
-                out.push_str(" }");
-            }
+            Self::Table(table) => table.write(out, write_entry),
         }
     }
 }
@@ -158,12 +150,37 @@ const EXPRESSIONS: [&str; 10] = [
     "merge_by",
 ];
 
-/// Whether the texts below this key are expressions.
-pub(super) fn is_expression_key(key: &str) -> bool {
+/// Keys of tables whose entries are named values instead of settings.
+const NAMES: [&str; 2] = ["let", "with"];
+
+/// Whether the texts below these keys are expressions.
+pub(super) fn is_expression(keys: &[String]) -> bool {
+    // Named values are plain texts until they stand in a step.
+    let is_named = keys
+        .first()
+        .is_some_and(|first| NAMES.contains(&first.as_str()));
+    !is_named && keys.iter().any(|key| is_expression_key(key))
+}
+
+fn is_expression_key(key: &str) -> bool {
     EXPRESSIONS.contains(&key)
 }
 
 impl Table {
+    /// Writes it behind `out`, each entry by `entry`.
+    fn write(&self, out: &mut String, entry: impl Fn(&mut String, &str, &Item)) {
+        if self.0.is_empty() {
+            out.push_str("{}");
+            return;
+        }
+        out.push_str("{ ");
+        for (at, (key, value)) in self.0.iter().enumerate() {
+            out.push_str(if at == 0 { "" } else { ", " });
+            entry(out, key, value);
+        }
+        out.push_str(" }");
+    }
+
     /// Sets a key, in place of an existing one.
     pub(super) fn set(&mut self, key: &str, value: Item) {
         match self.0.iter_mut().find(|(k, _)| k == key) {
@@ -184,12 +201,12 @@ impl Table {
         Some(self.0.remove(at).1)
     }
 
-    /// With `type` and `name` first, and then the other keys as they are.
+    /// With `extends`, `type`, `name` and `let` first, and then the other keys as they are.
     pub(super) fn in_order(mut self) -> Self {
-        self.0.sort_by_key(|(key, _)| match key.as_str() {
-            "type" => 0,
-            "name" => 1,
-            _ => 2,
+        const FIRST: [&str; 4] = ["extends", "type", "name", "let"];
+        self.0.sort_by_key(|(key, _)| {
+            let place = FIRST.iter().position(|first| first == key);
+            place.unwrap_or(FIRST.len())
         });
         self
     }
@@ -199,8 +216,15 @@ impl Table {
 pub(super) fn write_entry(out: &mut String, key: &str, value: &Item) {
     write_key(out, key);
     out.push_str(" = ");
+    let names = value.as_table().filter(|_| NAMES.contains(&key));
     if is_expression_key(key) {
         value.as_expressions().write(out);
+    } else if let Some(names) = names {
+        names.write(out, |out, name, value| {
+            write_key(out, name);
+            out.push_str(" = ");
+            value.write(out);
+        });
     } else {
         value.write(out);
     }

@@ -17,9 +17,11 @@ const MOST_ROUNDS: usize = 40;
 const REFERENCES: [&str; 4] = ["builders", "slaves", "factory", "builddir"];
 
 /// Settings without which a step does nothing.
-const NEEDED: [&str; 9] = [
+const NEEDED: [&str; 11] = [
+    "extends",
     "type",
     "name",
+    "let",
     "command",
     "repourl",
     "property",
@@ -33,7 +35,7 @@ const NEEDED: [&str; 9] = [
 /// the checks have nothing against it.
 pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) -> bool {
     for _ in 0..MOST_ROUNDS {
-        let emitted = flat(plain, &desk.values, &desk.locks);
+        let emitted = flat(plain, desk);
         let Err(problems) = parse(&emitted.text, "master.toml", zone) else {
             return true;
         };
@@ -50,11 +52,18 @@ pub(super) fn judge(plain: &mut Plain, desk: &mut Desk, zone: &MachineZone) -> b
             if !done.insert(format!("{:?}", mark.part)) {
                 continue;
             }
-            if take_out(plain, desk, mark.part, mark.key.as_deref(), error) {
+            if let Part::Bundle(at) = mark.part {
+                if let Some(id) = desk.bundles.keys().nth(at) {
+                    desk.questions.wrong.insert(id.clone(), told(error));
+                }
+            } else if take_out(plain, desk, mark.part, mark.key.as_deref(), error) {
                 changed = true;
             } else {
                 faults.push(told(error));
             }
+        }
+        if !desk.questions.wrong.is_empty() {
+            return false;
         }
         if !changed {
             faults.retain(|fault| !plain.faults.contains(fault));
@@ -95,6 +104,8 @@ fn take_out(
         }
         Part::Slave(at) => remove_key(plain.slaves.get_mut(at), key),
         Part::Builder(at) => remove_key(plain.builders.get_mut(at).map(|(table, _)| table), key),
+        // The answer is wrong, which the caller tells.
+        Part::Bundle(_) => false,
         Part::Step(factory, at) => return take_step(plain, desk, (factory, at), key, error),
         // Without its filter it would build what it should not; what it waits for is not there.
         Part::Scheduler(at) if matches!(key, Some("filter" | "upstream")) => {
@@ -130,7 +141,12 @@ fn spot_of(plain: &Plain, part: Part) -> super::spot::Spot {
         Part::Slave(at) => ("slave", plain.slaves.get(at), Vec::new()),
         Part::Builder(at) => ("builder", plain.builders.get(at).map(|(t, _)| t), vec![at]),
         Part::Scheduler(at) => ("scheduler", plain.schedulers.get(at), Vec::new()),
-        Part::Top | Part::Table(_) | Part::Step(..) | Part::ChangeSource(_) | Part::Status(_) => {
+        Part::Top
+        | Part::Table(_)
+        | Part::Bundle(_)
+        | Part::Step(..)
+        | Part::ChangeSource(_)
+        | Part::Status(_) => {
             return super::spot::Spot::default();
         }
     };

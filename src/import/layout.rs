@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desk::unused;
+use super::desk::{Desk, unused};
 use super::farm::{Factory, Plain};
-use super::fold::fold;
+use super::fold::{fold, names_of_own};
 use super::item::{Item, Table};
 
 /// What stands in the place of the plain lists.
@@ -35,7 +35,9 @@ const MOST_ARGUMENTS: usize = 12;
 const FEWEST_ROWS: usize = 3;
 
 /// Folds a plain configuration.
-pub(super) fn layout(plain: &Plain) -> Layout {
+pub(super) fn layout(plain: &Plain, desk: &Desk) -> Layout {
+    // What steps call by these names cannot be variables (CFL-23).
+    let taken: BTreeSet<&str> = plain.steps().flat_map(names_of_own).collect();
     let mut layout = Layout {
         slaves: plain.slaves.clone(),
         schedulers: plain.schedulers.clone(),
@@ -46,14 +48,16 @@ pub(super) fn layout(plain: &Plain) -> Layout {
     select_slaves(&mut layout);
     select_builders(&mut layout);
     let slaves = std::mem::take(&mut layout.slaves);
-    layout.slaves = rows(slaves, "s", "slave_rows", &mut layout.slave_vars);
+    layout.slaves = rows(slaves, "s", "slave_rows", &taken, &mut layout.slave_vars);
     let builders = std::mem::take(&mut layout.builders);
-    layout.builders = rows(builders, "b", "builder_rows", &mut layout.vars);
+    layout.builders = rows(builders, "b", "builder_rows", &taken, &mut layout.vars);
     let schedulers = std::mem::take(&mut layout.schedulers);
-    layout.schedulers = rows(schedulers, "s", "scheduler_rows", &mut layout.vars);
+    layout.schedulers = rows(schedulers, "s", "scheduler_rows", &taken, &mut layout.vars);
     let sources = std::mem::take(&mut layout.change_sources);
-    layout.change_sources = rows(sources, "c", "change_source_rows", &mut layout.vars);
-    layout.defaults = super::defaults::take_out(&mut layout.factories);
+    layout.change_sources = rows(sources, "c", "change_source_rows", &taken, &mut layout.vars);
+    let bundles = desk.bundles.values();
+    let bundles = bundles.map(|bundle| (bundle.name.as_str(), &bundle.table));
+    layout.defaults = super::defaults::take_out(&mut layout.factories, &bundles.collect());
     layout
 }
 
@@ -101,6 +105,10 @@ fn shape(factory: &Factory) -> String {
             })
             .collect();
         keys.sort();
+        // Names of bundles cannot be worked out, and what is not there cannot be an argument.
+        let extended = step.table.get("extends").and_then(Item::as_text);
+        keys.extend(extended.map(str::to_owned));
+        keys.extend(without_value(&step.table));
         let kind = step
             .table
             .get("type")
@@ -109,6 +117,14 @@ fn shape(factory: &Factory) -> String {
         shape.push_str(&format!("\n{kind} {}", keys.join(" ")));
     }
     shape
+}
+
+/// The named values of a step that are none.
+fn without_value(step: &Table) -> impl Iterator<Item = String> {
+    let names = step.get("let").and_then(Item::as_table);
+    let names = names.into_iter().flat_map(|names| &names.0);
+    let names = names.filter(|(_, value)| matches!(value, Item::Form(_)));
+    names.map(|(name, _)| format!("no {name}"))
 }
 
 /// Writes factories of one shape as one, and gives builders their arguments.
@@ -350,7 +366,13 @@ fn select_builders(layout: &mut Layout) {
 }
 
 /// Entries with the same keys as one entry with a row for each, in the place of the first (IMP-37).
-fn rows(entries: Vec<Table>, row: &str, noun: &str, vars: &mut Vec<(String, Item)>) -> Vec<Table> {
+fn rows(
+    entries: Vec<Table>,
+    row: &str,
+    noun: &str,
+    taken: &BTreeSet<&str>,
+    vars: &mut Vec<(String, Item)>,
+) -> Vec<Table> {
     let mut runs: Vec<(String, Vec<Table>)> = Vec::new();
     for entry in entries {
         let form = form_of(&entry);
@@ -376,8 +398,8 @@ fn rows(entries: Vec<Table>, row: &str, noun: &str, vars: &mut Vec<(String, Item
             lines.push(Item::Table(Table(values.collect())));
         }
         let var = unused(noun, |name| {
-            vars.iter()
-                .any(|(known, _)| *known == name.replace('-', "_"))
+            let name = name.replace('-', "_");
+            taken.contains(name.as_str()) || vars.iter().any(|(known, _)| *known == name)
         });
         let var = var.replace('-', "_");
         vars.push((var.clone(), Item::List(lines)));

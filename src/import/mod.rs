@@ -10,6 +10,7 @@
 //! is told and never written.
 
 mod answers;
+mod bundle;
 mod changes;
 mod defaults;
 mod desk;
@@ -21,8 +22,10 @@ mod folded;
 mod item;
 mod judge;
 mod layout;
+mod locks;
 mod questions;
 mod report;
+mod settings;
 mod spot;
 mod steps;
 #[cfg(test)]
@@ -97,11 +100,10 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         ..desk::Desk::default()
     };
     let mut plain = farm::translate(&farm, &mut desk);
-    if let Some((id, wrong)) = desk.questions.wrong.first_key_value() {
-        let line = answers::line_of(request.answers.unwrap_or_default(), id);
-        return Err(format!("answers.toml:{line}: the answer to {id}: {wrong}"));
-    }
+    check_answers(&desk, request)?;
     let is_good = judge::judge(&mut plain, &mut desk, request.zone);
+    check_answers(&desk, request)?;
+    desk.tell_waiting_locks(&plain);
     let written = written(&mut plain, &desk, request, is_good);
     let outcome = report::Outcome {
         plain: &plain,
@@ -122,6 +124,15 @@ pub fn import(request: &Request<'_>) -> Result<Import, String> {
         secrets: desk.secrets,
         made_up: desk.made_up,
     })
+}
+
+/// Tells the first answer that is wrong, with its line.
+fn check_answers(desk: &desk::Desk, request: &Request<'_>) -> Result<(), String> {
+    let Some((id, wrong)) = desk.questions.wrong.first_key_value() else {
+        return Ok(());
+    };
+    let line = answers::line_of(request.answers.unwrap_or_default(), id);
+    Err(format!("answers.toml:{line}: the answer to {id}: {wrong}"))
 }
 
 /// The configuration as it is written. A folded one that does not mean the same is a mistake of

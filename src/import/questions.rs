@@ -187,15 +187,26 @@ impl Questions {
         self.answer(at, &BTreeMap::new())
     }
 
+    /// The name of the question of an own class, which was asked.
+    pub(super) fn id_of_class(&self, class: &str, place: String) -> String {
+        let at = self.known.get(&(place, class.to_owned()));
+        at.map_or_else(String::new, |at| self.id(*at).to_owned())
+    }
+
     /// Counts a use of the question with this place and name; its index.
     fn met(&mut self, ask: Ask, key: (String, String), id: String, spot: &Spot) -> usize {
         let next = self.all.len();
         let at = *self.known.entry(key.clone()).or_insert(next);
         if at == next {
-            let taken = self.all.iter().any(|q| q.id == id);
-            let line = key.0.rsplit(':').next().unwrap_or_default().to_owned();
+            let is_taken = |id: &String| self.all.iter().any(|q| q.id == *id);
+            let line = key.0.rsplit(':').next().unwrap_or_default();
+            let numbers = (2..).map(|n| format!("{id}_{line}_{n}"));
+            let mut ids = [id.clone(), format!("{id}_{line}")]
+                .into_iter()
+                .chain(numbers);
+            let id = ids.find(|id| !is_taken(id)).unwrap_or_default();
             self.all.push(Question {
-                id: if taken { format!("{id}_{line}") } else { id },
+                id,
                 ask,
                 place: key.0,
                 uses: 0,

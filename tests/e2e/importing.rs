@@ -345,6 +345,69 @@ fn services_and_objects_that_are_called_are_in_the_dump() {
     }
 }
 
+/// IMP-22: a step class with a constructor of its own, in Python that both Buildbots have.
+const CLASS: &str = r"
+from buildbot.process.buildstep import BuildStep
+class Made(BuildStep):
+    def __init__(self, target, jobs=2, **kw):
+        BuildStep.__init__(self, **kw)
+        self.target = target
+    def getResultSummary(self):
+        return {}
+f.addStep(Made('all', name='make all', haltOnFailure=True))
+f.addStep(Made(target='docs', jobs=3, name='make docs'))
+";
+
+/// Imports a farm with two steps of a step class, and answers the question of the class.
+fn a_step_class_becomes_a_bundle(name: &str, farm: &str) {
+    let Some(bin) = peer(name) else { return };
+    let sandbox = Sandbox::new();
+    let config = sandbox.file("master.cfg", format!("{farm}{CLASS}"));
+    run(&mut script_run(&sandbox, &bin.join("python"), &[], &config)).ok();
+    let ci = sandbox.path("ci");
+    let import = |more: &[&str]| {
+        let mut import = sandbox.buildmaster();
+        let import = import.arg("import-config").arg(sandbox.path("farm.json"));
+        run(import.arg("--out").arg(&ci).args(more))
+    };
+    import(&[]).fails_with(1);
+    let answers = fs::read_to_string(ci.join("answers.toml")).unwrap();
+    let (before, rest) = answers.split_once("id = \"Made\"").unwrap();
+    let answer = "{ type = \"ShellCommand\", command = [\"make\", \"-j{{ jobs | default(2) }}\", \
+                  \"{{ target }}\"] }";
+    let rest = rest.replacen("answer = \"\"", &format!("answer = {answer}"), 1);
+    fs::write(
+        ci.join("answers.toml"),
+        format!("{before}id = \"Made\"{rest}"),
+    )
+    .unwrap();
+    import(&["--force"]).fails_with(1);
+    let text = fs::read_to_string(ci.join("master.toml")).unwrap();
+    assert_eq!(text.matches("[defaults.Made]").count(), 1, "{text}");
+    assert_eq!(text.matches("extends = \"Made\"").count(), 2, "{text}");
+    let mut expand = sandbox.buildmaster();
+    let plain = run(expand
+        .args(["checkconfig", "--file-only", "--expand"])
+        .arg(&ci))
+    .ok();
+    for expected in [
+        r#"{ type = "ShellCommand", name = "make all", command = ["make", "-j2", "all"], halt_on_failure = true }"#,
+        r#"{ type = "ShellCommand", name = "make docs", command = ["make", "-j3", "docs"] }"#,
+    ] {
+        assert!(plain.contains(expected), "{expected} in\n{plain}");
+    }
+}
+
+#[test]
+fn imp_22_a_step_class_of_0814_becomes_a_bundle() {
+    a_step_class_becomes_a_bundle("bb0814", OLD);
+}
+
+#[test]
+fn imp_22_a_step_class_of_43_becomes_a_bundle() {
+    a_step_class_becomes_a_bundle("bb43", NEW);
+}
+
 #[test]
 fn build_numbers_of_a_master_0814_go_on() {
     numbers_go_on(Version::V0814, Kind::Slave0814, 0);

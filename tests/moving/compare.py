@@ -212,12 +212,11 @@ class Comparison:
         print(said.splitlines()[0])
         keys = dict(functions_of(dump))
         path = os.path.join(self.ci, "answers.toml")
-        questions = []
+        questions, given = [], self.given_answers()
         if os.path.exists(path):
             with open(path) as file:
                 text = file.read()
             questions = list(questions_in(text))
-            given = self.given_answers()
             answers = iter([given.get(q["id"]) or answered(q, keys) for q in questions])
             text = re.sub(r'^answer = "".*$', lambda _: next(answers), text, flags=re.MULTILINE)
             with open(path, "w") as file:
@@ -230,7 +229,8 @@ class Comparison:
             numbers = "".join(f"{b['args']['name']}\t0\n" for b in dump["builders"])
             numbers = self.write("numbers", numbers)
             self.ours("import-state", self.dir, "--numbers", numbers, "--basedir", self.ci)
-        return [question["id"] for question in questions if question["kind"] == "step class"]
+        return [question["id"] for question in questions
+                if question["kind"] == "step class" and question["id"] not in given]
 
     def given_answers(self):
         """The answers that stand in the configuration itself."""

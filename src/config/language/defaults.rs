@@ -45,7 +45,7 @@ pub(super) enum Part<'t> {
 const REFUSED: [&str; 5] = ["for", "let", "if", "use", "steps"];
 
 /// The names of kinds, under all entries of which a bundle of the name lies.
-const KINDS: [&str; 5] = [
+pub(in super::super) const KINDS: [&str; 5] = [
     "slaves",
     "builders",
     "steps",

@@ -41,6 +41,7 @@ use super::places::{AS_WRITTEN, Places};
 use super::report::ConfigError;
 use super::tree::{Data, Field, Fields, Node};
 
+pub(super) use self::defaults::KINDS;
 pub use self::files::{Files, NoFiles};
 pub(super) use self::print::print;
 
@@ -204,3 +205,13 @@ fn is_plain(field: &Field) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+/// The names that the braces of `text` use.
+pub(super) fn names_in_braces(text: &str) -> Vec<String> {
+    let parsed = Parsed::of(text);
+    let expressions = parsed
+        .all()
+        .filter_map(|braces| braces.expression.as_ref().ok());
+    let uses = expressions.flat_map(Expression::uses);
+    uses.filter_map(|used| used.path.first().cloned()).collect()
+}

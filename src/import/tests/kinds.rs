@@ -2,12 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
+use super::farms::function;
 use super::{config, farm_with, imported, run};
-
-/// A function in the dump.
-fn function(name: &str, line: u64) -> Json {
-    json!({"!": "function", "name": name, "file": "master.cfg", "line": line})
-}
 
 fn text(import: &super::Import) -> &str {
     import.files.get("master.toml").expect("a master.toml")
