@@ -7,10 +7,13 @@
 # The peers go to $BUILDMASTER_PEERS, by default `.peers` in the project: NAME/bin/buildbot and so
 # on. A peer that was installed by the current recipe is kept, so a second run is instant. Prints
 # one line for each peer: `NAME ok`, or `NAME skipped: REASON` if the machine lacks its Python. Both
-# exit with 0. With REQUIRE_PEERS=1 a missing Python 3 is an error (Python 2.7 is optional). Any
-# other failure is always an error.
+# exit with 0. With REQUIRE_PEERS=1 a missing Python is an error, unless it is one that is no longer
+# maintained: 2.7 or 3.7. Any other failure is always an error.
 #
 #   bb0814   Buildbot 0.8.14: master, slave, clients       Python 2.7
+#   bb0712   Buildbot 0.7.12: master, slave, clients       Python 2.7
+#   bb0915   Buildbot 0.9.15: reads configurations         Python 3.7 or 3.8
+#   bb210    Buildbot 2.10.5: reads configurations         Python 3.9 to 3.11
 #   bb43     Buildbot 4.3.0: master, worker, clients       Python 3.9 or later
 #   bw3119   worker 3.11.9                                 Python 3.9 to 3.12
 #   bw0915   worker 0.9.15                                 Python 2.7
@@ -23,7 +26,7 @@ set -euo pipefail
 
 project=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 peers=${BUILDMASTER_PEERS:-$project/.peers}
-known=(bb0814 bb43 bw3119 bw0915)
+known=(bb0814 bb0712 bb0915 bb210 bb43 bw3119 bw0915)
 
 # What Twisted 20.3, the last for Python 2.7, needs in versions that still run there.
 twisted27="Twisted==20.3.0 attrs==21.4.0 Automat==0.8.0 constantly==15.1.0 hyperlink==21.0.0 idna==2.10
@@ -38,6 +41,25 @@ recipe() {
             decorator==4.4.2 python-dateutil==1.5
         # Their own requirements would bring in releases that no longer run on Python 2.7.
         echo --no-deps sqlalchemy-migrate==0.7.2 buildbot==0.8.14 buildbot-slave==0.8.14
+        ;;
+    bb0712)
+        echo 2.7
+        echo zope.interface==4.7.2 Twisted==10.2.0
+        echo --no-deps buildbot==0.7.12
+        ;;
+    bb0915)
+        echo 3.7 3.8
+        echo Twisted==20.3.0 zope.interface==5.5.2 SQLAlchemy==1.3.24 sqlalchemy-migrate==0.13.0 \
+            Jinja2==2.11.3 MarkupSafe==2.0.1 PyJWT==1.7.1 PyYAML==6.0.1 autobahn==19.11.2 \
+            txaio==18.8.1 future==0.18.3 python-dateutil==2.8.2
+        echo --no-deps buildbot==0.9.15.post1
+        ;;
+    bb210)
+        echo 3.11 3.10 3.9
+        echo setuptools==75.8.0 Twisted==22.10.0 zope.interface==6.0 SQLAlchemy==1.3.24 \
+            sqlalchemy-migrate==0.13.0 Jinja2==3.0.3 PyJWT==2.8.0 PyYAML==6.0.1 msgpack==1.0.8 \
+            autobahn==19.11.2 txaio==18.8.1 python-dateutil==2.8.2
+        echo --no-deps buildbot==2.10.5
         ;;
     bb43)
         echo 3.12 3.11 3.13 3.10 3.14 3.9
@@ -158,7 +180,7 @@ install() {
     # shellcheck disable=SC2046  # a list of words
     python=$(find_python $(head -n 1 <<<"$text")) || {
         echo "$name skipped: no usable Python $(head -n 1 <<<"$text" | sed 's/ / or /g') on PATH or in pyenv"
-        [ "${REQUIRE_PEERS:-0}" != 1 ] || [[ $text == 2.7* ]]
+        [ "${REQUIRE_PEERS:-0}" != 1 ] || [[ $text == 2.7* || $text == 3.7* ]]
         return
     }
     series=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')

@@ -19,6 +19,9 @@ pub struct OldNumbers {
     pub change: Option<u64>,
     /// Requests of each builder that wait.
     pub waiting: BTreeMap<String, u64>,
+    /// The masters that are marked as running, with the time of their last mark in seconds since
+    /// 1970. Masters do this since 0.9.
+    pub running: BTreeMap<String, i64>,
     /// Whether builds are in the database alone, as since 0.9 (IST-03).
     pub is_all: bool,
 }
@@ -61,6 +64,13 @@ pub fn old_numbers(file: &Path) -> Result<OldNumbers, StoreError> {
                 Ok(row.get::<_, Option<i64>>(0)?.map(whole))
             })?,
             waiting: counts(&conn, waiting)?,
+            running: match has_ids {
+                true => conn
+                    .prepare(RUNNING)?
+                    .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect::<rusqlite::Result<_>>()?,
+                false => BTreeMap::new(),
+            },
             is_all: has_ids,
         })
     };
@@ -100,6 +110,7 @@ const BUILDS: &str = "SELECT b.name, max(u.number) FROM builds u
     JOIN builders b ON b.id = u.builderid GROUP BY b.name";
 const WAITING: &str = "SELECT b.name, count(*) FROM buildrequests r
     JOIN builders b ON b.id = r.builderid WHERE r.complete = 0 GROUP BY b.name";
+const RUNNING: &str = "SELECT name, last_active FROM masters WHERE active = 1";
 
 /// Until 0.8.
 const OLD_BUILDS: &str = "SELECT r.buildername, max(u.number) FROM builds u

@@ -31,6 +31,7 @@ mod hook_rounds;
 mod hook_scripts;
 mod hooks;
 mod import_files;
+mod import_state;
 mod importing;
 mod irc_networks;
 mod jobdir;

@@ -1,25 +1,30 @@
 //! `buildmaster import-state`: build and change numbers go on where a Buildbot master has stopped
 //! (IST-01 to IST-08).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use super::base_dir::Master;
 use super::configuration::{Scope, Source, Tell};
 use super::{complain, say};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::known::usual_builddir;
+use crate::model::Timestamp;
 use crate::platform;
 use crate::store::{NextOnes, OldNumbers, old_numbers, raise_numbers};
 
 /// Continue the build and change numbers of a Buildbot master
 ///
-/// Both masters must be stopped. The old base directory is only read. Numbers are only ever raised,
-/// so import-state may run twice. History, logs and waiting requests stay where they are.
+/// Both masters must be stopped. The old master is known to run by its twistd.pid, and since 0.9 by
+/// its entry in the database, which it renews each minute; an entry older than 3 minutes is that of
+/// a master that was killed. The old base directory is only read. Numbers are only ever raised, so
+/// import-state may run twice. History, logs and waiting requests stay where they are.
 ///
 /// For a database other than SQLite, write the numbers into a file: a line per builder, with the
 /// name, a tab and the last number, and a line `@changes`, with a tab and the last change. This
@@ -76,6 +81,7 @@ impl ImportState {
             bail!("{} has mistakes", source.file.display());
         };
         let mut old = self.old_numbers()?;
+        refuse_running(&old)?;
         // Since 0.9 such directories hold what builds have uploaded.
         let directories = match old.is_all {
             true => Vec::new(),
@@ -174,6 +180,26 @@ impl ImportState {
     }
 }
 
+/// For how long the mark of a running master counts. Masters renew it each minute.
+const SIGN_OF_LIFE: Duration = Duration::from_mins(3);
+
+/// How deep below the base directory builders are looked for: their `builddir` may have slashes.
+const DEEPEST: usize = 6;
+
+/// Refuses a master that has marked itself as running within the last minutes (IST-01).
+fn refuse_running(old: &OldNumbers) -> anyhow::Result<()> {
+    let oldest = Clock::system().wall() - SIGN_OF_LIFE;
+    let mut running = old.running.iter();
+    let running = running.find(|(_, last)| Timestamp::from_secs(**last) > oldest);
+    let Some((name, _)) = running else {
+        return Ok(());
+    };
+    bail!(
+        "the old master `{name}` is marked as running in its database: stop it with `buildbot stop`, \
+         or with SIGTERM if it runs in the foreground; if it was killed, wait 3 minutes"
+    )
+}
+
 /// Adds the numbers of builds that have files in the directories of builders, as 0.7 and 0.8 keep
 /// them; directories with builds that belong to no builder here and none of the database.
 fn numbers_in_directories(
@@ -190,25 +216,36 @@ fn numbers_in_directories(
             *number = last.max(*number);
         }
     }
+    fs::read_dir(old_dir).with_context(|| format!("cannot read {}", old_dir.display()))?;
+    let named: BTreeSet<String> = old.builds.keys().map(|name| usual_builddir(name)).collect();
     let mut others = Vec::new();
-    let entries =
-        fs::read_dir(old_dir).with_context(|| format!("cannot read {}", old_dir.display()))?;
-    let named: BTreeMap<String, ()> = old.builds.keys().map(|n| (usual_builddir(n), ())).collect();
-    for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let is_builder = entry.path().join("builder").is_file();
-        if is_builder
-            && !known.contains(&name)
-            && !named.contains_key(&name)
-            && last_file(&entry.path()).is_some()
-        {
-            others.push(name);
-        }
-    }
+    find_builders(old_dir, "", DEEPEST, &mut others);
+    others.retain(|dir| !known.contains(dir) && !named.contains(dir));
     others.sort();
     Ok(others)
+}
+
+/// Adds the directories below `dir` that have builds, as paths from the base directory.
+fn find_builders(dir: &Path, above: &str, depth: usize, found: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let Some(name) = entry
+            .file_name()
+            .into_string()
+            .ok()
+            .filter(|_| is_directory)
+        else {
+            continue;
+        };
+        let path = format!("{above}{name}");
+        if !entry.path().join("builder").is_file() {
+            if depth > 1 {
+                find_builders(&entry.path(), &format!("{path}/"), depth - 1, found);
+            }
+        } else if last_file(&entry.path()).is_some() {
+            found.push(path);
+        }
+    }
 }
 
 /// The greatest name in a directory that is an integer.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::process::Signal;
 
 use super::printed::netstrings;
 use super::process::wait_for;
@@ -105,6 +106,12 @@ impl RealMaster {
         fs::remove_file(self.dir.join("twistd.pid")).unwrap();
         self.process = start_in(&self.dir, &self.bin, sandbox);
         self.wait_until_running();
+    }
+
+    /// Stops it as `buildbot stop` does.
+    pub(crate) fn stop(&mut self) {
+        self.process.signal(Signal::TERM);
+        self.process.wait();
     }
 
     fn wait_until_running(&mut self) {
