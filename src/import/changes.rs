@@ -12,6 +12,16 @@ use super::steps::with_arguments_of;
 use super::values::{has_marks, is_secret_name, mark, part, set};
 use crate::config::known::Family;
 
+/// Arguments that every `NightlyTriggerable` takes from its base and passes over.
+const OF_NIGHTLY: [&str; 6] = [
+    "branch",
+    "onlyIfChanged",
+    "change_filter",
+    "fileIsImportant",
+    "onlyImportant",
+    "createAbsoluteSourceStamps",
+];
+
 impl Desk {
     /// Adds a scheduler.
     pub(super) fn scheduler(&mut self, thing: &Thing, plain: &mut Plain) {
@@ -63,6 +73,11 @@ impl Desk {
     ) {
         match key {
             "name" => {}
+            _ if kind == "NightlyTriggerable" && OF_NIGHTLY.contains(&key) => {
+                self.leave_out(format!(
+                    "`{key}` of `{kind}`, which builds what triggers it"
+                ));
+            }
             "buttonName" => set(table, "button", value),
             "change_filter" => self.filter(value, table),
             "fileIsImportant" => self.importance(value, table),
@@ -99,7 +114,18 @@ impl Desk {
             if is_function(value) {
                 drop(self.ask(Ask::Value, value));
             }
-            self.misses(format!("`{key}` of the scheduler type `{kind}`"));
+            let what = match value {
+                Json::Bool(_) | Json::Number(_) | Json::String(_) if !is_secret_name(key) => {
+                    format!("`{key} = {value}` of the scheduler type `{kind}`")
+                }
+                Json::Null
+                | Json::Bool(_)
+                | Json::Number(_)
+                | Json::String(_)
+                | Json::Array(_)
+                | Json::Object(_) => format!("`{key}` of the scheduler type `{kind}`"),
+            };
+            self.misses(what);
             return;
         };
         let item = match (ours, value) {
@@ -220,9 +246,11 @@ impl Desk {
     fn parameter(&mut self, value: &Json) -> Table {
         let mut table = Table::default();
         let class = part(value, "class");
-        let class = match class {
-            "WorkerChoiceParameter" => "BuildslaveChoiceParameter",
-            class => class,
+        let is_choice = ["WorkerChoiceParameter", "BuildslaveChoiceParameter"].contains(&class);
+        let class = if is_choice {
+            "BuildslaveChoiceParameter"
+        } else {
+            class
         };
         table.set("type", Item::text(class));
         let args = value.get("args").and_then(Json::as_object);
@@ -243,7 +271,11 @@ impl Desk {
                 set(&mut table, &key, value);
             }
         }
-        table
+        let name = table.get("name").and_then(Item::as_text);
+        if is_choice && name.is_none_or(|name| name == "workername") {
+            table.set("name", Item::text("slavename"));
+        }
+        table.in_order()
     }
 
     /// A field of a force scheduler: a fixed text, or a parameter.
@@ -325,8 +357,8 @@ impl Desk {
                 self.look_at("who may do what on the pages: write [permissions] and [[people]]");
             }
             for key in ["change_hook_dialects", "change_hook_auth"] {
-                if thing.args.get(key).is_some_and(|value| !value.is_null()) {
-                    self.misses(format!("`{key}` of the pages"));
+                if let Some(value) = thing.args.get(key) {
+                    self.hooks(key, value, plain);
                 }
             }
             self.functions_among(&thing.args);

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::desk::Desk;
-use super::dump::{Args, Farm, Place, Thing};
+use super::dump::{Args, Farm, Thing};
 use super::item::{Item, Table};
 use super::questions::{Ask, is_function};
 use super::spot::Spot;
 use super::steps::Step;
-use super::values::set;
+use super::values::{part, set};
 use crate::config::known::Family;
 
 /// A plain configuration before it is written.
@@ -129,6 +129,8 @@ impl Desk {
         let class = thing.class.as_deref().unwrap_or_default();
         let name = thing.args.get("name").and_then(Json::as_str);
         let name = name.or(thing.name.as_deref()).unwrap_or(class);
+        // Buildbot 4 names a source after its port, which it does not know before it starts.
+        let name = name.strip_suffix(":None").unwrap_or(name);
         self.spot = Spot {
             what: format!("{noun} `{name}`"),
             at: thing.at.clone(),
@@ -228,9 +230,7 @@ impl Desk {
                         "who may do what on the pages: write [permissions] and [[people]]",
                     );
                 }
-                "change_hook_dialects" | "change_hook_auth" => {
-                    self.misses(format!("`{key}` of the pages"));
-                }
+                "change_hook_dialects" | "change_hook_auth" => self.hooks(key, value, plain),
                 _ => self.leave_out(format!("`{key}` of the pages")),
             }
         }
@@ -284,89 +284,6 @@ impl Desk {
                 Ok(Some(list @ Json::Array(_))) => set(table, "merge_by", &list),
                 Ok(Some(answer)) => set(table, "merge_requests", &answer),
                 Ok(None) | Err(_) => {}
-            }
-        }
-    }
-
-    fn slave(&mut self, thing: &Thing, plain: &mut Plain) {
-        self.go_to("slave", thing);
-        let rest = thing.args.get("*").and_then(Json::as_array);
-        let positional = |at: usize| rest.and_then(|rest| rest.get(at));
-        let name = thing.args.get("name").or_else(|| positional(0));
-        let name = name.and_then(Json::as_str).or(thing.name.as_deref());
-        let name = name.unwrap_or_default().to_owned();
-        let place = Place::show(thing.at.as_ref());
-        if let Some(first) = self.slave_places.get(&name) {
-            plain.faults.push(format!(
-                "the slave `{name}` is there twice ({first} and {place}); the first is kept"
-            ));
-            return;
-        }
-        self.slave_places.insert(name.clone(), place);
-        let class = thing.class.as_deref().unwrap_or("BuildSlave");
-        let mut table = Table::default();
-        table.set("name", Item::text(name.clone()));
-        let kind = match slave_kind(class) {
-            // The image is chosen for each build.
-            "docker" if !thing.args.get("image").is_some_and(Json::is_string) => "command",
-            kind => kind,
-        };
-        if kind != "slave" {
-            table.set("type", Item::text(kind));
-        }
-        let password = thing.args.get("password").or_else(|| positional(1));
-        match password.and_then(Json::as_str) {
-            _ if kind == "local" => {}
-            Some(password) => {
-                let file = self.secret(&format!("slave-{name}"), password);
-                table.set("password_file", Item::Text(file));
-            }
-            None => {
-                let file = self.new_password(&format!("slave-{name}"));
-                table.set("password_file", Item::Text(file));
-                self.look_at("a slave without a password, which got a new one");
-            }
-        }
-        if kind == "command" {
-            table.set("start", Item::texts(["bin/start-instance", &name]));
-            table.set("stop", Item::texts(["bin/stop-instance"]));
-            let args: Vec<&String> = thing.args.keys().collect();
-            self.look_at(format!(
-                "instances of `{class}`: write bin/start-instance and bin/stop-instance; its \
-                 arguments were {args:?}"
-            ));
-        }
-        if let Some(class) = thing.own_code(true) {
-            let place = thing.own_place();
-            if let Ok(Some(Json::Object(answer))) = self.ask_class(Ask::Slave, class, place) {
-                for (key, value) in &answer {
-                    set(&mut table, key, value);
-                }
-            }
-        }
-        self.slave_settings(thing, kind, &mut table);
-        plain.slaves.push(table);
-    }
-
-    fn slave_settings(&mut self, thing: &Thing, kind: &str, table: &mut Table) {
-        for (key, value) in &thing.args {
-            match key.as_str() {
-                "name" | "password" | "*" => {}
-                "locks" => {
-                    if let Some(locks) = self.locks(value) {
-                        table.set("locks", locks);
-                    }
-                }
-                "defaultProperties" => {
-                    self.look_at("`defaultProperties` of a slave, which go over those of requests");
-                    self.put_plain("properties", value, table);
-                }
-                _ if value.is_null() => {}
-                _ => match Family::Slaves.key(Some(kind), key) {
-                    Some(ours) => self.put_plain(ours, value, table),
-                    None if kind == "command" => {}
-                    None => drop(self.misses(format!("`{key}` of slaves"))),
-                },
             }
         }
     }
@@ -445,6 +362,15 @@ impl Desk {
                 "mergeRequests" | "collapseRequests" => self.merging(value, &mut table),
                 "nextBuild" => self.decides(Ask::Order, value, &mut table),
                 "nextSlave" | "nextWorker" => self.decides(Ask::Choice, value, &mut table),
+                "canStartBuild" if is_choice_of_requests(value) => {
+                    table.set("slave_property", Item::text("slavename"));
+                    if part(value, "name") == "enforceChosenWorker" {
+                        self.look_at(
+                            "requests choose their slave by the property `workername`, which is \
+                             called `slavename` here",
+                        );
+                    }
+                }
                 "canStartBuild" => self.decides(Ask::Veto, value, &mut table),
                 _ if value.is_null() => {}
                 _ => match Family::Builders.key(None, key) {
@@ -468,8 +394,30 @@ impl Desk {
         if !tags.is_empty() {
             table.set("tags", Item::texts(tags));
         }
-        directories(args, name, &mut table);
+        self.directories(args, name, &mut table);
         table
+    }
+
+    /// The directories of a builder, where they are not those of its name.
+    fn directories(&mut self, args: &Args, name: &str, table: &mut Table) {
+        let text = |key: &str| args.get(key).and_then(Json::as_str);
+        let usual = crate::config::known::usual_builddir(name);
+        let here = text("builddir").unwrap_or(&usual).trim_end_matches('/');
+        if here != usual {
+            table.set("builddir", Item::text(here));
+        }
+        let there = text("slavebuilddir").or_else(|| text("workerbuilddir"));
+        let Some(there) = there.filter(|there| *there != here) else {
+            return;
+        };
+        if there.starts_with(['/', '\\']) || there.contains(':') {
+            self.misses(format!(
+                "`slavebuilddir = \"{there}\"` of builders: on its slaves, make `{here}` in the base \
+                 directory a link to it"
+            ));
+        } else {
+            table.set("slavebuilddir", Item::text(there));
+        }
     }
 
     /// The variables of a builder. One that cannot be written is left out and told.
@@ -525,19 +473,17 @@ impl Desk {
     }
 }
 
+/// Whether a `canStartBuild` is Buildbot's own, with which a property of a request names its slave.
+fn is_choice_of_requests(value: &Json) -> bool {
+    let names = ["enforceChosenSlave", "enforceChosenWorker"];
+    is_function(value)
+        && names.contains(&part(value, "name"))
+        && part(value, "file").ends_with("buildbot/process/builder.py")
+}
+
 /// Whether a slave connects to the port for slaves.
 fn needs_port(slave: &Table) -> bool {
     slave.get("type").and_then(Item::as_text) != Some("local")
-}
-
-/// The kind of slave that a class becomes.
-fn slave_kind(class: &str) -> &'static str {
-    match class {
-        "LocalBuildSlave" | "LocalWorker" => "local",
-        _ if class.starts_with("DockerLatent") => "docker",
-        "BuildSlave" | "Worker" | "AbstractBuildSlave" | "AbstractWorker" => "slave",
-        _ => "command",
-    }
 }
 
 /// The slaves of a builder.
@@ -559,18 +505,4 @@ fn slaves_of(args: &Args) -> Vec<String> {
         }
     }
     seen
-}
-
-/// The directories of a builder, where they are not those of its name.
-fn directories(args: &Args, name: &str, table: &mut Table) {
-    let text = |key: &str| args.get(key).and_then(Json::as_str);
-    let usual = crate::config::known::usual_builddir(name);
-    let here = text("builddir").unwrap_or(&usual).trim_end_matches('/');
-    if here != usual {
-        table.set("builddir", Item::text(here));
-    }
-    let there = text("slavebuilddir").or_else(|| text("workerbuilddir"));
-    if let Some(there) = there.filter(|there| *there != here) {
-        table.set("slavebuilddir", Item::text(there));
-    }
 }

@@ -19,6 +19,7 @@ mod emit;
 mod farm;
 mod fold;
 mod folded;
+mod hooks;
 mod item;
 mod judge;
 mod layout;
@@ -26,6 +27,7 @@ mod locks;
 mod questions;
 mod report;
 mod settings;
+mod slaves;
 mod spot;
 mod steps;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod classes;
 mod farms;
 mod kinds;
+mod places;
 
 use std::collections::BTreeMap;
 

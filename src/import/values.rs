@@ -80,7 +80,7 @@ impl Desk {
                     ("shown".to_owned(), Item::text(part(value, "shown"))),
                 ])))
             }
-            Some("secret") => Ok(self.named_secret(part(value, "name"))),
+            Some("secret") => Ok(self.secret_form(part(value, "name"))),
             Some("function" | "renderer") => self.value_of(value, false),
             Some("object") => match inner_function(value) {
                 Some(function) => self.value_of(&function, false),
@@ -94,10 +94,16 @@ impl Desk {
         }
     }
 
-    fn named_secret(&mut self, name: &str) -> Item {
+    /// The file of a secret that Buildbot keeps elsewhere.
+    pub(super) fn named_secret(&mut self, name: &str) -> String {
         let file = format!("secrets/{name}");
         self.look_at(format!("the secret `{name}`: write it into {file}"));
-        Item::Table(Table(vec![("secret_file".to_owned(), Item::Text(file))]))
+        file
+    }
+
+    fn secret_form(&mut self, name: &str) -> Item {
+        let file = Item::Text(self.named_secret(name));
+        Item::Table(Table(vec![("secret_file".to_owned(), file)]))
     }
 
     /// The text that stands for what a function gives, as a whole word or a part of a text.
@@ -204,7 +210,7 @@ impl Desk {
             .strip_prefix("%(secret:")
             .and_then(|t| t.strip_suffix(")s"));
         if let Some(name) = name.filter(|name| !name.contains(')')) {
-            return Ok(self.named_secret(name));
+            return Ok(self.secret_form(name));
         }
         if text.contains("%(secret:") {
             return Err(self.misses("a secret within a longer text"));
