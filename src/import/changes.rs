@@ -479,11 +479,7 @@ impl Desk {
                 }
                 ("SVNPoller", "histmax", _) => self.leave_out("`histmax` of pollers"),
                 ("IRC", "channels", Json::Array(channels)) => {
-                    let name = |v: &Json| {
-                        let name = v.get("channel").or(Some(v)).and_then(Json::as_str);
-                        name.map(str::to_owned)
-                    };
-                    table.set("channels", Item::texts(channels.iter().filter_map(name)));
+                    table.set("channels", Item::texts(channels.iter().filter_map(channel)));
                 }
                 ("IRC", "notify_events", Json::Object(events)) => {
                     table.set("notify_events", Item::texts(events.keys()));
@@ -556,6 +552,13 @@ impl Desk {
         }
         Some(Item::Table(table))
     }
+}
+
+/// The name of a channel, which Buildbot takes without its `#`, too.
+fn channel(value: &Json) -> Option<String> {
+    let name = value.get("channel").unwrap_or(value).as_str()?;
+    let has_sign = name.starts_with(['#', '&', '+', '!']);
+    Some(format!("{}{name}", if has_sign { "" } else { "#" }))
 }
 
 fn has_branch_filter(table: &Table) -> bool {

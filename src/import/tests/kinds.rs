@@ -209,7 +209,10 @@ fn settings_of_other_forms_keep_their_meaning() {
             json!({"class": "MailNotifier", "at": null, "args": {
                 "name": name, "fromaddr": "ci@example.org", "relayhost": "mail.example.org", key: true}})
         };
-        farm["status"] = json!([mails("m", "useTls"), mails("n", "useSmtps")]);
+        let channels = json!(["widget", "#ci", {"channel": "&local", "password": null}]);
+        let bot = json!({"class": "IRC", "at": null, "args": {
+            "host": "irc.example.org", "nick": "ci", "channels": channels}});
+        farm["status"] = json!([mails("m", "useTls"), mails("n", "useSmtps"), bot]);
         let steps = farm.pointer_mut("/factories/0/steps");
         let git = json!({"class": "Git", "name": "git", "at": null, "args": {
             "repourl": "https://example.org/a.git", "mode": "incremental", "method": "clobber"}});
@@ -226,6 +229,8 @@ fn settings_of_other_forms_keep_their_meaning() {
     for tls in ["tls = \"starttls\"", "tls = \"implicit\""] {
         assert!(text.contains(tls), "{tls} in {text}");
     }
+    let channels = "channels = [\"#widget\", \"#ci\", \"&local\"]";
+    assert!(text.contains(channels), "{text}");
     let left_out = "`method` of a source step whose `mode` is not full";
     assert!(import.report.contains(left_out), "{}", import.report);
     assert!(
