@@ -22,10 +22,9 @@ impl BotMaster {
             return;
         }
         self.come_to_rest();
-        while self.give_up_vain_waits() {
+        while self.give_up_vain_waits() || self.make_way() {
             self.come_to_rest();
         }
-        self.make_way();
         self.collect_failures();
         self.states.settle(&mut self.out);
         self.exit_if_over();

@@ -71,10 +71,11 @@ impl BotMaster {
     }
 
     /// Where a request waits that could start only in the place of a build of a search, that build
-    /// is interrupted, unless it is past half of its expected time.
-    pub(super) fn make_way(&mut self) {
+    /// is interrupted, unless it is past half of its expected time. Answers whether one was: what
+    /// waits for such a build ends with it, and leaves its slave and locks at once.
+    pub(super) fn make_way(&mut self) -> bool {
         if self.builds.searches().next().is_none() || !self.phase.starts_builds() {
-            return;
+            return false;
         }
         let mut freed: BTreeMap<_, usize> = BTreeMap::new();
         let mut chosen = Vec::new();
@@ -97,9 +98,11 @@ impl BotMaster {
                 }
             }
         }
+        let is_any = !chosen.is_empty();
         for id in chosen {
             self.interrupt_search(id);
         }
+        is_any
     }
 
     /// Whether a build of a search may be interrupted: it is not past half of its expected time.
