@@ -16,7 +16,7 @@ pub struct CommitStatusConfig {
     pub telling: Telling,
     /// What the state is called at the code host; `%(builder)s` is the name of the builder.
     pub context: String,
-    /// The server that is told of all commits; absent: the code hosts of the repositories.
+    /// The server to which states of all commits go; absent: the code hosts of the repositories.
     #[serde(flatten)]
     pub stash: Option<StashServer>,
 }

@@ -174,7 +174,7 @@ impl EndedBuild<'_> {
 /// Warns of an empty list, unless it is that of a selector, which was told.
 fn warn_of_none(value: &Value<'_>, entries: &[Value<'_>]) {
     if entries.is_empty() && !value.sink.has_warned(&value.span()) {
-        let message = format!("{} is told of no builds", value.label);
+        let message = format!("{} selects no builds", value.label);
         let help = format!("leave `{}` out for those of all builders", value.key);
         value.sink.warning(value.span(), message, help);
     }

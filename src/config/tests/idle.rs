@@ -288,11 +288,11 @@ fn cfl_52_what_is_told_of_no_builds_or_nobody_is_a_warning() {
     for (table, warning) in [
         (
             "[[status]]\ntype = \"IRC\"\nIRC\nbuilders = []",
-            "is told of no builds",
+            "selects no builds",
         ),
         (
             "[[status]]\ntype = \"IRC\"\nIRC\ntags = []",
-            "is told of no builds",
+            "selects no builds",
         ),
         ("[[owners]]\nfiles = [\"**\"]\npeople = []", "names nobody"),
         ("[login]", "lets nobody log in"),
